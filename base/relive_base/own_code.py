@@ -54,7 +54,9 @@ def _folders(files: tuple[str, ...]) -> tuple[str, ...]:
     folders = [os.path.dirname(file) for file in files]
     if folders[-1] and os.path.realpath(folders[-1]) not in _beside(folders[0]):
         folders.pop()  # somebody else's
-    return tuple(folder + os.sep for folder in folders if folder)
+    # A worker imports them by links; the first file of its process is named by where it lies.
+    named = dict.fromkeys(name for folder in folders if folder for name in (folder, os.path.realpath(folder)))
+    return tuple(folder + os.sep for folder in named)
 
 
 def _beside(base: str) -> tuple[str, str]:

@@ -73,8 +73,8 @@ def telemetry(send, spec, real=worker.Telemetry, **others):
     off = spec.environment["RELIVE_BENCH"] == "off"
     return (NoTelemetry if off else real)(send, spec, **others)
 
-def sampler(profile, *, source, real=worker.Sampler):
-    return NoSampler() if off else real(profile, source=source)
+def sampler(profile, real=worker.Sampler, **others):
+    return NoSampler() if off else real(profile, **others)
 
 worker.Telemetry, worker.Sampler = telemetry, sampler
 '''

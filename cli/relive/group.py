@@ -61,8 +61,10 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "replay": ("failures.replay", "Run a failure again: same event, calls, clock and random numbers"),
     },
     "Where the time went": {
+        "why-slow": ("records.slow", "Why one invocation took longer than others"),
         "hot": ("records.profiles", "The hottest lines or functions"),
-        "flame": ("records.profiles", "A call tree: text, HTML, speedscope"),
+        "flame": ("records.profiles", "A call tree: text, HTML, speedscope, pprof, OTLP"),
+        "diff": ("records.differences", "What became slower: two versions, slow or failed ones"),
         "profile": ("records.profiles", "Profile the next invocations more finely"),
     },
 }

@@ -1,12 +1,18 @@
-"""Versions stay what they were; profiles say which line is hot."""
+"""Versions stay what they were; profiles say which line is hot, and why an invocation was slow."""
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 
 import pytest
+import slow_functions
+from relive.commands.records.slow import source_of
+from relive.session import Session
 from relive_cli import Relive, relive_home, toml
+from relive_platform.api import control_pb2 as pb
+from relive_views.profiles.why_slow import why_slow
 
 SOURCE = """
 import time
@@ -31,9 +37,21 @@ HOT_LINE = SOURCE.splitlines().index("        total += number * number % 7  # th
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Relive]:
-    with relive_home() as home, home.serving():
-        home.run("deploy", str(home.application({"app.py": SOURCE, "relive.toml": toml(FUNCTIONS)})))
-        yield home
+    with relive_home() as home:
+        home.environment = {
+            "RELIVE_WAITING_WORKERS": "0"
+        }  # so that the first invocation of each is a cold start
+        with home.serving():
+            home.run("deploy", str(home.application({"app.py": SOURCE, "relive.toml": toml(FUNCTIONS)})))
+            yield home
+
+
+@pytest.fixture(scope="module")
+def session(lab: Relive) -> Iterator[Session]:
+    """What commands work with, in this process."""
+    found = Session.create(lab.home, "", {**os.environ, **lab.environment})
+    yield found
+    found.close()
 
 
 def test_each_deploy_is_a_version_that_stays(lab: Relive) -> None:
@@ -108,6 +126,50 @@ def test_one_invocation_can_be_profiled_exactly(lab: Relive) -> None:
 
     assert "hot" in shown
     assert lab.run("flame", "nosuchfunction", check=False).returncode == 1
+
+
+def _invoke(session: Session, name: str, event: object) -> str:
+    answer = session.control().invoke(pb.InvokeRequest(function=name, event=json.dumps(event).encode()))
+    assert answer.status == "ok", (name, answer.error)
+    return answer.invocation_id
+
+
+def test_why_an_invocation_was_slow_is_said_of_nearly_all_that_are_slow_in_known_ways(
+    lab: Relive, session: Session
+) -> None:
+    # Given functions that answer quickly, until they are slow in a way that was written down beforehand
+    slow = {}
+    with slow_functions.peer() as url:
+        files = {**slow_functions.FILES, "relive.toml": slow_functions.toml_of(url)}
+        lab.run("deploy", str(lab.application(files)))
+        for name in slow_functions.ANSWERS:
+            usual, bad = slow_functions.events(name)
+            ids = [_invoke(session, name, usual) for _ in range(5)]
+            slow[name] = ids[0] if name == "cold_import" else _invoke(session, name, bad)
+
+    # When each is asked for
+    store = session.store()
+    answers = {name: why_slow(store, ident, source=source_of(session)) for name, ident in slow.items()}
+
+    # I expect the right cause of at least 18 of the 20
+    wrong = {
+        name: (found.answer.cause, found.answer.sentence, found.answer.now, found.answer.normal)
+        for name, found in answers.items()
+        if found.answer.cause != slow_functions.ANSWERS[name]
+    }
+    assert len(answers) == 20
+    assert len(wrong) <= 2, wrong
+
+    # ... and the command to say it, with the line
+    (row,) = lab.json("why-slow", slow["thread_lock"])
+    assert row["cause"] == "lock" or "thread_lock" in wrong
+    assert row["place"].startswith("waiting.py:")
+    assert "instead of" in row["sentence"]
+    assert {part["part"] for part in row["parts"]} >= {"queue", "init", "cpu", "gc", "wait"}
+    assert row["flame"]["nodes"][0]["after_ns"] > 0
+    shown = lab.run("why-slow", slow["thread_lock"]).stdout
+    assert row["sentence"] in shown
+    assert "ms per invocation" in shown
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from relive_platform.registry.model import FunctionVersion
 
@@ -28,6 +28,13 @@ class DeployedCode:
             return ()
         lines = SourceLines(version.code_dir, version.deps_dir)
         return [text for _, text in lines.around(file, 1, 1_000_000)]
+
+    def line_of(self, function: str, version: int) -> Callable[[str, int], str]:
+        """Gives the text of a line of a file of this version; "" for what is not at hand."""
+        from relive_profiler.explore.source import SourceLines
+
+        found = self._version(function, version)
+        return SourceLines(found.code_dir, found.deps_dir).line if found is not None else _nothing
 
     def path(self, function: str, version: int, file: str) -> str:
         """Where a file of a frame lies; empty if it is not on this machine."""
@@ -65,3 +72,7 @@ class DeployedCode:
         from relive_platform.registry.storage import VersionTable
 
         return VersionTable(self._home).get(function, number)
+
+
+def _nothing(file: str, line: int) -> str:
+    return ""

@@ -11,6 +11,7 @@ from relive_base.terminal import one_line
 from relive_profiler.explore.filters import HotFilter
 from relive_profiler.explore.folding import Folded, confidence, load, pick_engine
 from relive_profiler.explore.hot import By, fold_rows
+from relive_profiler.explore.spread import Spread, margin_ms, spread
 
 if TYPE_CHECKING:
     from relive_store import Store
@@ -30,11 +31,17 @@ class DiffRow:
     after_self_ms: float
     before_total_ms: float
     after_total_ms: float
+    margin_ms: float | None = None  # how far the change may be off, at 95 %; None: not known
 
     @property
     def change_ms(self) -> float:
         """Self time gained (above 0: slower) per invocation."""
         return self.after_self_ms - self.before_self_ms
+
+    @property
+    def certain(self) -> bool | None:
+        """Whether it is more than noise; None: there are too few invocations to say."""
+        return None if self.margin_ms is None else abs(self.change_ms) > self.margin_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +79,22 @@ def diff(
     if not engines:
         engines = {pick_engine(store, side, timeout_s=timeout_s) for side in (before, after)}
     engine = "sampled" if len(engines) > 1 else engines.pop()
-    sides = [load(store, side.with_engine(engine), timeout_s=timeout_s) for side in (before, after)]
-    return diff_folded(sides[0], sides[1], by, limit)
+    wanted = [side.with_engine(engine) for side in (before, after)]
+    sides = [load(store, side, timeout_s=timeout_s) for side in wanted]
+    spreads = [
+        spread(store, side, by, found.profiles, found.invocations, timeout_s=timeout_s)
+        for side, found in zip(wanted, sides, strict=True)
+    ]
+    return diff_folded(sides[0], sides[1], by, limit, (spreads[0], spreads[1]))
 
 
-def diff_folded(before: Folded, after: Folded, by: By = "function", limit: int = 30) -> DiffList:
+def diff_folded(
+    before: Folded,
+    after: Folded,
+    by: By = "function",
+    limit: int = 30,
+    spreads: tuple[Spread, Spread] | None = None,
+) -> DiffList:
     """The same of stacks that are at hand."""
     old, new = (
         {
@@ -100,6 +118,7 @@ def diff_folded(before: Folded, after: Folded, by: By = "function", limit: int =
                 after_self_ms=now.self_s * 1e3 / new_count if now else 0.0,
                 before_total_ms=was.total_s * 1e3 / old_count if was else 0.0,
                 after_total_ms=now.total_s * 1e3 / new_count if now else 0.0,
+                margin_ms=margin_ms(*spreads, key) if spreads is not None else None,
             )
         )
     rows.sort(key=lambda row: (-abs(row.change_ms), row.file, row.line, row.name))
@@ -123,11 +142,15 @@ def render_diff_text(diff_: DiffList) -> str:
     lines = [
         f"{diff_.before_ms:.3f} -> {diff_.after_ms:.3f} ms per invocation"
         f" ({diff_.before_invocations} and {diff_.after_invocations}; {diff_.engine}; {diff_.note})",
-        f"{'change':>10} {'before':>10} {'after':>10}  function",
+        f"{'change':>10} {'±':>8} {'before':>10} {'after':>10}  function",
     ]
     lines += [
-        f"{row.change_ms:+10.3f} {row.before_self_ms:10.3f} {row.after_self_ms:10.3f}  "
-        + one_line(f"{row.name}  {row.file}:{row.line}")
+        f"{row.change_ms:+10.3f} {_margin(row):>8} {row.before_self_ms:10.3f} {row.after_self_ms:10.3f}  "
+        + one_line(f"{row.name}  {row.file}:{row.line}{'  (noise)' if row.certain is False else ''}")
         for row in diff_.rows
     ]
     return "\n".join(lines) + "\n"
+
+
+def _margin(row: DiffRow) -> str:
+    return "" if row.margin_ms is None else f"{row.margin_ms:.3f}"

@@ -13,6 +13,8 @@ from relive_base.terminal import one_line
 
 from relive_profiler.explore import speedscope
 from relive_profiler.explore.flame_page import to_page
+from relive_profiler.explore.otlp_profile import to_otlp
+from relive_profiler.explore.pprof import to_pprof
 from relive_profiler.explore.pruning import clean, kept_nodes
 from relive_profiler.explore.tree import FlameTree
 
@@ -20,9 +22,20 @@ if TYPE_CHECKING:
     from pyinstrument.frame import Frame
     from pyinstrument.session import Session
 
-__all__ = ["FORMATS", "export", "to_collapsed", "to_html", "to_session", "to_speedscope", "to_text"]
+__all__ = [
+    "BINARY_FORMATS",
+    "FORMATS",
+    "export",
+    "export_bytes",
+    "to_collapsed",
+    "to_html",
+    "to_session",
+    "to_speedscope",
+    "to_text",
+]
 
 FORMATS: Final = ("text", "html", "speedscope", "collapsed")
+BINARY_FORMATS: Final = ("pprof", "otlp")
 _MAX_NODES: Final = 50_000
 """More than anybody can look at; speedscope becomes slow beyond."""
 
@@ -32,6 +45,15 @@ def export(tree: FlameTree, format_: str) -> str:
     return {"text": to_text, "html": to_html, "speedscope": to_speedscope, "collapsed": to_collapsed}[
         format_
     ](tree)
+
+
+def export_bytes(tree: FlameTree, format_: str, *, started_ns: int = 0) -> bytes:
+    """The tree in one of FORMATS, as UTF-8, or of BINARY_FORMATS. `started_ns`: ns since the epoch."""
+    if format_ == "pprof":
+        return to_pprof(tree, _MAX_NODES, started_ns=started_ns)
+    if format_ == "otlp":
+        return to_otlp(tree, _MAX_NODES, started_ns=started_ns)
+    return export(tree, format_).encode("utf-8", "backslashreplace")
 
 
 def to_session(tree: FlameTree, *, started_s: float = 0.0, max_nodes: int = _MAX_NODES) -> Session:

@@ -6,8 +6,11 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 __all__ = [
+    "DURATION_QUANTILE",
+    "INNERMOST_FRAMES",
     "INVOCATION_FUNCTION",
     "INVOCATION_TOTALS",
+    "PROFILE_ROWS",
     "PROFILE_TOTALS",
     "STACK_FRAMES",
     "STACK_WEIGHTS",
@@ -129,6 +132,35 @@ STACK_FRAMES: Final = (
     + """)
 LIMIT 1 BY Function, StackHash"""
 )
+
+# Each profile by itself, the newest: how much they differ among themselves says what a difference is worth.
+PROFILE_ROWS: Final = (
+    """
+SELECT Function, StackIds, WallNs FROM profiles WHERE"""
+    + _WHERE
+    + """ORDER BY Timestamp DESC LIMIT {rows:UInt32}"""
+)
+_INNERMOST: Final = """
+SELECT Function, StackHash, Functions[-1] AS Name, Files[-1] AS File, Lines[-1] AS Line
+FROM profile_stacks
+WHERE ({function:String} = '' OR Function = {function:String})
+    AND StackHash IN (SELECT DISTINCT arrayJoin(StackIds) FROM profiles WHERE"""
+INNERMOST_FRAMES: Final = (
+    _INNERMOST
+    + _WHERE
+    + """)
+LIMIT 1 BY Function, StackHash"""
+)
+
+DURATION_QUANTILE: Final = """
+SELECT toUInt64(quantile(0.95)(DurationNs)) FROM invocations
+WHERE ({function:String} = '' OR Function = {function:String})
+    AND ({since:Int64} = 0 OR (
+        toStartOfFiveMinutes(StartedAt) >= toStartOfFiveMinutes(fromUnixTimestamp64Nano({since:Int64}))
+        AND StartedAt >= fromUnixTimestamp64Nano({since:Int64})))
+    AND ({version:UInt32} = 0 OR Version = {version:UInt32})
+    AND Status = 'ok'
+"""
 
 INVOCATION_TOTALS: Final = """
 SELECT uniqExact(InvocationId, Attempt) AS Invocations FROM invocations

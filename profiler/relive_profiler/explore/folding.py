@@ -108,11 +108,12 @@ def pick_engine(store: Store, filter_: HotFilter, *, timeout_s: float = 30.0) ->
 
 def load(store: Store, filter_: HotFilter, *, limit: int = 50_000, timeout_s: float = 30.0) -> Folded:
     """The `limit` heaviest stacks under the filter. Three or four queries; store errors pass through."""
-    filter_ = filter_.with_engine(pick_engine(store, filter_, timeout_s=timeout_s))
-    values = parameters(filter_)
     profiles = samples = duration_ns = 0
-    for row in store.query(PROFILE_TOTALS, values, timeout_s=timeout_s).rows():
-        _engine, profiles, samples, duration_ns = (row[0], *map(_int, row[1:4]))
+    for row in store.query(PROFILE_TOTALS, parameters(filter_), timeout_s=timeout_s).rows():
+        filter_ = filter_.with_engine(str(row[0]))  # the engine with most profiles comes first
+        profiles, samples, duration_ns = map(_int, row[1:4])
+        break
+    values = parameters(filter_)
     if not profiles:
         return Folded(engine=filter_.engine, phase=filter_.phase)
     weights = store.query(STACK_WEIGHTS, {**values, "stacks": limit}, timeout_s=timeout_s)

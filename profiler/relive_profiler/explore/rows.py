@@ -7,7 +7,13 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from relive_base.records import InvocationRecord
-from relive_base.wire.messages import Profile, StackFrames
+from relive_base.wire.messages import CallCount, Costs, Profile, StackFrames
+
+_COSTS: Final = (
+    "Measured", "GcNs", "Collections", "RunQueueNs", "SystemNs", "Waits", "Preemptions", "MajorFaults",
+    "ReadBytes", "WrittenBytes", "MemoryBytes", "MemoryGrowthBytes", "MemoryPeakBytes",
+)  # fmt: skip
+_CALLS: Final = ("CallsKnown", "CallTargets", "CallCounts", "CallFailures", "CallWaitNs")
 
 __all__ = ["REFRESH_AFTER_NS", "StackCache", "profile_columns", "stack_columns"]
 
@@ -45,7 +51,8 @@ def profile_columns(profiles: Sequence[tuple[Profile, InvocationRecord]]) -> dic
     """Columns of `profiles`, one row a profile. The record says whose it is: an init profile names nobody."""
     names = (
         "Function", "Version", "Timestamp", "InvocationId", "Attempt", "TraceId", "Phase", "Engine", "Status",
-        "DurationNs", "Samples", "StackIds", "Counts", "WallNs", "CpuNs",
+        "DurationNs", "Samples", "StackIds", "Counts", "WallNs", "CpuNs", "SpanIds", "StackSpans",
+        *_COSTS, *_CALLS,
     )  # fmt: skip
     rows = [
         (
@@ -64,10 +71,41 @@ def profile_columns(profiles: Sequence[tuple[Profile, InvocationRecord]]) -> dic
             profile.counts,
             profile.wall_ns,
             profile.cpu_ns,
+            profile.spans,
+            profile.stack_spans,
+            *_costs(profile.costs),
+            *_calls(profile.calls),
         )
         for profile, record in profiles
     ]
     return {name: [row[index] for row in rows] for index, name in enumerate(names)}
+
+
+def _costs(costs: Costs | None) -> tuple[int, ...]:
+    """What is not known is 0 in a column that can be no less; `Measured` says whether anything is."""
+    if costs is None:
+        return (0, 0, 0, -1, *[0] * 9)
+    return (
+        1,
+        max(costs.gc_ns, 0),
+        max(costs.collections, 0),
+        max(costs.runqueue_ns, -1),
+        *(max(number, 0) for number in (costs.system_ns, costs.waits, costs.preemptions, costs.major_faults)),
+        *(max(number, 0) for number in (costs.read_bytes, costs.written_bytes, costs.memory_bytes)),
+        costs.growth_bytes or 0,
+        max(costs.peak_bytes, 0),
+    )
+
+
+def _calls(calls: Sequence[CallCount] | None) -> tuple[object, ...]:
+    found = calls or ()
+    return (
+        int(calls is not None),
+        [call.target for call in found],
+        [call.count for call in found],
+        [call.failed for call in found],
+        [call.wait_ns for call in found],
+    )
 
 
 def stack_columns(

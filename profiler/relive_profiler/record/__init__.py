@@ -7,12 +7,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from relive_profiler.record.costs import COST_FILES, CostMeter
+from relive_profiler.record.outlook import Awaiting, Outlook
 from relive_profiler.record.sampler import Sampler, SamplerLimits, preload
+from relive_profiler.record.timer import thread_cpu_ns
 
 if TYPE_CHECKING:
-    from relive_profiler.record.beside import BesideSampler, Look, thread_cpu_ns
+    from relive_profiler.record.beside import BesideSampler, Look
 
-__all__ = ["BesideSampler", "Look", "Sampler", "SamplerLimits", "preload", "thread_cpu_ns"]
+__all__ = [
+    "COST_FILES",
+    "Awaiting",
+    "BesideSampler",
+    "CostMeter",
+    "Look",
+    "Outlook",
+    "Sampler",
+    "SamplerLimits",
+    "preload",
+    "thread_cpu_ns",
+]
 
 
 def __getattr__(name: str) -> object:

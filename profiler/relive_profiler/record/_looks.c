@@ -130,7 +130,48 @@ walk(PyObject *module, PyObject *const *args, Py_ssize_t count)
     return result;
 }
 
+/* What the collector has taken since this process began. Threads take turns by the GIL. */
+static long long gc_began_ns, gc_total_ns, gc_collections;
+
+static long long
+now_ns(PyObject *info)
+{
+    struct timespec now;
+    PyObject *generation = PyDict_Check(info) ? PyDict_GetItemString(info, "generation") : NULL;
+    /* A full collection is long enough for others to have the CPU meanwhile; that is not the collector's time. */
+    int full = generation != NULL && PyLong_Check(generation) && PyLong_AsLong(generation) > 1;
+
+    clock_gettime(full ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &now);
+    return now.tv_sec * SECOND_NS + now.tv_nsec;
+}
+
+/* gc_hook(phase, info): one of gc.callbacks; phase is "start" or "stop". */
+static PyObject *
+gc_hook(PyObject *module, PyObject *const *args, Py_ssize_t count)
+{
+    if (count > 1 && PyUnicode_Check(args[0]) && PyUnicode_GET_LENGTH(args[0]) > 2) {
+        if (PyUnicode_READ_CHAR(args[0], 2) == 'a') {
+            gc_began_ns = now_ns(args[1]);
+        }
+        else if (gc_began_ns) {
+            gc_total_ns += now_ns(args[1]) - gc_began_ns;
+            gc_collections++;
+            gc_began_ns = 0;
+        }
+    }
+    Py_RETURN_NONE;
+}
+
+/* gc_totals() -> (ns, collections) that gc_hook has seen. */
+static PyObject *
+gc_totals(PyObject *module, PyObject *const *args, Py_ssize_t count)
+{
+    return Py_BuildValue("LL", gc_total_ns, gc_collections);
+}
+
 static PyMethodDef module_methods[] = {
+    {"gc_hook", (PyCFunction)(void (*)(void))gc_hook, METH_FASTCALL, "gc_hook(phase, info)"},
+    {"gc_totals", (PyCFunction)(void (*)(void))gc_totals, METH_FASTCALL, "gc_totals() -> (ns, collections)"},
     {"settime", (PyCFunction)(void (*)(void))settime, METH_FASTCALL, "settime(timer, delay_ns)"},
     {"walk", (PyCFunction)(void (*)(void))walk, METH_FASTCALL,
      "walk(frame, outer, depth, lines, place, cut) -> tuple of places, innermost first"},

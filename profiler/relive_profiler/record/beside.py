@@ -19,12 +19,13 @@ from typing import Any, Final, Protocol
 from relive_base.kept_builtins import KEPT
 from relive_base.wire.messages import Profile, StackFrames
 
+from relive_profiler.record.folded import Fold, fill
 from relive_profiler.record.stacks import StackTable
 from relive_profiler.record.timer import PROFILE_SIGNAL, ThreadTimer, TimerUnavailable
 
 __builtins__ = KEPT
 
-__all__ = ["BesideSampler", "Look", "Seen", "Tick", "thread_cpu_ns"]
+__all__ = ["BesideSampler", "Look", "Seen", "Tick"]
 
 INTERVAL_NS: Final = 5_000_000
 _IDLE_NS: Final = 160_000_000
@@ -39,12 +40,14 @@ _WAITING: Final = 16  # that are looked at in one go
 class Look:
     """What has been seen of one invocation."""
 
-    __slots__ = ("begun_ns", "dropped", "fold", "fresh", "invocation_id", "samples")
+    __slots__ = ("begun_ns", "dropped", "fold", "fresh", "invocation_id", "samples", "seen_ns", "span")
 
     def __init__(self, invocation_id: str, begun_ns: int) -> None:
         self.invocation_id = invocation_id
         self.begun_ns = begun_ns
-        self.fold: dict[int, list[int]] = {}
+        self.seen_ns = begun_ns  # up to when its time has been told of
+        self.span = ""  # the id of its own span that is open where it is looked at
+        self.fold: Fold = {}
         self.fresh: list[StackFrames] = []
         self.samples = self.dropped = 0
 
@@ -93,6 +96,7 @@ class BesideSampler:
         self._last = self._cpu_last = 0
         self._thread_cpu: dict[int, int] = {}
         self._idle = False  # the tick before has met nobody who computes
+        self._unplaced_ns = 0  # CPU time of the main thread since it was met computing
         os.register_at_fork(after_in_child=self._after_fork)
 
     # ------------------------------------------------------------ life of a profile
@@ -133,21 +137,17 @@ class BesideSampler:
         fold = look.fold
         if not fold:
             return None
-        values = list(fold.values())
         ended = self._clock()
-        return Profile(
+        profile = Profile(
             invocation_id=look.invocation_id,
             phase="invoke",
             engine="sampled",
             started_ns=time.time_ns() - (ended - look.begun_ns),
             duration_ns=ended - look.begun_ns,
-            stack_hashes=list(fold),
-            counts=[value[0] for value in values],
-            wall_ns=[value[1] for value in values],
-            cpu_ns=[value[2] for value in values],
             new_stacks=look.fresh,
             dropped=look.dropped,
         )
+        return fill(profile, fold)
 
     def not_delivered(self, profile: Profile) -> None:
         """`profile` did not reach the server: tell of its stacks again when they come next."""
@@ -189,11 +189,15 @@ class BesideSampler:
         if look is not None:
             stack = self._table.look(frame, None, _DEPTH)
             if stack is not None and self._recording:
-                self._add(look, stack, wall_ns, cpu_ns)
+                self._add(look, stack, wall_ns, cpu_ns + self._unplaced_ns)
+                look.seen_ns = now
+                self._unplaced_ns = 0
+        else:  # of code whose turns are shorter than the ticks: who is met next has a part in it
+            self._unplaced_ns += cpu_ns
         computes = look is not None
         if self._recording:
             computes = self._look_at_threads(wall_ns) or computes
-            self._look_at_waiting(now - self._last)
+            self._look_at_waiting(now)
         self._tick(now, look, stack, frame)
         self._idle = not computes
         self._interval = INTERVAL_NS if computes else min(self._interval * 2, _IDLE_NS)
@@ -217,15 +221,18 @@ class BesideSampler:
         self._thread_cpu = used
         return computes
 
-    def _look_at_waiting(self, wall_ns: int) -> None:
+    def _look_at_waiting(self, now: int) -> None:
+        """Of many not all are looked at each time: a look stands for the time since its last one."""
         for look, frames in self._seen.waiting(_WAITING):
             stack = self._table.look_frames(frames, _DEPTH)
             if stack is not None:
-                self._add(look, stack, wall_ns, 0)
+                self._add(look, stack, now - look.seen_ns, 0)
+                look.seen_ns = now
 
     def _add(self, look: Look, stack: StackFrames, wall_ns: int, cpu_ns: int) -> None:
         number = stack.stack_hash
-        entry = look.fold.get(number)
+        key = (number, look.span) if look.span else number
+        entry = look.fold.get(key)
         if entry is not None:
             entry[0] += 1
             entry[1] += wall_ns
@@ -238,16 +245,8 @@ class BesideSampler:
         if number not in self._sent:
             self._sent.add(number)
             look.fresh.append(stack)
-        look.fold[number] = [1, wall_ns, cpu_ns]
+        look.fold[key] = [1, wall_ns, cpu_ns]
 
     def _after_fork(self) -> None:
         """Timers stay with the parent."""
         self._timer = None
-
-
-def thread_cpu_ns(ident: int) -> int:
-    """The CPU time of a thread; 0 if that cannot be had."""
-    try:
-        return time.clock_gettime_ns(time.pthread_getcpuclockid(ident))
-    except (OSError, AttributeError, OverflowError):
-        return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from types import FrameType
 from typing import Any, Final, TypeVar
@@ -11,7 +12,7 @@ from relive_base.kept_builtins import KEPT
 
 __builtins__ = KEPT
 
-__all__ = ["PURE_VARIABLE", "chosen_settime", "chosen_walk", "native", "walk"]
+__all__ = ["PURE_VARIABLE", "chosen_gc_clock", "chosen_settime", "chosen_walk", "native", "walk"]
 
 PURE_VARIABLE: Final = "RELIVE_PURE_PYTHON"
 """Set to 1 it keeps the extension from being built, and from being used."""
@@ -69,3 +70,33 @@ def chosen_settime() -> Callable[[int, int], None] | None:
     """`timer_settime` for (timer, delay in ns; 0 disarms); None if there is no extension."""
     extension = native()
     return None if extension is None else extension.settime
+
+
+class _GcClock:
+    """What the collector takes, in Python."""
+
+    def __init__(self) -> None:
+        self._began_ns = self._total_ns = self._collections = 0
+
+    def hook(self, phase: str, info: dict[str, int]) -> None:
+        """One of `gc.callbacks`. During a full collection others may have the CPU."""
+        now = time.thread_time_ns() if info["generation"] > 1 else time.perf_counter_ns()
+        if phase == "start":
+            self._began_ns = now
+        elif self._began_ns:
+            self._total_ns += now - self._began_ns
+            self._collections += 1
+            self._began_ns = 0
+
+    def totals(self) -> tuple[int, int]:
+        """(ns, collections) so far."""
+        return self._total_ns, self._collections
+
+
+def chosen_gc_clock() -> tuple[Callable[[str, dict[str, int]], None], Callable[[], tuple[int, int]]]:
+    """One of `gc.callbacks`, and what it has counted: ns, collections."""
+    extension = native()
+    if extension is not None:
+        return extension.gc_hook, extension.gc_totals
+    clock = _GcClock()
+    return clock.hook, clock.totals

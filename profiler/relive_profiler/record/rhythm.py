@@ -101,13 +101,13 @@ class Rhythm:
         "_limits",
         "_number",
         "_random",
-        "_seldom",
         "_switches",
         "_switches_before",
         "_tick_ns",
         "_waits",
         "_wall",
         "first_ns",
+        "seldom",
     )
 
     def __init__(
@@ -133,7 +133,8 @@ class Rhythm:
         self._number = 0
         self._begun = self._cpu_begun = 0
         self._ended = 0  # when the invocation before ended; 0: there was none
-        self._seldom = False  # this one began after a pause
+        self.seldom = False
+        """Whether this invocation began after a pause."""
         self._cpu_clock = cpu_clock
         self._switches = switches
         self._switches_before = 0
@@ -153,7 +154,7 @@ class Rhythm:
         if self._checking:
             self._switches_before = self._switches()
         self._begun, self._cpu_begun = now, cpu
-        self._seldom = 0 < self._ended < now - _SELDOM_NS
+        self.seldom = 0 < self._ended < now - _SELDOM_NS
         limits = self._limits
         interval = limits.interval_ns
         if self._cpu is not None and not self._waits and not loading:
@@ -227,12 +228,21 @@ class Rhythm:
         """A signal has come between two invocations."""
         self._cpu_armed = False
 
+    def overrun(self, now: int) -> None:
+        """A signal has come while its predecessor's look went on, which then brings no other one."""
+        interval = self._limits.interval_ns
+        if self._by_cpu:
+            self._shoot(now, self._limits.unseen_wait_ns)
+            self._arm_cpu(interval)
+        else:
+            self._shoot(now, 2 * interval)
+
     def end(self, now: int) -> None:
         """The invocation is over."""
         interval = self._limits.interval_ns
         self._ended = now
         ahead = self._due - now
-        if ahead > 0 and (self._seldom or (not self._by_cpu and ahead > interval + interval // 4)):
+        if ahead > 0 and (self.seldom or (not self._by_cpu and ahead > interval + interval // 4)):
             self._wall.disarm()
             self._due = now - self._draw() * interval // 1024
         if self._checking:

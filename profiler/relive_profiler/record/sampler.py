@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]  # a built-in module without a stub
 import atexit
+import itertools
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any, Final
 
@@ -23,6 +24,9 @@ from relive_base.kept_builtins import KEPT, intact
 from relive_base.wire.messages import Profile, StackFrames
 
 from relive_profiler.record import timer
+from relive_profiler.record.costs import CostMeter
+from relive_profiler.record.folded import Fold, fill, place_cpu
+from relive_profiler.record.outlook import Awaiting, Outlook
 from relive_profiler.record.precise import PreciseProfiler
 from relive_profiler.record.rhythm import Rhythm, SamplerLimits, Timer, voluntary_switches
 from relive_profiler.record.stacks import StackTable, standard_folders, without_inner, without_own
@@ -56,6 +60,8 @@ class Sampler:
         spec_profile: str = "sampled",
         *,
         source: str = "",
+        outlook: Outlook | None = None,
+        costs: CostMeter | None = None,
         limits: SamplerLimits | None = None,
         timer_factory: Callable[[int], Timer] = ThreadTimer,
         cpu_timer_factory: Callable[[int], Timer | None] = cpu_timer,
@@ -64,8 +70,11 @@ class Sampler:
         clock: Callable[[], int] = time.perf_counter_ns,
         cpu_clock: Callable[[], int] = time.thread_time_ns,
     ) -> None:
+        """`outlook`: what is seen beside the main thread's stack. `costs`: measures what they are, too."""
         self.reason = ""
         self._mode = spec_profile
+        self._outlook = outlook or Outlook()
+        self._costs = costs if spec_profile != "off" else None
         self._limits = limits or SamplerLimits()
         self._timer_factory = timer_factory
         self._cpu_timer_factory = cpu_timer_factory
@@ -80,8 +89,10 @@ class Sampler:
         self._handler = self._on_signal  # one bound method, so that it can be recognised
         self._precise: PreciseProfiler | None = None
         self._thread = threading.get_ident()
-        self._active = self._busy = False
+        self._active = self._busy = self._overrun = False
         self._reset("", "invoke")
+        if self._costs is not None:
+            self._costs.open()
         os.register_at_fork(after_in_child=self._after_fork)
         # The interpreter puts back default actions as it ends; a shot that comes then would kill the process.
         atexit.register(self.close)
@@ -111,6 +122,8 @@ class Sampler:
     def close(self) -> None:
         """Give the signal and the timer back."""
         self._active = False
+        if self._costs is not None:
+            self._costs.close()
         rhythm, self._rhythm = self._rhythm, None
         if rhythm is not None and threading.get_ident() == self._thread:
             rhythm.close()
@@ -125,9 +138,11 @@ class Sampler:
     def _reset(self, invocation_id: str, phase: str) -> None:
         self._invocation_id = invocation_id
         self._phase = phase
-        self._fold: dict[int, list[int]] = {}
+        self._fold: Fold = {}
         self._fresh: list[StackFrames] = []
         self._samples = self._dropped = 0
+        self._unplaced_ns = 0  # CPU time of an event loop since it was met computing
+        self._thread_cpu: dict[int, int] = {}
 
     def _begin(self, invocation_id: str, phase: str, mode: str, outer: FrameType) -> None:
         self._active = False
@@ -147,6 +162,8 @@ class Sampler:
         now = self._begun = self._last = self._clock()
         self._active = True
         rhythm.begin(now, cpu, loading=phase == "init")
+        if self._costs is not None:
+            self._costs.begin(now, rhythm.seldom)
 
     def _begin_precise(self) -> bool:
         precise = PreciseProfiler(self._limits.cached_stacks, self._cpu_clock)
@@ -155,6 +172,8 @@ class Sampler:
             return False
         self._precise = precise
         self._begun = self._clock()
+        if self._costs is not None:
+            self._costs.begin(self._begun, True)
         return True
 
     def _end(self) -> Profile | None:
@@ -188,24 +207,22 @@ class Sampler:
         return self._profile("precise", ended) if self._fold else None
 
     def _profile(self, engine: str, ended: int) -> Profile:
-        fold = self._fold
-        values = list(fold.values())
         if ended - self._sent_since_ns > _RESEND_AFTER_NS:  # a worker that lives for days tells again
             self._sent.clear()
             self._sent_since_ns = ended
-        return Profile(
+        if self._unplaced_ns:
+            place_cpu(self._fold, self._unplaced_ns)
+        profile = Profile(
             invocation_id=self._invocation_id,
             phase=self._phase,
             engine=engine,
             started_ns=time.time_ns() - (self._clock() - self._begun),
             duration_ns=ended - self._begun,
-            stack_hashes=list(fold),
-            counts=[value[0] for value in values],
-            wall_ns=[value[1] for value in values],
-            cpu_ns=[value[2] for value in values],
             new_stacks=self._fresh,
             dropped=self._dropped,
+            costs=self._costs.end(ended) if self._costs is not None else None,
         )
+        return fill(profile, self._fold)
 
     def _take_signal(self) -> Rhythm | None:
         """The rhythm, made if there is none yet. None, with a reason, if the signal is another's."""
@@ -241,6 +258,7 @@ class Sampler:
         if not self._active or self._busy or rhythm is None:
             if rhythm is not None and not self._active:
                 rhythm.missed()
+            self._overrun = self._busy
             return
         self._busy = True
         try:
@@ -250,6 +268,8 @@ class Sampler:
             if not rhythm.shot(now, now - self._begun, wall_ns, cpu_ns, self._samples + 1):
                 return
             self._samples += 1
+            if self._samples == 1 and self._costs is not None:
+                self._costs.looked(now)
             self._look(frame, wall_ns, cpu_ns, rhythm.first_ns)
             self._cpu_last = self._cpu_clock()
             self._last = self._clock()  # after the look: its own time counts for nobody
@@ -261,19 +281,50 @@ class Sampler:
             self._dropped += 1
         finally:
             self._busy = False
+            if self._overrun:
+                self._overrun = False
+                rhythm.overrun(self._clock())
 
     def _look(self, frame: FrameType | None, wall_ns: int, cpu_ns: int, first_ns: int) -> None:
-        stack = self._table.look(frame, self._outer, self._limits.depth)
-        if stack is None:
-            return
         if self._samples == 1 and wall_ns < first_ns:
             cpu_ns = cpu_ns * first_ns // max(wall_ns, 1)
             wall_ns = first_ns
-        self._add(stack, 1, wall_ns, min(cpu_ns, wall_ns))
+        outlook = self._outlook
+        tasks = outlook.awaiting(frame)
+        if tasks:
+            self._look_at_tasks(tasks, wall_ns)
+            self._unplaced_ns += cpu_ns
+        else:
+            stack = self._table.look(frame, self._outer, self._limits.depth)
+            if stack is not None:
+                cpu_ns = min(cpu_ns, wall_ns) + self._unplaced_ns
+                self._unplaced_ns = 0
+                self._add(stack, 1, wall_ns, cpu_ns, outlook.span())
+        for ident, innermost, used_ns in outlook.threads():
+            self._look_at_thread(ident, innermost, used_ns, wall_ns)
 
-    def _add(self, stack: StackFrames, count: int, wall_ns: int, cpu_ns: int) -> None:
+    def _look_at_tasks(self, tasks: Sequence[Awaiting], wall_ns: int) -> None:
+        """The loop waits, and all of its tasks do: each for an equal part of the time, in one sample. What it
+        computed before is of those that will be met computing."""
+        count = 1
+        for found, span in tasks:
+            frames = list(itertools.takewhile(lambda frame: frame is not self._outer, found))
+            stack = self._table.look_frames(frames, self._limits.depth)
+            if stack is not None:
+                self._add(stack, count, wall_ns // len(tasks), 0, span)
+                count = 0
+
+    def _look_at_thread(self, ident: int, frame: FrameType, used_ns: int, wall_ns: int) -> None:
+        before_ns = self._thread_cpu.get(ident, used_ns)
+        self._thread_cpu[ident] = used_ns
+        stack = self._table.look(frame, None, self._limits.depth)
+        if stack is not None:
+            self._add(stack, 1, wall_ns, min(max(used_ns - before_ns, 0), wall_ns))
+
+    def _add(self, stack: StackFrames, count: int, wall_ns: int, cpu_ns: int, span: str = "") -> None:
         number = stack.stack_hash
-        entry = self._fold.get(number)
+        key = (number, span) if span else number
+        entry = self._fold.get(key)
         if entry is not None:
             entry[0] += count
             entry[1] += wall_ns
@@ -285,7 +336,7 @@ class Sampler:
                 return
             self._sent.add(number)
             self._fresh.append(stack)
-        self._fold[number] = [count, wall_ns, cpu_ns]
+        self._fold[key] = [count, wall_ns, cpu_ns]
 
     def _after_fork(self) -> None:
         """Timers stay with the parent; a worker forked from a warmed process makes its own."""

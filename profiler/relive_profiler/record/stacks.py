@@ -26,6 +26,7 @@ __all__ = [
     "stack_hash",
     "standard_folders",
     "without_inner",
+    "without_loop",
     "without_own",
 ]
 
@@ -34,6 +35,13 @@ DEEP_FRAME: Final = "(deeper than the limit)"
 
 _OWN: Final = "<relive>/"
 """How the names of Relive's own files begin in a stack."""
+_LOOP: Final = frozenset(
+    {
+        *("Runner.run", "run", "BaseEventLoop.run_until_complete", "BaseEventLoop.run_forever"),
+        *("BaseEventLoop._run_once", "Handle._run"),
+    }
+)
+"""Of asyncio: between who runs an event loop and the code that it runs."""
 _IMPORTLIB: Final = ("<frozen importlib._bootstrap>", "<frozen importlib._bootstrap_external>")
 
 Location = tuple[str, str, int]  # function, file, line
@@ -143,9 +151,9 @@ class StackTable:
     def _intern(self, places: tuple[_Place, ...]) -> StackFrames | None:
         cut = places[-1:] == (_CUT,)
         locations = [place.location for place in reversed(places[: len(places) - cut])]
-        kept = [
-            location for location in without_inner(without_own(locations)) if location[1] not in _IMPORTLIB
-        ]
+        kept = without_loop(
+            [location for location in without_inner(without_own(locations)) if location[1] not in _IMPORTLIB]
+        )
         if not kept:
             return None
         if cut:
@@ -249,3 +257,15 @@ def without_inner(locations: list[Location]) -> list[Location]:
         elif not file.startswith(("<", "python3.")):
             break
     return locations[:end]
+
+
+def without_loop(locations: list[Location]) -> list[Location]:
+    """`locations` without an event loop's own frames, unless it is the loop itself that is met: code that
+    runs and code that waits then have the same callers."""
+    if not locations or _is_loop(locations[-1]):
+        return locations
+    return [location for location in locations if not _is_loop(location)]
+
+
+def _is_loop(location: Location) -> bool:
+    return location[0] in _LOOP and location[1].startswith("python3.") and "/asyncio/" in location[1]

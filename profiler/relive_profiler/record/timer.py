@@ -23,7 +23,15 @@ from relive_profiler.record.native import chosen_settime
 
 __builtins__ = KEPT
 
-__all__ = ["PROFILE_SIGNAL", "ThreadTimer", "TimerUnavailable", "cpu_timer", "preload", "tick_ns"]
+__all__ = [
+    "PROFILE_SIGNAL",
+    "ThreadTimer",
+    "TimerUnavailable",
+    "cpu_timer",
+    "preload",
+    "thread_cpu_ns",
+    "tick_ns",
+]
 
 PROFILE_SIGNAL: Final[int] = int(signal.SIGRTMIN) + 4 if hasattr(signal, "SIGRTMIN") else 0
 """Far enough from the signals that C libraries and users take (glibc's own are below SIGRTMIN)."""
@@ -136,3 +144,11 @@ def preload() -> None:
         _library()
     except TimerUnavailable:
         return  # each sampler finds out for itself, and says so
+
+
+def thread_cpu_ns(ident: int) -> int:
+    """The CPU time of a thread; 0 if that cannot be had."""
+    try:
+        return time.clock_gettime_ns(time.pthread_getcpuclockid(ident))
+    except (OSError, AttributeError, OverflowError):
+        return 0

@@ -148,6 +148,8 @@ class Runner:
 
     def _end(self, attempt: _Attempt, result: Result, profile: Profile | None, more: bool) -> bool:
         """Tell the server. Whether the worker may get another invocation."""
+        if profile is not None:
+            profile.calls = self._outside.calls()
         self._outside.end()
         report = self._outside.report()
         if report is not None:

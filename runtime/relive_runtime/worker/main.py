@@ -25,7 +25,7 @@ from relive_base.wire.ring import RingWriter
 from relive_base.wire.sink import FrameSink
 from relive_capture.record import install_guard
 from relive_capture.record.frames import InApp
-from relive_profiler.record import Sampler
+from relive_profiler.record import CostMeter, Sampler
 from relive_tracer.record import SIGNALLED, Telemetry
 
 from relive_runtime.adapters import table
@@ -45,6 +45,7 @@ from relive_runtime.worker.invocations import Runner
 from relive_runtime.worker.limits.deadline import DeadlineTimer, without_signal_frame
 from relive_runtime.worker.limits.memory import Reserve, give_back
 from relive_runtime.worker.limits.memory_limit import MemoryLimit
+from relive_runtime.worker.outlook import WorkerOutlook
 from relive_runtime.worker.outside import outside_of
 from relive_runtime.worker.start.lambda_variables import log_stream
 from relive_runtime.worker.start.loading import load_handler
@@ -53,6 +54,7 @@ from relive_runtime.worker.start.process import (
     clean_environment,
     close_others,
     console_descriptor,
+    cost_descriptors,
     enter_source,
     high_descriptor,
     take_over,
@@ -99,14 +101,19 @@ def run(start: WorkerStart) -> NoReturn:
     ring = RingWriter(start.ring_fd) if start.ring_fd >= 0 else None
     fault_fd = high_descriptor(start.fault_fd) if start.fault_fd >= 0 else -1
     console_fd = console_descriptor()
+    measured = spec.profile != "off" and spec.kind not in table.BESIDE
+    cost_fds = cost_descriptors() if measured else []
     reached = apply(spec, start.isolation)
     stream = log_stream(spec, start.pid)
     clean_environment(spec, TMP if reached.own_tmp else spec.scratch, stream)
-    close_others(connection.fileno(), fault_fd, console_fd)
+    close_others(connection.fileno(), fault_fd, console_fd, *cost_fds)
     if fault_fd >= 0:
         watch_faults(fault_fd, connection.fileno())
     forked = ForkedChild(fault_fd)
-    worker = _Worker(start, FrameSink(connection, ring), ring, Channel(connection), forked, reached, stream)
+    costs = CostMeter(*cost_fds) if measured else None
+    worker = _Worker(
+        start, FrameSink(connection, ring), ring, Channel(connection), forked, reached, stream, costs
+    )
     if console_fd >= 0:
         worker.order_console(console_fd)
     os.register_at_fork(after_in_child=worker.channel.abandon)
@@ -133,6 +140,7 @@ class _Worker:
         forked: ForkedChild,
         reached: Reached,
         stream: str,
+        costs: CostMeter | None,
     ) -> None:
         self._start = start
         self._stream = stream
@@ -144,7 +152,12 @@ class _Worker:
         self._serves = start.spec.kind in table.BESIDE
         begun = ring.begun() if ring is not None else ()
         self._telemetry = Telemetry(sink.record, start.spec, begun=begun, beside=self._serves)
-        self._sampler = Sampler(start.spec.profile, source=start.spec.source)
+        self._sampler = Sampler(
+            start.spec.profile,
+            source=start.spec.source,
+            outlook=WorkerOutlook(self._telemetry, start.spec.profile_threads),
+            costs=costs,
+        )
         self._timer = DeadlineTimer(lambda: sink.busy)
         self._outside = outside_of(self._spec, start.hash_seed, self._serves)
         self._caller = Caller(sink, channel, self._spec.call_depth, self._outside)

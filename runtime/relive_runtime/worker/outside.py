@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from relive_base.escapes import encode_escaped
 from relive_base.parts import Why, missing, partial
-from relive_base.wire.messages import Call, CallResult, ErrorInfo, FunctionSpec, Invoke, Playback, Scene
+from relive_base.wire.messages import (
+    Call,
+    CallCount,
+    CallResult,
+    ErrorInfo,
+    FunctionSpec,
+    Invoke,
+    Playback,
+    Scene,
+)
 
 from relive_runtime.worker.start.namesakes import originals
 
@@ -70,6 +79,11 @@ class Outside:
     @property
     def player(self) -> Player | None:
         """Of a replay."""
+        return None
+
+    def calls(self, recorded: Recorded | None = None) -> list[CallCount] | None:
+        """How often the invocation has called whom; None: that is not recorded. `recorded` is of invocations
+        that run beside each other."""
         return None
 
     def answer(self, call: Call) -> CallResult | None:
@@ -163,6 +177,9 @@ class _OneByOne(_Recording):
         self.begin = recorder.begin  # type: ignore[method-assign]
         self.end = recorder.end  # type: ignore[method-assign]
 
+    def calls(self, recorded: Recorded | None = None) -> list[CallCount] | None:
+        return self._one.calls()
+
     def _recording(self, notes: ReplayNotes, recorded: Recorded | None) -> Recording:
         notes.served = max(self._one.served, 0)
         return self._one.recording(notes)
@@ -181,6 +198,9 @@ class _Beside(_Recording):
     @property
     def variables(self) -> list[ContextVar[Any]]:
         return [self._beside.current]
+
+    def calls(self, recorded: Recorded | None = None) -> list[CallCount] | None:
+        return self._beside.calls(recorded) if recorded is not None else None
 
     def tell(self, scene: Scene, invoke: Invoke | None, recorded: Recorded | None = None) -> None:
         super().tell(scene, invoke, recorded)

@@ -105,29 +105,6 @@ async def test_an_application_accepts_with_headers_and_a_subprotocol_and_closes_
             await websockets.connect(f"{url}/fn/evil/")
 
 
-async def test_an_application_may_close_what_its_client_has_closed() -> None:
-    """When a client closes, and then the application, as many do at their end, I expect no failure; and an
-    OSError if it sends anything else."""
-    raised: list[type[Exception]] = []
-
-    async def app(_scope: Any, receive: Any, send: Any) -> None:
-        await send({"type": "websocket.accept"})
-        while (await receive())["type"] != "websocket.disconnect":
-            pass
-        for kind in ("send", "close", "close"):
-            try:
-                await send({"type": f"websocket.{kind}", "text": "too late"})
-            except Exception as error:
-                raised.append(type(error))
-
-    async with local_sockets({"app": app}) as (url, serving, _):
-        async with websockets.connect(f"{url}/fn/app/"):
-            pass
-        await until(lambda: serving.outcomes)
-        assert of(serving)["relive.websocket.closed_by"] == "client"
-    assert [issubclass(kind, OSError) for kind in raised] == [True, True]  # closed, and closed once more
-
-
 async def test_what_does_not_become_a_websocket_is_an_http_answer() -> None:
     """When an application closes before it accepts, answers the handshake itself, raises, or returns without
     a word, I expect 403, its answer, 500 and 500."""

@@ -156,8 +156,35 @@ def test_versions_compare_per_invocation(store):
     assert rows["parse"].before_self_ms == pytest.approx(120 / 42)
     assert rows["load"].after_self_ms == 0
     assert result.rows[0].name == "parse"
+    # ... and it is said how certain that is: the first version has many invocations without a sample
+    assert rows["parse"].margin_ms == pytest.approx(1.05, abs=0.1)
+    assert rows["parse"].certain
+    assert json.dumps(_view(store, "version", 1, 2)).count('"certain": true') >= 1
     with pytest.raises(UsageError):
         diff.diff(store, HotFilter(engine="sampled"), HotFilter(engine="precise"))
+
+
+def _view(store, what, before, after):
+    from relive_views.profiles import diff as views
+
+    sides = [HotFilter(function="checkout", **{what: value}) for value in (before, after)]
+    return views.diff(store, (*sides, "before", "after"), "function").as_json()
+
+
+def test_slow_and_failed_ones_against_the_others(store):
+    from relive_views.profiles import diff as views
+
+    # Given one failed invocation of checkout, which loads nothing
+    found = views.diff(store, views.sides_of_failed(HotFilter(function="checkout")), "line")
+    rows = {row["name"]: row for row in found.as_json()["rows"]}
+    assert rows["quick"]["after_self_ms"] == pytest.approx(2)
+    assert rows["quick"]["certain"] is None  # of one invocation
+    assert found.tree.name[:2] == ["per invocation", "h"]
+    # Given that all took as long, none is slower than the slowest twentieth
+    before, after, *_ = views.sides_of_slow(store, HotFilter(function="checkout"))
+    assert before.max_duration_ns == after.min_duration_ns == 50 * MS
+    with pytest.raises(NotFound):
+        views.diff(store, views.sides_of_slow(store, HotFilter(function="checkout")), "line")
 
 
 def test_a_hostile_filter_is_a_value_and_not_sql(store):

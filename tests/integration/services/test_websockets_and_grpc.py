@@ -19,7 +19,6 @@ import pytest_asyncio
 import websockets
 from patience import PATIENCE_S
 from relive_base.errors import ReliveError
-from relive_platform.registry.aliases import Alias
 from server_harness import Served, served, write_app
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -347,29 +346,6 @@ async def test_a_redeploy_fails_no_call(duplex: Duplex) -> None:
         await asyncio.gather(*hammers)
     assert made > 20
     assert failed == 0
-
-
-async def test_a_websocket_goes_to_the_version_that_is_asked_for(duplex: Duplex) -> None:
-    """Given an older version, when clients ask for it by its number and by an alias, I expect its worker to
-    have them; and 404 for a version that there is not."""
-    number = duplex.versions
-    await duplex.deploy()
-    aliases = duplex.served.server.registry.aliases
-    live = Alias(function="echo", name="live", version=duplex.versions, weights={number: 1.0})
-    await asyncio.to_thread(aliases.put, live)
-    async with (
-        websockets.connect(duplex.url) as newest,
-        websockets.connect(f"{duplex.url}:{number}/room") as by_number,
-        websockets.connect(duplex.url, additional_headers={"relive-qualifier": "live"}) as by_alias,
-    ):
-        pids = []
-        for client in (newest, by_number, by_alias):
-            await client.send("pid")
-            pids.append(await client.recv())
-        assert pids[0] != pids[1] == pids[2]
-    with pytest.raises(InvalidStatus) as refused:
-        await websockets.connect(f"{duplex.url}:99/")
-    assert refused.value.response.status_code == 404
 
 
 async def test_what_does_not_speak_grpc_or_floods_is_closed(

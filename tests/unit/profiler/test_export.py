@@ -1,16 +1,22 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import json
+import os
 import re
+import shutil
+import subprocess
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 
 import pytest
 from relive_profiler.explore.export import (
+    BINARY_FORMATS,
     FORMATS,
     export,
+    export_bytes,
     to_collapsed,
     to_html,
     to_session,
@@ -236,3 +242,89 @@ def test_depth_two_hundred_is_no_problem(stack, folded):
     deep = build(folded(stack(" ".join(f"f{number}" for number in range(201)), ms=5)))
     for format_ in FORMATS:
         assert "f200" in export(deep, format_)
+
+
+def _pprof_class():
+    """The message of pprof's published profile.proto, as far as a profile of calls needs it."""
+    from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+
+    fields = {
+        "ValueType": "type=1 unit=2",
+        "Sample": "location_id*=1 value*=2",
+        "Line": "function_id=1 line=2",
+        "Location": "id=1 line*Line=4",
+        "Function": "id=1 name=2 system_name=3 filename=4",
+        "Profile": "sample_type*ValueType=1 sample*Sample=2 location*Location=4 function*Function=5"
+        " string_table*text=6 time_nanos=9 duration_nanos=10 comment*=13 default_sample_type=14",
+    }
+    file = descriptor_pb2.FileDescriptorProto(name="p.proto", package="p", syntax="proto3")
+    for name, text in fields.items():
+        message = file.message_type.add(name=name)
+        for field in text.split():
+            left, number = field.split("=")
+            label, star, kind = left.partition("*")
+            found = message.field.add(name=label, number=int(number), label=3 if star else 1)
+            found.type = {"": 3, "text": 9}.get(kind, 11)
+            if found.type == 11:
+                found.type_name = f".p.{kind}"
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName("p.Profile"))
+
+
+def test_pprof_is_read_by_its_published_message(tree):
+    profile = _pprof_class().FromString(gzip.decompress(export_bytes(tree, "pprof", started_ns=7)))
+    texts = list(profile.string_table)
+    assert texts[0] == ""
+    functions = {one.id: texts[one.name] for one in profile.function}
+    places = {one.id: functions[one.line[0].function_id] for one in profile.location}
+    stacks = {
+        tuple(places[number] for number in reversed(sample.location_id)): sample.value[0] // 1_000_000
+        for sample in profile.sample
+    }
+    assert stacks == {("checkout", "h", "a", "c"): 50, ("checkout", "h", "a"): 30, ("checkout", "h", "b"): 20}
+    (kind,) = profile.sample_type
+    assert (texts[kind.type], texts[kind.unit]) == ("wall", "nanoseconds")
+    assert (profile.time_nanos, profile.duration_nanos) == (7, 100_000_000)
+
+
+GO = shutil.which("go") or "/usr/local/go/bin/go"
+
+
+@pytest.mark.skipif(not os.access(GO, os.X_OK), reason="there is no Go here: pprof's message is read above")
+def test_go_tool_pprof_shows_the_same_times(tree, tmp_path):
+    file = tmp_path / "profile.pb.gz"
+    file.write_bytes(export_bytes(tree, "pprof"))
+    environment = {"GOCACHE": "/var/tmp/go-build", **os.environ, "PPROF_TMPDIR": str(tmp_path)}
+    command = [GO, "tool", "pprof", "-top", "-nodecount=10", str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"50ms\s+50.00%\s+50.00%\s+50ms\s+50.00%\s+c", done.stdout), done.stdout
+    assert re.search(r"30ms\s+30.00%\s+80.00%\s+80ms\s+80.00%\s+a", done.stdout), done.stdout
+
+
+def test_otlp_profiles_are_read_by_their_message(tree):
+    from opentelemetry.proto.profiles.v1development import profiles_pb2
+
+    written = export_bytes(tree, "otlp", started_ns=7)
+    data = profiles_pb2.ProfilesData.FromString(written)
+    tables = data.dictionary
+    texts = list(tables.string_table)
+    (profile,) = data.resource_profiles[0].scope_profiles[0].profiles
+    stacks = {}
+    for sample in profile.samples:
+        frames = [
+            texts[tables.function_table[tables.location_table[index].lines[0].function_index].name_strindex]
+            for index in tables.stack_table[sample.stack_index].location_indices
+        ]
+        stacks[tuple(reversed(frames))] = sample.values[0] // 1_000_000
+    assert stacks == {("checkout", "h", "a", "c"): 50, ("checkout", "h", "a"): 30, ("checkout", "h", "b"): 20}
+    assert texts[profile.sample_type.unit_strindex] == "nanoseconds"
+    assert (profile.time_unix_nano, len(profile.profile_id)) == (7, 16)
+    assert export_bytes(tree, "otlp", started_ns=7) == written
+
+
+@pytest.mark.parametrize("format_", BINARY_FORMATS)
+def test_hostile_and_empty_profiles_are_written_in_binary_too(hostile, format_):
+    assert export_bytes(hostile, format_)
+    assert export_bytes(build(Folded()), format_)

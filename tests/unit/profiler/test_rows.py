@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from relive_base.records import InvocationRecord
-from relive_base.wire.messages import Profile, StackFrames
+from relive_base.wire.messages import CallCount, Costs, Profile, StackFrames
 from relive_profiler.explore.rows import REFRESH_AFTER_NS, StackCache, profile_columns, stack_columns
 
 
@@ -24,7 +24,23 @@ def test_a_profile_is_a_row_that_the_record_identifies():
         "Function": "checkout", "Version": 3, "Timestamp": 9, "InvocationId": "i-1", "Attempt": 1,
         "TraceId": "ab" * 16, "Phase": "init", "Engine": "sampled", "Status": "ok", "DurationNs": 20,
         "Samples": 2, "StackIds": [1, 2], "Counts": [1, 1], "WallNs": [7, 7], "CpuNs": [6, 6],
+        "SpanIds": [], "StackSpans": [], "Measured": 0, "GcNs": 0, "Collections": 0, "RunQueueNs": -1,
+        "SystemNs": 0, "Waits": 0, "Preemptions": 0, "MajorFaults": 0, "ReadBytes": 0, "WrittenBytes": 0,
+        "MemoryBytes": 0, "MemoryGrowthBytes": 0, "MemoryPeakBytes": 0, "CallsKnown": 0, "CallTargets": [],
+        "CallCounts": [], "CallFailures": [], "CallWaitNs": [],
     }  # fmt: skip
+
+
+def test_what_it_cost_and_whom_it_called_are_in_its_row():
+    costs = Costs(gc_ns=5, collections=1, runqueue_ns=7, waits=2, growth_bytes=-4096, memory_bytes=8192)
+    calls = [CallCount("http://pricing", 3, 1, 40)]
+    profile = _profile(1, 2, costs=costs, calls=calls, spans=["ab" * 8], stack_spans=[0, 1])
+    found = {name: values[0] for name, values in profile_columns([(profile, _record())]).items()}
+    assert (found["Measured"], found["GcNs"], found["RunQueueNs"], found["Waits"]) == (1, 5, 7, 2)
+    assert (found["MemoryGrowthBytes"], found["ReadBytes"]) == (-4096, 0)  # not known is no negative number
+    assert (found["CallsKnown"], found["CallTargets"], found["CallCounts"]) == (1, ["http://pricing"], [3])
+    assert (found["CallFailures"], found["CallWaitNs"]) == ([1], [40])
+    assert (found["SpanIds"], found["StackSpans"]) == (["ab" * 8], [0, 1])
 
 
 def test_a_stack_is_written_once_per_function_and_week():

@@ -3,6 +3,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+from types import SimpleNamespace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -100,6 +101,26 @@ def test_stacks_beyond_the_limit_are_dropped_and_counted(sampler_bench):
     profile = bench.sampler.stop()
     # Then
     assert (profile.counts, profile.dropped) == ([1], 1)
+
+
+def test_a_signal_that_comes_while_a_look_goes_on_does_not_end_the_sampling(sampler_bench):
+    # Given a look that takes longer than until the next shot, as the first ones on a busy machine
+    bench = sampler_bench()
+    bench.sampler.start("i")
+    look = bench.sampler._table.look
+
+    def slow_look(*arguments):
+        armed = len(bench.timer.armed)
+        bench.sampler._on_signal(PROFILE_SIGNAL, _here())  # the next one
+        assert len(bench.timer.armed) == armed
+        return look(*arguments)
+
+    bench.sampler._table = SimpleNamespace(look=slow_look, stacks={})
+    armed = len(bench.timer.armed)
+    _sample(bench, 1, 1)
+    # Then another one is asked for when it is over
+    assert len(bench.timer.armed) == armed + 2
+    assert bench.timer.armed[-1] == 2 * MS
 
 
 def test_no_sample_means_no_profile(sampler_bench):

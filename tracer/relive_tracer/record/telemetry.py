@@ -251,6 +251,11 @@ class Telemetry:
         """The span id of the calling code: the parent for a call to another function."""
         return self._output.whereabouts()[2]
 
+    def own_span(self, context: Context | None = None) -> str:
+        """The id of the span of the function's own that is open here, or in `context`; "" if there is none.
+        Runs no code of the user's."""
+        return self._tracing.own_span(context) if self._tracing is not None else ""
+
     def _where(self) -> Where:
         state = self._state if self._current is None else self._current.get(self._state)
         return state, state.trace_id, state.span_id

@@ -5,6 +5,7 @@ Importing this module imports the SDK, which is the dear part; the zygote does i
 
 from __future__ import annotations
 
+import contextvars
 import logging
 import os
 import threading
@@ -134,6 +135,17 @@ class InvocationContext:
         """The invocation if its own context is the current one and has not been asked for yet."""
         current = self._variable.get(self.fallback)
         return current if type(current) is InvocationState else None
+
+    def own_span(self, context: contextvars.Context | None = None) -> str:
+        """The id of the function's own span that is open here, or in `context`; "" for none, or the invoke
+        span. Runs no code of the user's."""
+        if context is None:
+            current = self._variable.get(self.fallback)
+        else:
+            current = context.get(self._variable, self.fallback)
+        span = current.get(_SPAN_KEY) if type(current) is Context else None
+        ids = span._context if isinstance(span, Span) and type(span) is not InvokeSpan else None
+        return f"{ids.span_id:016x}" if ids is not None else ""
 
     def _context_of(self, state: InvocationState) -> Context:
         span = state.span
@@ -318,6 +330,10 @@ class Tracing:
         state.trace_state = invoke.trace_state
         state.baggage = invoke.baggage
         state.started_ns = time.time_ns()
+
+    def own_span(self, context: contextvars.Context | None = None) -> str:
+        """The function's own span that is open here, or in `context`: see `InvocationContext`."""
+        return self._context.own_span(context)
 
     def tell_apart(self, current: ContextVar[InvocationState]) -> None:
         """Invocations run beside each other: `current` has the one whose code it is."""

@@ -55,6 +55,8 @@ from relive_base.wire.messages.sockets import (
     SocketTaken,
 )
 from relive_base.wire.messages.telemetry import (
+    CallCount,
+    Costs,
     LogLine,
     Logs,
     OpenSpan,
@@ -78,9 +80,11 @@ __all__ = [
     "BodyTaken",
     "Call",
     "CallBegun",
+    "CallCount",
     "CallResult",
     "CallStreams",
     "Cancel",
+    "Costs",
     "Crashed",
     "DebugComplete",
     "DebugEnded",

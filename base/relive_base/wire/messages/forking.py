@@ -26,6 +26,7 @@ class FunctionSpec(msgspec.Struct, omit_defaults=True, kw_only=True):
     output_limit_bytes: int = 1_048_576  # stdout + stderr + log records of one invocation
     result_limit_bytes: int = 6_291_456
     profile: str = "sampled"  # "sampled" | "precise" | "off"
+    profile_threads: bool = False  # whether the function's other threads are sampled, too
     capture: str = "full"  # "full" | "frames" | "off"
     isolation_tier: int = 1  # the tier wanted; Ready says which was reached
     scratch: str = ""  # a writable folder of the worker's own; HOME, and TMPDIR if it has no /tmp

@@ -8,6 +8,8 @@ from relive_base.attributes import Attribute
 from relive_base.wire.messages.frame import Frame
 
 __all__ = [
+    "CallCount",
+    "Costs",
     "LogLine",
     "Logs",
     "OpenSpan",
@@ -122,8 +124,34 @@ class StackFrames(msgspec.Struct, array_like=True):
     lines: list[int]
 
 
+class Costs(msgspec.Struct, array_like=True):
+    """What the process was charged while an invocation ran, beside its stacks; -1: not known."""
+
+    gc_ns: int = -1  # in the garbage collector
+    collections: int = -1
+    runqueue_ns: int = -1  # able to run, and without a CPU: others had it, or its quota was used up
+    system_ns: int = -1  # CPU time in the kernel
+    waits: int = -1  # times that it gave up the CPU to wait (voluntary context switches)
+    preemptions: int = -1  # times that the CPU was taken from it
+    major_faults: int = -1  # pages read from the disk
+    read_bytes: int = -1  # from the disk
+    written_bytes: int = -1  # to files on a disk
+    memory_bytes: int = -1  # resident at its end
+    growth_bytes: int | None = None  # resident at its end less that at its beginning; None: not known
+    peak_bytes: int = -1  # the most that was resident; -1: no more than in an invocation before
+
+
+class CallCount(msgspec.Struct, array_like=True):
+    """Calls of one invocation to one place, "http://pricing:80" or "function pricing"."""
+
+    target: str
+    count: int
+    failed: int = 0  # an exception, or a status from 500 on
+    wait_ns: int = 0  # until their answers began
+
+
 class Profile(Frame, tag="profile"):
-    """One invocation's profile of one phase: parallel lists, one entry a stack."""
+    """One invocation's profile of one phase: parallel lists, one entry a stack, or one a stack and span."""
 
     invocation_id: str
     phase: str = "invoke"  # "invoke" | "init"
@@ -136,3 +164,7 @@ class Profile(Frame, tag="profile"):
     cpu_ns: list[int] = []
     new_stacks: list[StackFrames] = []
     dropped: int = 0
+    costs: Costs | None = None  # None: not measured
+    calls: list[CallCount] | None = None  # None: not recorded
+    spans: list[str] = []  # ids of spans in which samples were taken, but for the invoke span
+    stack_spans: list[int] = []  # of each entry: 1 + the index of its span; 0: none. Empty: none at all

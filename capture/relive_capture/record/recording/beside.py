@@ -11,10 +11,11 @@ from contextvars import ContextVar
 from typing import Final
 
 from relive_base.parts import Reason, Why
+from relive_base.wire.messages import CallCount
 
 from relive_capture.record.recording.chance import Chance, Draws, States
 from relive_capture.record.recording.recorded import Call, CallRecording, RecordingLimits
-from relive_capture.record.recording.recorder import add_calls, add_init, watch_calls
+from relive_capture.record.recording.recorder import add_calls, add_init, counted, watch_calls
 from relive_capture.recording_format import RawCall, Recording, ReplayNotes
 
 __all__ = ["BesideRecorder", "Recorded"]
@@ -120,6 +121,10 @@ class BesideRecorder:
         if own.calls is None:
             own.calls = _Shared(self._limits, self._running)
         return own.calls
+
+    def calls(self, recorded: Recorded) -> list[CallCount] | None:
+        """How often an invocation has called whom; None: its calls are not recorded."""
+        return counted(recorded.calls) if self._http else None
 
     def _whose(self) -> Draws | None:
         own = self.current.get(None)

@@ -35,7 +35,7 @@ class Call:
     """One call while it runs. Methods never raise what the function would see; over the limits they only
     count."""
 
-    __slots__ = ("_body_bytes", "answered", "kept_calls", "left", "raw", "request", "response")
+    __slots__ = ("_body_bytes", "again", "answered", "kept_calls", "left", "raw", "request", "response")
 
     def __init__(self, kept_calls: CallRecording, raw: RawCall, body_bytes: int) -> None:
         self.kept_calls = kept_calls
@@ -45,6 +45,7 @@ class Call:
         self.request: list[bytes] = []
         self.response: list[bytes] = []
         self.answered = False
+        self.again = 0  # times that a connection failed in the same way afterwards
 
     @property
     def live(self) -> bool:
@@ -140,8 +141,10 @@ class CallRecording:
         tried."""
         failure = describe(error, where)
         if self.calls:
-            last = self.calls[-1].raw
-            if last.form == "connect" and last.origin == place and last.failure == failure:
+            last = self.calls[-1]
+            raw = last.raw
+            if raw.form == "connect" and raw.origin == place and raw.failure == failure:
+                last.again += 1
                 return
         self.call("connect", library, origin=place).raw.failure = failure
 

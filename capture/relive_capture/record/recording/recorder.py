@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from functools import partial
 
+from relive_base.wire.messages import CallCount
+
 from relive_capture.record.recording.aiohttp_calls import patch_aiohttp
 from relive_capture.record.recording.chance import Chance
 from relive_capture.record.recording.connections import (
@@ -19,7 +21,7 @@ from relive_capture.record.recording.imports import when_imported
 from relive_capture.record.recording.recorded import CallRecording, CallRecordingHolder, RecordingLimits
 from relive_capture.recording_format import Recording, ReplayNotes
 
-__all__ = ["Recorder", "add_calls", "add_init", "watch_calls"]
+__all__ = ["Recorder", "add_calls", "add_init", "counted", "watch_calls"]
 
 
 def watch_calls(holder: CallRecordingHolder) -> None:
@@ -49,6 +51,15 @@ def add_calls(found: Recording, kept_calls: CallRecording) -> None:
     found.recorded_calls += kept_calls.recorded_calls()
     found.left_out += kept_calls.left_out
     found.connections = list(kept_calls.connections)
+
+
+def counted(kept_calls: CallRecording | None) -> list[CallCount]:
+    """Its calls by whom they went to."""
+    if kept_calls is None or not kept_calls.calls:
+        return []
+    from relive_capture.record.recording.counting import count_calls  # most have none
+
+    return count_calls(kept_calls.calls, kept_calls.left_out)
 
 
 class Recorder:
@@ -109,6 +120,10 @@ class Recorder:
         if kept_calls is not None and (kept_calls.calls or kept_calls.connections):
             kept_calls.close()
             self._spare = CallRecording(self._limits)
+
+    def calls(self) -> list[CallCount] | None:
+        """How often the invocation that runs has called whom; None: its calls are not recorded."""
+        return counted(self.kept_calls) if self._http and self.kept_calls is not None else None
 
     def recording(self, notes: ReplayNotes | None = None) -> Recording:
         """What there is of the invocation, or of the loading, that has just failed; its seeds go into

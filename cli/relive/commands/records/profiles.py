@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from relive_base.errors import ExitCode, NotFound
+from relive_base.errors import ExitCode, NotFound, UsageError
 
 from relive.arguments.completing import complete_function, complete_invocation
 from relive.arguments.durations import DURATION, since_ns
@@ -16,7 +16,8 @@ from relive.session import Session
 
 __all__ = ["flame", "hot", "profile"]
 
-_FORMATS = ("text", "html", "speedscope", "collapsed")
+_FORMATS = ("text", "html", "speedscope", "collapsed", "pprof", "otlp")
+_BINARY = ("pprof", "otlp")
 
 
 def _seconds(value: object) -> str:
@@ -103,6 +104,13 @@ def hot(
 @click.option("--since", type=DURATION, default=None, help="For a function: only the last 15m, 1h, ...")
 @click.option("--phase", type=click.Choice(["invoke", "init"]), default="invoke", show_default=True)
 @click.option("--precise", is_flag=True, help="From pyinstrument's profiles instead of the sampled ones.")
+@click.option(
+    "--weight",
+    type=click.Choice(["wall", "cpu"]),
+    default="wall",
+    show_default=True,
+    help="All of the time, or that on the CPU.",
+)
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="A file instead of standard output.")
 @click.pass_obj
 def flame(
@@ -112,6 +120,7 @@ def flame(
     since: float | None,
     phase: str,
     precise: bool,
+    weight: str,
     output: Path | None,
 ) -> int:
     """Show where the time went, as a call tree: of one invocation, or of all of a function.
@@ -120,7 +129,10 @@ def flame(
     relive flame checkout
     relive flame last --format html --output flame.html
     relive flame checkout --format speedscope --output checkout.speedscope.json
+    relive flame checkout --format pprof --output checkout.pb.gz      for `go tool pprof`
     """
+    if form in _BINARY and output is None:
+        raise UsageError(f"--format {form} is no text", hint="name a file: --output FILE")
     from relive_profiler.explore import export
     from relive_profiler.explore import flame as explore
     from relive_views.profiles.hot import HotFilter
@@ -133,15 +145,15 @@ def flame(
         engine="precise" if precise else "",
         invocation_ids=invocation_ids,
     )
-    tree = explore.flame(session.store(), found)
-    text = export.export(tree, form)
+    tree = explore.flame(session.store(), found, weight="cpu" if weight == "cpu" else "wall")
+    data = export.export_bytes(tree, form)
     tell_lateness(session)
     if output is None:
-        echo(text)
+        echo(data.decode())
     else:
         with writing(output):
-            output.write_text(text, encoding="utf-8")
-        echo(f"{output}  {len(text):,} characters", err=True)
+            output.write_bytes(data)
+        echo(f"{output}  {len(data):,} bytes", err=True)
     return ExitCode.DONE
 
 

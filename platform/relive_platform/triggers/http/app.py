@@ -151,12 +151,6 @@ class Gateway:
         if head.body_bytes > limit:
             raise BodyTooLarge(limit)
         request = _request(target, head, b"", accepted_ns, self._propagation)
-        if request.qualifier and self._ready is not None:
-            await self._ready(request.function, request.qualifier)
-        if _wants_websocket(target, head):
-            if not cast("Upgrading", exchange).gone:
-                self._upgrade(request, target, head, exchange)
-            return
         request.more = bool(head.body_bytes)
         exchange.passes_on = True
         exchange.room = asyncio.Event()
@@ -172,13 +166,11 @@ class Gateway:
         try:
             target = self._target(head, exchange)
             if head.asynchronous or target.door is not None or target.qualifier or QUALIFIER in head.special:
-                if _wants_websocket(target, head):
-                    cast("Upgrading", exchange).wait_to_upgrade()
                 return False
             if len(body) > self._limits.body_bytes:
                 raise BodyTooLarge(self._limits.body_bytes)
             request = _request(target, head, body, time.time_ns(), self._propagation)
-            if _wants_websocket(target, head):
+            if "upgrade" in head.special and target.service and is_websocket(head):
                 self._upgrade(request, target, head, exchange)
             else:
                 self._dispatcher.begin(request, exchange)
@@ -318,10 +310,6 @@ async def _is_json(body: bytes) -> bool:
     except BadEvent:
         return False
     return True
-
-
-def _wants_websocket(target: Target, head: Head) -> bool:
-    return "upgrade" in head.special and target.service and is_websocket(head)
 
 
 def _request(

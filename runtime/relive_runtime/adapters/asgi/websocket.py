@@ -145,9 +145,6 @@ class Socket:
 
     async def _send_open(self, kind: str, event: Mapping[str, Any]) -> None:
         if self.left:
-            if kind == "websocket.close":  # it is closed already, which is all that the application wants
-                self.state = CLOSED
-                return
             raise ClientDisconnected
         if kind == "websocket.send":
             data = event.get("bytes")

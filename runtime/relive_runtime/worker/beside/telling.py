@@ -275,6 +275,7 @@ class Telling:
         sink = self._sink
         if profile is not None:
             done.dropped += profile.dropped
+            profile.calls = self._outside.calls(attempt.recorded)
             if not sink.send_surely(*([result] if result is not None else []), profile, done, bell=False):
                 self._sampler.not_delivered(profile)
                 self._unsendable(attempt)

@@ -14,6 +14,7 @@ import types
 from typing import Final
 
 from relive_base.wire.messages import FunctionSpec
+from relive_profiler.record import COST_FILES
 
 from relive_runtime.isolation.limits import FRAME_FD_FLOOR
 from relive_runtime.isolation.syscalls import adopt_orphans, close_all_but
@@ -76,6 +77,22 @@ def high_descriptor(fd: int) -> int:
         return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, FRAME_FD_FLOOR)
     os.set_inheritable(fd, False)
     return fd
+
+
+def cost_descriptors() -> list[int]:
+    """Where the process is told what it is charged, opened before it is confined; -1: it is not there."""
+    found = []
+    for path in COST_FILES:
+        try:
+            low = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            found.append(-1)
+            continue
+        high = high_descriptor(low)
+        if high != low:
+            os.close(low)
+        found.append(high)
+    return found
 
 
 def clean_environment(spec: FunctionSpec, temporary: str, stream: str) -> None:

@@ -27,13 +27,6 @@ class Upgrading(Handshake, Protocol):
     def version(self) -> str:
         """Of HTTP: HTTP/1.1, HTTP/1.0."""
 
-    @property
-    def gone(self) -> bool:
-        """Whether its connection was lost while it waited."""
-
-    def wait_to_upgrade(self) -> None:
-        """It will be a websocket, or answered, later: its connection reads nothing until then."""
-
     def upgrade(self, websocket: WebSocket, /) -> None:
         """Its connection is the websocket's as soon as the request is read."""
 

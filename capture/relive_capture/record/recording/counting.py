@@ -1,0 +1,57 @@
+"""How often an invocation has called whom: what a profile says of its calls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+from urllib.parse import urlsplit
+
+from relive_base.wire.messages import CallCount
+
+from relive_capture.record.recording.recorded import Call
+
+__all__ = ["count_calls"]
+
+_TARGETS: Final = 20
+_SERVER_ERROR: Final = 500
+_OTHERS: Final = "others"
+
+
+def count_calls(calls: Iterable[Call], left_out: int) -> list[CallCount]:
+    """By whom they went to, in the order of the first ones. `left_out`: calls over the limit of recording;
+    they count to the last one's."""
+    found: dict[str, CallCount] = {}
+    last: CallCount | None = None
+    for call in calls:
+        raw = call.raw
+        target = _target(raw.form, raw.origin, raw.url)
+        if len(found) >= _TARGETS and target not in found:
+            target = _OTHERS
+        last = found.setdefault(target, CallCount(target, 0))
+        last.count += 1 + call.again
+        last.wait_ns += raw.took_ns
+        if raw.failure is not None or _status(call) >= _SERVER_ERROR:
+            last.failed += 1 + call.again
+    if left_out and last is not None:
+        last.count += left_out
+    return list(found.values())
+
+
+def _target(form: str, origin: str, url: str) -> str:
+    """Host and port; a path, or what a user signs in with, is nobody's business here."""
+    if form == "invoke":
+        return f"function {url}"
+    if origin:
+        return origin
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return _OTHERS
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+
+def _status(call: Call) -> int:
+    if call.raw.status:
+        return call.raw.status
+    head = call.response[0][:12] if call.response else b""
+    return int(head[9:12]) if head.startswith(b"HTTP/") and head[9:12].isdigit() else 0

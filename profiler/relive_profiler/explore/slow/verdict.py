@@ -1,0 +1,238 @@
+"""Which difference explains it: rules over parts, calls, spans and stacks, the most telling first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from relive_profiler.explore.folding import Folded
+from relive_profiler.explore.slow.answer import WhySlow
+from relive_profiler.explore.slow.gains import Gain, SourceOf, gains
+from relive_profiler.explore.slow.observed import CallSum, Normal, Observed, normal_of
+from relive_profiler.explore.slow.parts import Part, parts_of, weights_of
+from relive_profiler.explore.slow.words import sentence_of
+
+__all__ = ["explain"]
+
+_LEAST_NS: Final = 2_000_000
+_LEAST_SHARE: Final = 0.25
+"""Below this much more than the median it is not slow."""
+_FEW: Final = 3  # others, below which nothing is normal
+_INPUT_TIMES: Final = 3.0
+_INPUT_BYTES: Final = 10_000
+_MORE_TIMES: Final = 3.0
+_MORE_CALLS: Final = 4
+_MANY_WAITS: Final = 10
+_DISK_BYTES: Final = 262_144
+_NOTHING: Final = CallSum(0)
+
+
+def explain(
+    now: Observed,
+    others: list[Observed],
+    before: Folded,
+    after: Folded,
+    init: Folded,
+    source: SourceOf = lambda file, line: "",
+) -> WhySlow:
+    """Compare `now` with `others`, that went well. `before` and `after` are stacks of the handlers of others
+    and of this one, `init` of its cold start. Pure."""
+    normal = normal_of(others)
+    notes = _notes(now, normal, after)
+    if normal.count < _FEW:
+        return _told(WhySlow(now=now, normal=normal, cause="unknown", notes=notes))
+    parts = parts_of(now, normal)
+    changed_ns = now.total_ns - normal.total_ns
+    slow = changed_ns > max(_LEAST_NS, normal.total_ns * _LEAST_SHARE)
+    lines = gains(before, after, source)
+    case = _Case(now, normal, parts, lines, init)
+    found = case.decide() if slow else _Finding("none")
+    return _told(
+        WhySlow(
+            now=now, normal=normal, slow=slow, cause=found.cause, parts=parts, gains=lines, notes=notes,
+            place=found.gain.place if found.gain is not None else found.place,
+            line=found.gain.text if found.gain is not None else "",
+            target=found.target, change_ns=found.change_ns,
+        )
+    )  # fmt: skip
+
+
+def _told(answer: WhySlow) -> WhySlow:
+    return replace(answer, sentence=sentence_of(answer))
+
+
+def _notes(now: Observed, normal: Normal, after: Folded) -> tuple[str, ...]:
+    found = []
+    if normal.count and now.version not in normal.versions:
+        versions = ", ".join(map(str, normal.versions))
+        found.append(
+            f"compared with version {versions}: of version {now.version} there are too few that went well"
+        )
+    if after.engine != "sampled" and after.samples:
+        found.append("it was profiled precisely, which makes code that calls a lot slower")
+    if not after.samples:
+        found.append("it has no samples: which lines took longer is not known")
+    return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Finding:
+    cause: str
+    change_ns: float = 0.0
+    target: str = ""
+    gain: Gain | None = None
+    place: str = ""
+
+
+class _Case:
+    """One comparison. The rules are tried in their order."""
+
+    def __init__(
+        self, now: Observed, normal: Normal, parts: list[Part], lines: list[Gain], init: Folded
+    ) -> None:
+        self._now, self._normal = now, normal
+        self._parts = {part.name: part for part in parts}
+        self._weights = weights_of(parts, now, normal)
+        self._largest = max(parts, key=lambda part: self._weights[part.name])
+        self._lines = lines
+        self._init = init
+        self._handler_ns = now.duration_ns - normal.duration_ns
+
+    def decide(self) -> _Finding:
+        largest = self._largest
+        if largest.name == "queue":
+            return _Finding("queue", largest.change_ns)
+        if largest.name == "init":
+            return self._cold_start(largest)
+        if largest.name == "blocked":
+            return self._blocked(largest)
+        return self._calls() or self._of_handler(largest)
+
+    # ------------------------------------------------------------ outside of the handler
+
+    def _cold_start(self, part: Part) -> _Finding:
+        loading: dict[str, float] = {}
+        for stack in self._init.stacks:
+            module = _loaded_by(stack.names, stack.files)
+            loading[module] = loading.get(module, 0.0) + stack.wall_ns
+        module, loading_ns = max(loading.items(), key=lambda item: item[1], default=("", 0.0))
+        if module and loading_ns > part.change_ns * 0.4:
+            return _Finding("import", loading_ns, module)
+        return _Finding("cold_start", part.change_ns)
+
+    def _blocked(self, part: Part) -> _Finding:
+        worst = max(self._now.blocks, key=lambda block: block.ms, default=None)
+        if worst is None:
+            return _Finding("blocked", part.change_ns)
+        place = f"{worst.file}:{worst.line}" if worst.file else ""
+        return _Finding("blocked", part.change_ns, worst.by, place=place)
+
+    # ------------------------------------------------------------ calls that are known one by one
+
+    def _calls(self) -> _Finding | None:
+        known = [(self._now.calls, self._normal.calls), (self._now.spans, self._normal.spans)]
+        found = [
+            one
+            for after, before in known
+            for target, call in (after or {}).items()
+            if (one := self._call(target, call, (before or {}).get(target, _NOTHING), before is not None))
+            is not None
+        ]
+        return max(found, key=lambda one: (one.cause == "retries", one.change_ns), default=None)
+
+    def _call(self, target: str, now: CallSum, usual: CallSum, known: bool) -> _Finding | None:
+        change_ns = now.wait_ns - usual.wait_ns
+        more = now.count - usual.count
+        gain = self._line_of_calls()
+        failed = now.failed - usual.failed
+        if known and more >= 2 and failed >= max(more / 2, 2) and self._sleeps_or_waits(change_ns):
+            return _Finding("retries", max(change_ns, self._handler_ns * 0.5), target, gain)
+        if change_ns < self._handler_ns * 0.25:
+            return None
+        if known and more >= _MORE_CALLS and now.count >= _MORE_TIMES * usual.count:
+            return _Finding("more_calls", change_ns, target, gain)
+        if change_ns < self._handler_ns * 0.5:
+            return None
+        return _Finding("dependency", change_ns, target, gain)
+
+    def _sleeps_or_waits(self, calls_ns: float) -> bool:
+        """Whether calls, pauses between them, and the work of making them are most of the difference."""
+        pauses = sum(gain.wait_ns for gain in self._lines if gain.wait_ns > 0)
+        return max(calls_ns, pauses) + max(self._weights["cpu"], 0.0) >= self._handler_ns * 0.5
+
+    def _line_of_calls(self) -> Gain | None:
+        return next((gain for gain in self._lines if gain.wait_ns + gain.cpu_ns > 0), None)
+
+    # ------------------------------------------------------------ the handler's own time
+
+    def _of_handler(self, largest: Part) -> _Finding:
+        collector = self._parts["gc"].change_ns
+        if largest.name == "gc" or self._weights["gc"] >= self._handler_ns * 0.4:
+            return _Finding("gc", collector, gain=self._best("cpu_ns"))
+        if largest.name == "runqueue":
+            return _Finding("no_cpu", largest.change_ns)
+        loading = self._loading()
+        if loading is not None:
+            return loading
+        if largest.name == "wait":
+            return self._waiting(largest)
+        return self._computing(largest)
+
+    def _loading(self) -> _Finding | None:
+        found = [gain for gain in self._lines if gain.module]
+        change_ns = sum(gain.wait_ns + gain.cpu_ns for gain in found)
+        if found and change_ns >= self._handler_ns * 0.5:
+            return _Finding("import", change_ns, found[0].module, found[0])
+        return None
+
+    def _waiting(self, part: Part) -> _Finding:
+        gain = self._best("wait_ns")
+        if gain is None:
+            return _Finding("disk" if self._disk_bytes() else "wait", part.change_ns)
+        if gain.wait == "network":
+            return _Finding("more_calls" if self._many_waits() else "dependency", gain.wait_ns, gain=gain)
+        if gain.wait in ("unknown", "loop"):
+            return _Finding("disk" if self._disk_bytes() else "wait", gain.wait_ns, gain=gain)
+        if gain.wait == "disk" and self._larger():
+            return _Finding("larger_input", gain.wait_ns, gain=gain)
+        return _Finding(gain.wait, gain.wait_ns, gain=gain)
+
+    def _computing(self, part: Part) -> _Finding:
+        gain = self._best("cpu_ns")
+        if self._larger():
+            return _Finding("larger_input", part.change_ns, gain=gain)
+        if gain is not None and gain.works == "disk" and self._in_kernel(part.change_ns):
+            return _Finding("disk", part.change_ns, gain=gain)
+        return _Finding("cpu", part.change_ns, gain=gain)
+
+    def _best(self, what: str) -> Gain | None:
+        gain = max(self._lines, key=lambda one: getattr(one, what), default=None)
+        return gain if gain is not None and getattr(gain, what) > 0 else None
+
+    def _larger(self) -> bool:
+        usual = self._normal.event_bytes
+        return self._now.event_bytes >= max(usual * _INPUT_TIMES, usual + _INPUT_BYTES)
+
+    def _disk_bytes(self) -> bool:
+        now, usual = self._now.spent, self._normal.spent or {}
+        if now is None:
+            return False
+        more = now.read_bytes + now.written_bytes - usual.get("read_bytes", 0) - usual.get("written_bytes", 0)
+        return more >= _DISK_BYTES
+
+    def _in_kernel(self, cpu_ns: float) -> bool:
+        """Whether most of so much CPU time is the kernel's: what a file costs that is in memory."""
+        now, usual = self._now.spent, self._normal.spent or {}
+        return now is not None and now.system_ns - usual.get("system_ns", 0) >= cpu_ns * 0.5
+
+    def _many_waits(self) -> bool:
+        now, usual = self._now.spent, self._normal.spent
+        if now is None or usual is None:
+            return False
+        return now.waits - usual["waits"] >= _MANY_WAITS and now.waits >= _MORE_TIMES * usual["waits"]
+
+
+def _loaded_by(names: tuple[str, ...], files: tuple[str, ...]) -> str:
+    """What the handler's own module loads here; itself, if that is what takes the time."""
+    modules = [file for name, file in zip(names, files, strict=True) if name == "<module>"]
+    return modules[1] if len(modules) > 1 else (modules[0] if modules else "")

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import gc
+import os
+
+import pytest
+from relive_base.wire.messages import Profile
+from relive_profiler.record import COST_FILES, CostMeter
+from relive_profiler.record.folded import fill, place_cpu
+from relive_profiler.record.native import PURE_VARIABLE
+
+MS = 1_000_000
+
+
+@pytest.fixture(params=["native", "pure"])
+def meter(request, monkeypatch):
+    if request.param == "pure":
+        monkeypatch.setenv(PURE_VARIABLE, "1")
+    files = [os.open(path, os.O_RDONLY) for path in COST_FILES]
+    meter = CostMeter(*files)
+    meter.open()
+    yield meter
+    meter.close()
+    for descriptor in files:
+        os.close(descriptor)
+
+
+def test_the_collectors_time_is_measured(meter):
+    kept = [[number] for number in range(100_000)]
+    meter.begin(0, True)
+    for _ in range(2):
+        gc.collect()
+    costs = meter.end(50 * MS)
+    assert costs.collections >= 2
+    assert costs.gc_ns > 0
+    assert costs.runqueue_ns >= 0
+    assert costs.memory_bytes > 1_000_000
+    assert costs.growth_bytes is not None
+    assert kept
+
+
+def test_after_it_is_closed_nothing_of_it_stays(meter):
+    before = len(gc.callbacks)
+    meter.open()
+    assert len(gc.callbacks) == before
+    meter.close()
+    assert len(gc.callbacks) == before - 1
+
+
+def test_a_short_invocation_is_not_measured(meter):
+    meter.begin(0, True)
+    assert meter.end(3 * MS) is None
+
+
+def test_a_function_that_closes_every_descriptor_costs_a_figure_and_no_more():
+    meter = CostMeter(*[os.open(path, os.O_RDONLY) for path in COST_FILES])
+    os.close(meter._cpu_wait)
+    meter.begin(0, True)
+    costs = meter.end(50 * MS)
+    assert costs.runqueue_ns == -1
+    assert costs.waits >= 0
+    os.close(meter._memory)
+
+
+def test_a_reading_serves_the_invocations_of_the_next_tenth_of_a_second(meter):
+    meter.begin(0, True)
+    first = meter._begun
+    meter.end(10 * MS)
+    second = meter._last
+    meter.begin(50 * MS, False)
+    assert meter._begun is second
+    assert second is not first
+    # Given a first look that comes in time, it is the beginning
+    meter.looked(52 * MS)
+    assert meter._begun is not second
+
+
+def test_samples_inside_spans_name_them():
+    profile = fill(Profile("i"), {7: [1, 10, 5], (7, "ab"): [2, 20, 5], (8, "cd"): [1, 5, 5]})
+    assert profile.stack_hashes == [7, 7, 8]
+    assert profile.counts == [1, 2, 1]
+    assert (profile.spans, profile.stack_spans) == (["ab", "cd"], [0, 1, 2])
+    assert fill(Profile("i"), {7: [1, 10, 5]}).spans == []
+
+
+def test_cpu_time_that_no_look_has_met_is_shared_out_and_none_is_lost():
+    fold = {1: [1, 10, 8], 2: [1, 100, 0], 3: [1, 10, 0]}
+    place_cpu(fold, 50)
+    assert [entry[2] for entry in fold.values()] == [10, 48, 0]

@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import pytest
+from relive_profiler.explore.diff_tree import diff_tree, render_diff_tree
+from relive_profiler.explore.folding import Folded, Stack
+from relive_profiler.explore.slow import Blocked, CallSum, Observed, Spent, explain
+from relive_profiler.explore.slow.waiting import wait_of
+
+MS = 1_000_000
+
+
+def _one(ident="i", *, ms=10.0, cpu_ms=2.0, **values):
+    spent = values.pop("spent", Spent(runqueue_ns=0, waits=2))
+    calls = values.pop("calls", {})
+    return Observed(
+        invocation_id=ident, function="f", version=3, duration_ns=round(ms * MS), cpu_ns=round(cpu_ms * MS),
+        event_bytes=values.pop("event_bytes", 100), spent=spent, calls=calls, **values,
+    )  # fmt: skip
+
+
+def _others(**values):
+    return [_one(str(number), **values) for number in range(10)]
+
+
+def _stacks(*stacks, invocations=1):
+    """(frames as "name file line ...", wall ms, cpu ms)"""
+    found = []
+    for frames, wall_ms, cpu_ms in stacks:
+        names, files, lines = zip(*(frame.split() for frame in frames), strict=True)
+        found.append(
+            Stack("f", names, files, tuple(map(int, lines)), 5, round(wall_ms * MS), round(cpu_ms * MS))
+        )
+    return Folded(found, samples=5 * len(found), profiles=invocations, invocations=invocations)
+
+
+HANDLER = "handler app.py 3"
+USUAL = _stacks(((HANDLER,), 100, 20), invocations=10)
+
+
+def _explain(now, others, after, source=lambda file, line: "", before=USUAL, init=None):
+    return explain(now, others, before, after, init or Folded(), source)
+
+
+def test_an_invocation_that_took_its_time_is_not_slow():
+    answer = _explain(_one(ms=11), _others(), _stacks(((HANDLER,), 11, 2)))
+    assert (answer.slow, answer.cause) == (False, "none")
+    assert answer.sentence == "Not slow: took 11 ms, usually 10 ms."
+
+
+def test_without_others_nothing_is_claimed():
+    answer = _explain(_one(ms=500), _others()[:2], _stacks(((HANDLER,), 500, 2)))
+    assert answer.cause == "unknown"
+    assert "only 2 other invocations" in answer.sentence
+
+
+def test_parts_add_up_to_the_whole():
+    spent = Spent(gc_ns=5 * MS, runqueue_ns=7 * MS, waits=3, preemptions=1)
+    answer = _explain(_one(ms=60, cpu_ms=20, spent=spent, queue_ns=4 * MS), _others(), USUAL)
+    after = {part.name: part.after_ns / MS for part in answer.parts}
+    assert after == {"queue": 4, "init": 0, "gc": 5, "cpu": 15, "runqueue": 7, "blocked": 0, "wait": 33}
+    assert sum(after.values()) == answer.now.total_ns / MS
+
+
+@pytest.mark.parametrize(
+    ("now", "cause", "words"),
+    [
+        (_one(queue_ns=90 * MS), "queue", "waiting for a worker"),
+        (_one(init_ns=90 * MS, cold=True), "cold_start", "its cold start took 90 ms"),
+        (_one(ms=90, cpu_ms=80), "cpu", "78 ms more of its own CPU time in app.py:3"),
+        (_one(ms=90, cpu_ms=80, event_bytes=90_000), "larger_input", "its event is 900 times larger"),
+        (_one(ms=90, cpu_ms=80, spent=Spent(gc_ns=70 * MS, collections=2)), "gc", "in 2 collections"),
+        (_one(ms=90, spent=Spent(runqueue_ns=80 * MS, preemptions=9)), "no_cpu", "taken from it 9 times"),
+        (_one(ms=90, blocked_ns=80 * MS, blocks=(Blocked("i2", 80, "b.py", 4),)), "blocked", "at b.py:4"),
+        (_one(ms=90, calls={"http://a": CallSum(1, 0, 85 * MS)}), "dependency", "waiting for http://a"),
+        (_one(ms=90, calls={"http://a": CallSum(30, 0, 85 * MS)}), "more_calls", "30 times instead of 1"),
+        (_one(ms=90, calls={"http://a": CallSum(6, 5, 40 * MS)}), "retries", "5 of 6 calls of http://a"),
+        (_one(ms=90, spans={"SELECT": CallSum(30, 0, 85 * MS)}), "more_calls", "had SELECT 30 times"),
+    ],
+)  # fmt: skip
+def test_the_part_that_differs_is_the_cause(now, cause, words):
+    # Given others that called one place once, and an invocation in which one part is larger
+    others = _others(calls={"http://a": CallSum(1, 0, 5 * MS)})
+    cpu = now.cpu_ns / MS
+    after = _stacks(((HANDLER, "get site-packages/requests/api.py 9"), now.duration_ns / MS, cpu))
+    # Then it is named, and where
+    answer = _explain(now, others, after)
+    assert answer.cause == cause, answer.sentence
+    assert words in answer.sentence
+    assert "slower than usual" in answer.sentence
+
+
+def test_more_computing_on_a_busy_machine_is_not_the_machines_fault():
+    # Given ten times the CPU time, and a longer wait for a CPU that comes of it
+    spent = Spent(runqueue_ns=150 * MS, preemptions=40)
+    answer = _explain(_one(ms=200, cpu_ms=50, spent=spent), _others(), _stacks(((HANDLER,), 200, 50)))
+    assert answer.cause == "cpu"
+    assert "with that it waited 150 ms for a CPU" in answer.sentence
+
+
+def test_what_the_cold_start_loads_is_named():
+    init = _stacks((("<module> app.py 1", "<module> site-packages/pandas/__init__.py 3"), 70, 60))
+    answer = _explain(_one(init_ns=90 * MS, cold=True), _others(), USUAL, init=init)
+    assert (answer.cause, answer.target) == ("import", "site-packages/pandas/__init__.py")
+    assert "70 ms for importing pandas" in answer.sentence
+
+
+def test_an_import_in_the_handler_is_told_at_the_line_that_asks_for_it():
+    after = _stacks(((HANDLER, "<module> tables.py 2", "compute tables.py 9"), 90, 80))
+    answer = _explain(_one(ms=90, cpu_ms=80), _others(), after)
+    assert (answer.cause, answer.place) == ("import", "app.py:3")
+
+
+@pytest.mark.parametrize(
+    ("frames", "line", "wait"),
+    [
+        (("h app.py 1", "getaddrinfo python3.11/socket.py 5"), "", "dns"),
+        (("h app.py 1",), "with self._LOCK:", "lock"),
+        (("h app.py 1",), "with block:", "unknown"),
+        (("h app.py 1",), "fcntl.flock(file, fcntl.LOCK_EX)", "lock"),
+        (("h app.py 1",), "time.sleep(3)", "sleep"),
+        (("h app.py 1",), "os.fsync(file.fileno())", "disk"),
+        (("h app.py 1",), "answer = sock.recv(4096)", "network"),
+        (("h app.py 1", "Condition.wait python3.12/threading.py 355"), "", "lock"),
+        (("h app.py 1", "Thread.join python3.12/threading.py 1"), "", "thread"),
+        (("h app.py 1", "sleep python3.12/asyncio/tasks.py 665"), "", "sleep"),
+        (("h app.py 1", "execute site-packages/psycopg/cursor.py 1"), "", "network"),
+        (("h app.py 1", "Popen.wait python3.11/subprocess.py 1"), "", "subprocess"),
+        (("h app.py 1",), "rows = model.predict(x)", "unknown"),
+    ],
+)
+def test_what_a_stack_waits_for(frames, line, wait):
+    names, files, _ = zip(*(frame.split() for frame in frames), strict=True)
+    assert wait_of(names, files, line) == wait
+
+
+def test_the_differential_tree_has_both_sides_and_the_largest_change_first():
+    before = _stacks(((HANDLER, "a a.py 1"), 50, 50), ((HANDLER, "gone g.py 1"), 5, 5), invocations=10)
+    after = _stacks(((HANDLER, "a a.py 2"), 6, 6), ((HANDLER, "new n.py 1"), 40, 1))
+    tree = diff_tree(before, after)
+    assert tree.name == ["per invocation", "handler", "new", "a", "gone"]
+    assert [round(tree.change(node) / MS, 1) for node in range(5)] == [40.5, 40.5, 40, 1, -0.5]
+    assert tree.end == [5, 5, 3, 4, 5]
+    assert (tree.after_cpu[2], tree.after[2]) == (1 * MS, 40 * MS)
+    lines = render_diff_tree(tree)
+    assert "+40.00" in lines[3]
+    assert "new  n.py:1" in lines[3]
+    assert [node["name"] for node in tree.as_json()["nodes"]] == tree.name
+
+
+def test_hostile_names_stay_on_their_line():
+    after = _stacks((("h\x1b[31m app.py\x1b[0m 1",), 90, 80))
+    answer = _explain(_one(ms=90, cpu_ms=80), _others(), after)
+    assert "\x1b" not in answer.sentence
+    assert not any("\x1b" in line for line in render_diff_tree(diff_tree(USUAL, after)))
