@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Final, Protocol, cast
+from typing import Final, Protocol
 
 from msgspec.structs import replace
 from relive_base.ids import new_invocation_ids
 from relive_base.records import InvocationRecord
-from relive_base.wire.messages import Call, CallBegun, Done, ErrorInfo, FunctionSpec, HttpRequest, Result
+from relive_base.wire.messages import Call, CallBegun, Done, ErrorInfo, FunctionSpec, Result
 from relive_runtime.adapters.table import GRPC
 
 from relive_platform.engine.attempt import FINISHED, Attempt
@@ -145,7 +145,7 @@ class Dispatcher:
             trace_state=request.trace_state,
             accepted_ns=request.accepted_ns or self._wall_ns(),
             timeout_ns=int(timeout_s * 1e9),
-            event_bytes=len(request.event),
+            event_bytes=len(request.event) if http is None else len(http.body),
             sampled=request.sampled,
         )
         if request.qualifier:
@@ -155,8 +155,10 @@ class Dispatcher:
         if http is not None:
             record.http_method, record.http_route = http.method, http.route
             record.http_path = http.mount.rstrip("/") + http.path  # as the client asked for it
-            record.event_bytes = len(http.body)
-            _tell_client(record, request, http)
+            record.http_query = http.query
+            record.http_scheme, record.http_host = request.scheme, request.host
+            record.client, record.peer, record.peer_port = request.client, request.peer, request.peer_port
+            record.user_agent = request.user_agent
         return Attempt(
             request=request,
             record=record,
@@ -217,7 +219,8 @@ class Dispatcher:
         record = attempt.record
         outcome = Outcome(record, attempt.result, retry_after_s)
         if attempt.request.stream and not attempt.waiter.done():
-            cast("StreamReader", attempt.waiter).prepare(outcome)
+            reader: StreamReader = attempt.waiter  # type: ignore[assignment]
+            reader.prepare(outcome)
         result = attempt.result
         told = attempt.request.wire == GRPC and result is not None  # its client has it by another way
         attempt.respond(result.ended_ns if told and result is not None else self._wall_ns())
@@ -330,14 +333,6 @@ class Dispatcher:
             self._recorder.heap(attempt.record, found, worker.spec.redact_keys)
         else:
             attempt.evidence.keep_heap(found)
-
-
-def _tell_client(record: InvocationRecord, request: InvokeRequest, http: HttpRequest) -> None:
-    """Where an HTTP request comes from."""
-    record.http_query = http.query
-    record.http_scheme, record.http_host = request.scheme, request.host
-    record.client, record.peer, record.peer_port = request.client, request.peer, request.peer_port
-    record.user_agent = request.user_agent
 
 
 def _tell_origin(record: InvocationRecord, request: InvokeRequest) -> None:

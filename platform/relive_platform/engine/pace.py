@@ -32,9 +32,11 @@ _UNKNOWN_S: Final = 1.0
 class Pace:
     """Of one function version."""
 
-    __slots__ = ("_mean_s", "_slowest_s", "ahead_limit", "service_s")
+    __slots__ = ("_ahead", "_mean_s", "_slowest_s", "ahead_limit", "service_s")
 
-    def __init__(self) -> None:
+    def __init__(self, *, ahead: bool = True) -> None:
+        """`ahead`: whether events may be sent ahead."""
+        self._ahead = ahead
         self.service_s = 0.0  # smoothed time from dispatch to the last message; 0: none is known
         self.ahead_limit = 0.0
         """Fewer attempts than this may wait in a worker for one more to be sent ahead; 0: it is not fast."""
@@ -44,6 +46,8 @@ class Pace:
     def took(self, service_s: float, handler_s: float) -> None:
         """A worker was busy with an attempt for so long, and its handler took so much of that."""
         self.service_s = smoothed(self.service_s, service_s)
+        if not self._ahead:
+            return
         slowest_s = self._slowest_s * _DECAY
         self._slowest_s = slowest_s = handler_s if handler_s > slowest_s else slowest_s
         self._mean_s = mean_s = 0.9 * self._mean_s + 0.1 * handler_s

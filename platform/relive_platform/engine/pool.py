@@ -141,7 +141,7 @@ class FunctionPool:
         self._looked_s = 0.0
         self.init_failures = 0  # in a row
         self.healthy: tuple[InvokeRequest, InvocationRecord] | None = None  # the newest success
-        self.pace = Pace()
+        self.pace = Pace(ahead=not self.serves)
         self.wires = Wires(self.live, lambda: self._fork(1), self._unwired, limits.wait_limit_s, clock)
         self.aftermath = Aftermath(host, listener.on_heap)
         self._profiles = 0  # of the next so many attempts, by this engine

@@ -35,7 +35,7 @@ def check_head(status: int, headers: Iterable[tuple[str, str]]) -> None:
             raise BadResult(f"{shown} is not the name of a header", hint="use letters, digits and -")
         if _CONTROL.search(value):
             raise BadResult(f"the header {name!r} holds control characters", hint="leave line breaks out")
-        if problem := _surrogate(value):
+        if not value.isascii() and (problem := _surrogate(value)):
             raise BadResult(f"the header {name!r} is a {problem}", hint="encode it, for example as base64")
 
 

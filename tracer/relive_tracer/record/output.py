@@ -76,7 +76,7 @@ class Output:
                 )
             for i in range(max(room, len(lines) - TAIL_LINES), len(lines)):
                 body = bounded(lines[i], self._limits.tail_chars)
-                state.tail.append(LogLine(now + 1 + i, severity, body, trace_id, span_id, source))
+                state.keep(LogLine(now + 1 + i, severity, body, trace_id, span_id, source))
         except Exception as error:  # a line that cannot be recorded must never fail the code that wrote it
             self._lost(len(lines))
             if of_signal_handler(error):
@@ -124,8 +124,9 @@ class Output:
         dropped = state.dropped_lines
         if not dropped or self._detached:
             return
-        tail = list(state.tail) if failed else []
-        state.tail.clear()
+        tail = state.take_tail()
+        if not failed:
+            tail = []
         state.dropped_lines = 0
         state.dropped -= len(tail)
         body = f"{dropped - len(tail)} lines dropped: the output limit of this invocation was reached"
@@ -155,7 +156,7 @@ class Output:
             return
         line.body = bounded(line.body, self._limits.tail_chars)
         line.attributes, line.event_name = {}, ""
-        state.tail.append(line)
+        state.keep(line)
 
     def _take(self, state: InvocationState, sizes: list[int]) -> int:
         """How many of the lines the output limit still allows; counts the rest."""

@@ -28,6 +28,7 @@ class InvocationState:
     """Counters and ids of one invocation. The empty id is the time before a worker's first invocation."""
 
     __slots__ = (
+        "_tail",
         "baggage",
         "bytes_left",
         "dropped",
@@ -42,7 +43,6 @@ class InvocationState:
         "spans",
         "stamped_ns",
         "started_ns",
-        "tail",
         "trace_id",
         "trace_state",
     )
@@ -63,8 +63,19 @@ class InvocationState:
         self.measured = 0  # by the Metrics API
         self.dropped = 0
         self.dropped_lines = 0  # by the output limit, not yet told
-        self.tail: deque[LogLine] = deque(maxlen=TAIL_LINES)  # the last of these: a failure's are told
+        self._tail: deque[LogLine] | None = None  # the last of these: a failure's are told
         self.noticed: Noticed | None = None  # its own, if it runs beside others
+
+    def keep(self, line: LogLine) -> None:
+        """It was cut off by the output limit."""
+        if self._tail is None:
+            self._tail = deque(maxlen=TAIL_LINES)
+        self._tail.append(line)
+
+    def take_tail(self) -> list[LogLine]:
+        """The last lines of those, which are forgotten."""
+        tail, self._tail = self._tail, None
+        return list(tail or ())
 
     def counts(self) -> TelemetryCounts:
         """What has been counted so far."""

@@ -202,21 +202,23 @@ class Telemetry:
     def leave(self, state: InvocationState, failed: bool) -> TelemetryCounts:
         """As `end`, for one that was entered; inside its own context, as well."""
         state.noticed = None
-        invocation_id = state.invocation_id
-
-        def mine(writer: Hashable) -> bool:
-            return type(writer) is tuple and writer[1] == invocation_id
-
         try:
             if self.stdout.begun_lines or self.stderr.begun_lines:
-                self.stdout.finish_of(mine)
-                self.stderr.finish_of(mine)
-            self._output.close(state, failed)
+                self._finish_lines(state.invocation_id)
+            if state.dropped_lines:
+                self._output.close(state, failed)
         except Exception:  # what cannot be flushed is lost, the invocation is not
             state.dropped += 1
         if self._tracing is not None:
             self._tracing.leave(state)
         return state.counts()
+
+    def _finish_lines(self, invocation_id: str) -> None:
+        def mine(writer: Hashable) -> bool:
+            return type(writer) is tuple and writer[1] == invocation_id
+
+        self.stdout.finish_of(mine)
+        self.stderr.finish_of(mine)
 
     def ensure_logging(self) -> None:
         """Once for the invocations that begin together: the root logger may have lost our handler."""

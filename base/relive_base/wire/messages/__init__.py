@@ -12,6 +12,7 @@ from relive_base.wire.messages.codec import (
     FrameDecoder,
     decode_frame,
     encode_frame,
+    encode_invoke,
     encode_payload,
     frame_kind,
 )
@@ -139,6 +140,7 @@ __all__ = [
     "ZygoteReady",
     "decode_frame",
     "encode_frame",
+    "encode_invoke",
     "encode_payload",
     "frame_kind",
     "own_id",

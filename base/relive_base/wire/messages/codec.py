@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -41,7 +41,15 @@ from relive_base.wire.messages.serving import Body, BodyTaken, Cancel, Gone, Lef
 from relive_base.wire.messages.sockets import SocketAccept, SocketClose, SocketData, SocketTaken
 from relive_base.wire.messages.telemetry import Logs, Profile, Spans, SpanUpdate
 
-__all__ = ["AnyFrame", "FrameDecoder", "decode_frame", "encode_frame", "encode_payload", "frame_kind"]
+__all__ = [
+    "AnyFrame",
+    "FrameDecoder",
+    "decode_frame",
+    "encode_frame",
+    "encode_invoke",
+    "encode_payload",
+    "frame_kind",
+]
 
 AnyFrame = (
     Fork | Stop | ZygoteReady | Forked | Exited | Invoke | CallResult | Ready | InitFailed
@@ -57,6 +65,7 @@ AnyFrame = (
 collector decodes by its own table."""
 
 _ARRAY_16: Final = b"\xdc"  # of up to 15 fields: 0x90 and their number
+_INVOKE: Final = Invoke.__struct_config__.tag
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[AnyFrame] = msgspec.msgpack.Decoder(AnyFrame)
 
@@ -71,6 +80,19 @@ def encode_frame(frame: Frame) -> bytes:
     length = len(payload)
     if length > MAX_FRAME_BYTES:
         raise FrameError(f"a {type(frame).__name__} frame of {length} bytes is over {MAX_FRAME_BYTES}")
+    return header(length) + payload
+
+
+def encode_invoke(*values: Any) -> bytes:
+    """As `encode_frame(Invoke(...))` of all its fields in their order, in half the time: there is one for
+    each invocation."""
+    try:
+        payload = _encoder.encode((_INVOKE, *values))
+    except UnicodeEncodeError:
+        payload = b""
+    length = len(payload)
+    if not 0 < length <= MAX_FRAME_BYTES:
+        return encode_frame(Invoke(**dict(zip(Invoke.__struct_fields__, values, strict=True))))
     return header(length) + payload
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, cast
+from typing import Final
 
 import msgspec
 from relive_base.wire.messages import Body, BodyTaken, Cancel, Frame, Gone
@@ -22,39 +22,30 @@ _taken = msgspec.msgpack.Decoder(BodyTaken)
 class WorkerRequest:
     """A `RequestBody`: one attempt's, in its worker."""
 
-    __slots__ = ("_attempt", "_life", "_mono", "_send", "on_room", "room")
+    room = WINDOW_BYTES
+    on_room: Callable[[], object] | None = None
 
-    def __init__(
-        self,
-        attempt: Attempt,
-        life: WorkerLife,
-        send: Callable[[Frame], None],
-        mono: Callable[[], float],
-    ) -> None:
-        self._mono = mono
+    def __init__(self, attempt: Attempt, of: WorkerRequests) -> None:
         self._attempt = attempt
-        self._life = life
-        self._send = send
-        self.room = WINDOW_BYTES
-        self.on_room: Callable[[], object] | None = None
+        self._of = of
 
     @property
     def _runs(self) -> bool:
-        ident = self._attempt.record.invocation_id
-        return self._life.attempts.get(ident) is self._attempt and not self._life.condemned
+        life, attempt = self._of.life, self._attempt
+        return life.attempts.get(attempt.record.invocation_id) is attempt and not life.condemned
 
     def push(self, data: bytes, more: bool) -> None:
         """The body goes on."""
         if self._runs:
             self.room -= len(data)
             self._attempt.body_came(data)
-            self._attempt.body_moves(self._mono())
-            self._send(Body(invocation_id=self._attempt.record.invocation_id, data=data, more=more))
+            self._attempt.body_moves(self._of.mono())
+            self._of.send(Body(invocation_id=self._attempt.record.invocation_id, data=data, more=more))
 
     def send(self, message: Frame) -> None:
         """Any other message about the attempt."""
         if self._runs:
-            self._send(message)
+            self._of.send(message)
 
     def took(self, size: int) -> None:
         """The application has read so much."""
@@ -66,16 +57,16 @@ class WorkerRequest:
         """The client has left."""
         if self._runs:
             self._attempt.client_left()
-            self._send(Gone(invocation_id=self._attempt.record.invocation_id))
+            self._of.send(Gone(invocation_id=self._attempt.record.invocation_id))
 
 
 class WorkerRequests:
     """Of one worker of a service."""
 
     def __init__(self, life: WorkerLife, send: Callable[[Frame], None], mono: Callable[[], float]) -> None:
-        self._mono = mono
-        self._life = life
-        self._send = send
+        self.mono = mono
+        self.life = life
+        self.send = send
         self._open: dict[str, WorkerRequest] = {}  # whose body goes on
         self.takes = {"body_taken": self.on_taken}
 
@@ -84,10 +75,11 @@ class WorkerRequests:
         request = attempt.request
         if not request.stream:
             return
-        opened = WorkerRequest(attempt, self._life, self._send, self._mono)
+        opened = WorkerRequest(attempt, self)
         if request.more:
             self._open[attempt.record.invocation_id] = opened
-        cast("StreamReader", attempt.waiter).begin_body(attempt.record, opened)
+        reader: StreamReader = attempt.waiter  # type: ignore[assignment]
+        reader.begin_body(attempt.record, opened)
 
     def on_taken(self, payload: bytes) -> None:
         """A BodyTaken message."""
@@ -99,7 +91,7 @@ class WorkerRequests:
     def cancel(self, attempt: Attempt) -> None:
         """Have it ended, and the others go on."""
         if attempt.state == RUNNING:
-            self._send(Cancel(invocation_id=attempt.record.invocation_id))
+            self.send(Cancel(invocation_id=attempt.record.invocation_id))
 
     def end(self, invocation_id: str) -> None:
         """An invocation is over."""

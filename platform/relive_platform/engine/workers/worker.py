@@ -23,7 +23,6 @@ from relive_base.wire.messages import (
     FunctionSpec,
     Gone,
     InitFailed,
-    Invoke,
     LogLine,
     Ready,
     Result,
@@ -31,6 +30,7 @@ from relive_base.wire.messages import (
     Stop,
     Wired,
     encode_frame,
+    encode_invoke,
     frame_kind,
 )
 from relive_base.wire.sink import BELL
@@ -178,27 +178,25 @@ class Worker(WorkerLife):
         self.invocations += 1
         self._reports.begin(record.invocation_id)
         begins = self.take(attempt, self._mono(), AHEAD_S)
-        message = encode_frame(
-            Invoke(
-                invocation_id=record.invocation_id,
-                trace_id=record.trace_id,
-                span_id=record.span_id,
-                deadline_monotonic_ns=int(attempt.deadline_mono * 1e9),
-                event=request.event,
-                http=request.http,
-                attempt=request.attempt,
-                trigger=request.trigger,
-                trace_state=request.trace_state,
-                sampled=request.sampled,
-                profile=profile,
-                depth=request.depth,
-                start_before_monotonic_ns=int(attempt.start_before_mono * 1e9),
-                stream=request.stream,
-                baggage=request.baggage,
-                context=request.context,
-                more=request.more,
-                wire=request.wire,
-            )
+        message = encode_invoke(
+            record.invocation_id,
+            record.trace_id,
+            record.span_id,
+            int(attempt.deadline_mono * 1e9),
+            request.event,
+            request.http,
+            request.attempt,
+            request.trigger,
+            request.trace_state,
+            request.sampled,
+            profile,
+            request.depth,
+            int(attempt.start_before_mono * 1e9) if attempt.start_before_mono else 0,
+            request.baggage,
+            request.stream,
+            request.context,
+            request.more,
+            request.wire,
         )
         if self.serves:
             self._send_request(attempt, message)

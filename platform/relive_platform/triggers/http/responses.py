@@ -47,7 +47,9 @@ _BAD_VALUE: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _JSON: Final = "content-type: application/json\r\n"
 _BODILESS: Final = (204, 304)
 _OK: Final = 200
-_USUAL: Final = frozenset(("text/html; charset=utf-8", "application/json", "text/plain; charset=utf-8"))
+_USUAL: Final = frozenset(
+    ("text/html; charset=utf-8", "application/json", "text/plain; charset=utf-8", "text/plain", "text/html")
+)
 """Content types that need no check."""
 _GENERIC: Final = {
     429: ("TooManyRequests", "the function is busy"),

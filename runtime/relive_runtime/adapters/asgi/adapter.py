@@ -31,6 +31,7 @@ from relive_runtime.adapters.asgi.lifespan import Lifespan
 from relive_runtime.adapters.asgi.scope import ScopeMaker
 from relive_runtime.adapters.asgi.socket_cycle import SocketCycle
 from relive_runtime.adapters.event.payload import trace_headers
+from relive_runtime.adapters.results import check_head
 from relive_runtime.adapters.service.capacity import ASGI_CAPACITY
 from relive_runtime.adapters.service.request import request_of
 from relive_runtime.worker.beside.attempt import BesideAttempt
@@ -41,6 +42,9 @@ __all__ = ["AsgiAdapter"]
 
 _SOCKET_FRAMES: Final = frozenset((SocketData, SocketClose, SocketTaken))
 _TOLD: Final = 4  # answers after which the server looks at them, and not only when this turn is over
+_OK: Final = 200
+_TYPE: Final = "content-type"
+_TYPES: Final = 200
 _STOP_SHARE: Final = 0.8  # of the time to stop is the application's; the rest is for the end
 
 
@@ -59,6 +63,7 @@ class AsgiAdapter:
         self._cycles: dict[str, HttpCycle | SocketCycle] = {}
         self._waiting: dict[int, HttpCycle] = {}  # for the client to take what was sent, by call id
         self._ids = itertools.count(-1, -1)  # those of calls are positive
+        self._types: dict[bytes, str] = {}  # content types of answers
         self._unflushed: list[HttpCycle] = []
         self._ringing = False
         self._told = 0  # since the server was last told to look
@@ -165,6 +170,16 @@ class AsgiAdapter:
             cycle.taken()
 
     # ------------------------------------------------------------ for cycles
+
+    def content_type(self, value: bytes) -> str:
+        """As text; what repeats is checked once. Raises BadResult."""
+        known = self._types.get(value)
+        if known is None:
+            known = value.decode("latin-1")
+            check_head(_OK, ((_TYPE, known),))
+            if len(self._types) < _TYPES:
+                self._types[value] = known
+        return known
 
     def flush_soon(self, cycle: HttpCycle) -> None:
         """Its answer leaves in the next turn of the loop, unless the application is at its end by then."""

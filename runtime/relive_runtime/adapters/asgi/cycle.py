@@ -22,7 +22,6 @@ _WHOLE_BYTES: Final = 262_144
 _BODILESS: Final = (204, 304)
 _INTERNAL_ERROR: Final = 500
 _OK: Final = 200
-_TYPE: Final = "content-type"
 _NOTHING, _HEAD, _STREAM, _COMPLETE = range(4)
 
 
@@ -32,6 +31,7 @@ class Server(Protocol):
     desk: Desk
     application: Callable[..., Any]
 
+    def content_type(self, value: bytes) -> str: ...
     def flush_soon(self, cycle: HttpCycle) -> None: ...
     def acknowledged(self, cycle: HttpCycle) -> int: ...
     def over(self, cycle: Any) -> None: ...
@@ -188,7 +188,7 @@ class HttpCycle:
         for name, value in message.get("headers", ()):
             lower = bytes(name).lower()
             if lower == b"content-type" and not kind:
-                kind = bytes(value).decode("latin-1")
+                kind = self._server.content_type(bytes(value))
             elif lower == b"content-length":
                 text = bytes(value)
                 length = int(text) if text.isdigit() else -1
@@ -197,8 +197,6 @@ class HttpCycle:
         self._status = int(message["status"])
         if headers or self._status != _OK:
             check_head(self._status, headers)
-        if kind:
-            check_head(_OK, ((_TYPE, kind),))
         self._headers, self._type, self._length = headers, kind, length
         self._bodiless = self._bodiless or self._status in _BODILESS
         self._phase = _HEAD
