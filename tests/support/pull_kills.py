@@ -133,6 +133,11 @@ class PullKills:
                 time.sleep(0.05)
             time.sleep(0.002)
 
+    @property
+    def told(self) -> set[str]:
+        """What the source has said that it has."""
+        return self._told
+
     def begin(self) -> None:
         """Produce, in the background."""
         self._thread = threading.Thread(target=self.produce)
