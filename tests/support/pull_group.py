@@ -1,5 +1,5 @@
-"""Two servers in one consumer group of Kafka: one of them leaves and comes back under load, killed or in order,
-so that partitions move between them. Compares what the producer was told with what their functions saw.
+"""Two servers in one consumer group of Kafka. One of them leaves and comes back under load, killed or in
+order, so that partitions move between them; what the producer was told is compared with what they saw.
 
     python tests/support/pull_group.py [ROUNDS] [SEED] [--kafka-libs FOLDER]
 """
