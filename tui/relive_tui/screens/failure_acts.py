@@ -28,6 +28,7 @@ class FailureActs(ReliveScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("R", "replay", show=False),
         Binding("b", "debug", show=False),
+        Binding("B", "travel", show=False),
         Binding("i", "details", show=False),
         Binding("x", "export", show=False),
         Binding("a", "settle", show=False),
@@ -66,6 +67,11 @@ class FailureActs(ReliveScreen):
         """A debugger on the failed process, or on the scene if that is gone; then back to the screen."""
         if self._can_act():
             self.relive.run_outside([*self.data.command, "debug", self._ident()])
+
+    def action_travel(self) -> None:
+        """Run it again up to the failure, and go back from there; then back to the screen."""
+        if self._can_act():
+            self.relive.run_outside([*self.data.command, "replay", self._ident(), "--travel"])
 
     def action_settle(self) -> None:
         """Say that the failure is resolved or ignored."""

@@ -65,6 +65,7 @@ KEYS: Final[dict[str, Keys]] = {
         ("e E", "next and previous failure"),
         ("R", "run the event again: does it fail the same way?"),
         ("b", "debugger: in the failed process, else on its scene"),
+        ("B", "run it again and go back from the failure, line by line"),
         ("a", "say that it is resolved or ignored, or open again"),
         ("x", "export: a pytest test that repeats it, or the scene"),
         ("y", "in locals: copy the value"),
