@@ -10,15 +10,17 @@ from concurrent.futures import Executor
 from typing import Any, Final
 
 from relive_base.records import InvocationRecord
+from relive_base.wire.messages import MetricData
 from relive_store import Store
 from relive_tracer.explore.health.platform import platform_columns
 
 from relive_platform.api.metrics.gate import MetricsGate
 from relive_platform.metrics.families import Family
 from relive_platform.metrics.gauges import gauges_of, resident_bytes
+from relive_platform.metrics.messages import metric_messages
 from relive_platform.metrics.meter import Meter
 from relive_platform.metrics.minutes import MinuteKeeper
-from relive_platform.server.parts import listener_limits
+from relive_platform.server.parts import exports_metrics, listener_limits
 from relive_platform.settings import Settings
 from relive_platform.triggers.http.access import Access
 from relive_platform.triggers.http.connections.listener import HttpListener
@@ -42,7 +44,9 @@ class PlatformMetrics:
         self._listener: HttpListener | None = None
         self._keeper = MinuteKeeper(self.own, self._write)
         self.alerts: Callable[[], list[Family]] = list
-        self.meter = Meter() if settings.metrics else None
+        self._exports = exports_metrics(settings)
+        self.send: Callable[[list[MetricData]], bool] | None = None  # into the store, and out over OTLP
+        self.meter = Meter() if settings.metrics or self._exports else None
 
     @property
     def observe(self) -> Callable[[InvocationRecord], None] | None:
@@ -95,6 +99,8 @@ class PlatformMetrics:
         return [*gauges_of(status, memory), *self.alerts()]
 
     async def _write(self, minute_s: int, rows: list[Any]) -> None:
+        if self._exports and self.send is not None:
+            self.send(metric_messages(await self.read(), self._run, time.time_ns()))
         columns = platform_columns(minute_s, rows)
         token = f"platform-{self._run:x}-{minute_s}"
 

@@ -42,6 +42,7 @@ __all__ = [
     "cgroup_limits",
     "collector_options",
     "engine_limits",
+    "exports_metrics",
     "journal_of",
     "listener_limits",
     "message_limits",
@@ -86,11 +87,20 @@ def plain_collector_options(settings: Settings) -> CollectorOptions:
     )
 
 
-def _check_otlp(settings: Settings) -> None:
+def _otlp_of(settings: Settings) -> OtlpSettings | None:
     if settings.otlp:
-        found: OtlpSettings | None = endpoint_settings(settings.otlp, settings.otlp_protocol, env=os.environ)
-    else:
-        found = OtlpSettings.from_environment(os.environ)
+        return endpoint_settings(settings.otlp, settings.otlp_protocol, env=os.environ)
+    return OtlpSettings.from_environment(os.environ)
+
+
+def exports_metrics(settings: Settings) -> bool:
+    """Whether metrics go out over OTLP. Raises OtlpSettingsError."""
+    found = _otlp_of(settings)
+    return found is not None and found.metrics is not None
+
+
+def _check_otlp(settings: Settings) -> None:
+    found = _otlp_of(settings)
     for chosen in found.signals.values() if found is not None else ():
         chosen.check()
 

@@ -226,6 +226,7 @@ class ReliveServer:
             journal=journal_of(self.settings, run),
             observe=self.metrics.observe,
         )
+        self.metrics.send = self.collector.own_metrics
         self._stack.push_async_callback(self.collector.close, _FLUSH_S)
         await self.collector.start()
 

@@ -12,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families as prometheu
 from relive_platform.metrics.exposition import exposition, wants_openmetrics
 from relive_platform.metrics.families import COUNTER, GAUGE, HISTOGRAM, Exemplar, Family, HistogramPoint
 from relive_platform.metrics.families import NumberPoint as Number
+from relive_platform.metrics.messages import metric_messages
 
 FAMILIES = [
     Family("faas.invocations", COUNTER, "1", "All.", numbers=[Number((("faas.name", "checkout"),), 7)]),
@@ -76,6 +77,15 @@ def test_no_text_breaks_out_of_its_place(values: list[str], doc: str, number: fl
     [sample] = found.samples
     assert len(sample.labels) == len(values)
     assert sample.value == number or number != number
+
+
+def test_as_messages_counters_have_a_beginning_and_gauges_none() -> None:
+    told = {one.name: one for one in metric_messages(FAMILIES, 5, 9)}
+    assert set(told) == {"faas.invocations", "relive.store.lag"}
+    counter, gauge = told["faas.invocations"], told["relive.store.lag"]
+    assert (counter.kind, counter.points[0].values, counter.points[0].start_ns) == ("total", [7], 5)
+    assert counter.points[0].attributes == {"faas.name": "checkout"}
+    assert (gauge.kind, gauge.unit, gauge.points[0].time_ns, gauge.points[0].start_ns) == ("gauge", "s", 9, 0)
 
 
 @pytest.mark.parametrize(

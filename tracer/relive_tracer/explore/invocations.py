@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from relive_store import Store
@@ -34,7 +36,8 @@ _KEY_FIELDS: Final = {
 
 # First the keys alone, from few columns; then the rows of that page. A page costs the same at any width.
 _KEYS: Final = """
-SELECT __KEY__ AS key, InvocationId AS id, Attempt AS attempt, toUnixTimestamp64Nano(StartedAt) AS at
+SELECT __KEY__ AS key, InvocationId AS id, Attempt AS attempt, toUnixTimestamp64Nano(StartedAt) AS at,
+    Function
 FROM invocations
 WHERE __WHERE__
 ORDER BY key __DIRECTION__, id __DIRECTION__, attempt __DIRECTION__
@@ -63,7 +66,8 @@ LIMIT 1 BY InvocationId, Attempt
 _COUNT: Final = "SELECT count() FROM invocations FINAL WHERE __WHERE__"
 
 _BY_PREFIX: Final = """
-SELECT InvocationId AS id, max(Attempt) AS attempt, max(toUnixTimestamp64Nano(StartedAt)) AS at
+SELECT InvocationId AS id, max(Attempt) AS attempt, max(toUnixTimestamp64Nano(StartedAt)) AS at,
+    any(Function)
 FROM invocations
 WHERE __WHERE__
 GROUP BY id
@@ -71,6 +75,7 @@ ORDER BY at DESC
 LIMIT 2
 """
 
+_DAY_NS: Final = 86_400 * 1_000_000_000
 _BOOLEANS: Final = frozenset({8, 9, 47})  # positions of Cold, Pooled, HasScene
 
 
@@ -108,6 +113,38 @@ def page(
     With "newest" that reads: before = older, after = newer. Keys stay valid while rows are added; an `offset`
     counts from the current top.
     """
+    for since_ns in _windows(filter, order, before, after):
+        narrowed = replace(filter, since_ns=since_ns)
+        keys = _page_keys(store, narrowed, before, after, offset, limit, order, timeout_s, query_id)
+        if since_ns == filter.since_ns or len(keys) >= limit:
+            break
+    return _rows(store, keys, timeout_s)
+
+
+def _windows(
+    filter: InvocationFilter, order: str, before: tuple[int, str, int] | None, after: object
+) -> Iterator[int]:
+    """Times since which a page is looked for. The newest rows are mostly those of the last day, and the store
+    keeps each day apart: a page costs the same however many days there are. What a window does not fill is
+    looked for in all of the time."""
+    if order == "newest" and after is None:
+        newest_ns = before[0] if before is not None else filter.until_ns or time.time_ns()
+        if newest_ns - _DAY_NS > filter.since_ns:
+            yield newest_ns - _DAY_NS
+    yield filter.since_ns
+
+
+def _page_keys(
+    store: Store,
+    filter: InvocationFilter,
+    before: tuple[int, str, int] | None,
+    after: tuple[int, str, int] | None,
+    offset: int,
+    limit: int,
+    order: str,
+    timeout_s: float,
+    query_id: str,
+) -> list[tuple[Any, ...]]:
     expression, direction = ORDERS[order]
     where = _conditions(filter)
     if before is not None:
@@ -120,7 +157,7 @@ def page(
     keys = list(store.query(sql, where.parameters, timeout_s=timeout_s, query_id=query_id).rows())
     if after is not None:
         keys.reverse()
-    return _rows(store, keys, timeout_s)
+    return keys
 
 
 def count(store: Store, filter: InvocationFilter, *, timeout_s: float = 30.0, query_id: str = "") -> int:
@@ -154,8 +191,8 @@ def get(store: Store, id_prefix_or_last: str, *, attempt: int = 0) -> Invocation
         )
     if len(ids) > 1 and ids[0][0] != prefix:
         raise AmbiguousId(f"{prefix!r} may mean {ids[0][0]} and {ids[1][0]}", hint="give more of the id")
-    invocation_id, last, at = ids[0]
-    rows = _rows(store, [(0, invocation_id, attempt or last, at)], 30.0)
+    invocation_id, last, at, function = ids[0]
+    rows = _rows(store, [(0, invocation_id, attempt or last, at, function)], 30.0)
     if not rows:
         raise InvocationNotFound(f"invocation {invocation_id} has just expired")
     return rows[0]
@@ -211,13 +248,15 @@ def _beyond(where: Conditions, expression: str, sign: str, key: tuple[int, str, 
 
 
 def _rows(store: Store, keys: list[tuple[Any, ...]], timeout_s: float) -> list[InvocationRow]:
-    """The whole rows of `keys` (key, id, attempt, started at), in that order."""
+    """The whole rows of `keys` (key, id, attempt, started at, function), in that order."""
     if not keys:
         return []
     times = [key[3] for key in keys]
     where = Conditions()
     where.time_range("StartedAt", min(times), max(times) + 1)
     where.add("InvocationId IN {ids:Array(String)}", ids=[key[1] for key in keys])
+    # the first column of the table's order: what is of other functions is not looked at
+    where.add("Function IN {functions:Array(String)}", functions=sorted({key[4] for key in keys}))
     result = store.query(where.into(_ROWS), where.parameters, timeout_s=timeout_s)
     found = {(row.invocation_id, row.attempt): row for row in map(_row, result.rows())}
     return [found[key[1], key[2]] for key in keys if (key[1], key[2]) in found]

@@ -8,11 +8,13 @@ from typing import Any, Final
 
 from relive_store import Store
 
-from relive_capture.explore.failures.queries import COUNT, GROUPS, PAGE, RESOLVE, RESOLVE_LAST, SPARK
+from relive_capture.explore.failures.queries import COUNT, GROUPS, NEWEST, PAGE, RESOLVE, RESOLVE_LAST, SPARK
 
 __all__ = ["FailureFilter", "FailureGroup", "FailureRow", "count", "groups", "page", "resolve"]
 
 SPARK_BUCKETS: Final = 20
+_ROWS_OF_A_SCENE: Final = 4
+"""One, another if it got its heap, and what a replayed spool may bring again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +93,14 @@ class FailureGroup:
 def page(store: Store, wanted: FailureFilter, limit: int = 50, offset: int = 0) -> list[FailureRow]:
     """Failures, newest first. Raises StoreError."""
     parameters = {**wanted.parameters(), "limit": limit, "offset": offset}
-    return [_row(row) for row in store.query(PAGE, parameters).dicts()]
+    looked_at = (offset + limit) * _ROWS_OF_A_SCENE
+    count, since_ns = next(iter(store.query(NEWEST, {**wanted.parameters(), "rows": looked_at}).rows()))
+    if not count:
+        return []
+    found = [_row(row) for row in store.query(PAGE, {**parameters, "since": since_ns}).dicts()]
+    if len(found) < limit and _number(count) == looked_at:  # most scenes have more rows than was thought
+        found = [_row(row) for row in store.query(PAGE, parameters).dicts()]
+    return found
 
 
 def count(store: Store, wanted: FailureFilter) -> int:
