@@ -18,6 +18,7 @@ IMPORTED_ONLY = {
     "platform/gateway_choice",  # installs its peers
     "platform/services",  # needs wrk
     "platform/warm_http",  # needs wrk
+    "store/scale",  # fills a store
 }
 
 
