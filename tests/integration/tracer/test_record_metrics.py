@@ -120,7 +120,9 @@ def test_the_logs_api_records_lines(run_worker: Run) -> None:
         from opentelemetry._logs import LogRecord, SeverityNumber, get_logger
         from opentelemetry.sdk._logs import LoggingHandler
         logger = get_logger("shop.audit")
-        logging.getLogger("bridged").addHandler(LoggingHandler())
+        for name in ("bridged", "apart"):
+            logging.getLogger(name).addHandler(LoggingHandler())
+        logging.getLogger("apart").propagate = False
         telemetry.begin(invoke(3))
         with trace.get_tracer("t").start_as_current_span("pay"):
             logger.emit(LogRecord(severity_number=SeverityNumber.WARN2, severity_text="notice",
@@ -130,12 +132,14 @@ def test_the_logs_api_records_lines(run_worker: Run) -> None:
         except KeyError as error:
             logger.emit(body="no price", severity_number=SeverityNumber.ERROR, exception=error)
         logging.getLogger("bridged").info("once")
+        logging.getLogger("apart").error("here too", extra={"sku": "A1"})
         telemetry.end()
     """)
     if "exception" in recorded.errors:
         pytest.fail(recorded.errors)
-    assert recorded.bodies == ['{"cents":12}', "no price", "once"]
-    event, error, _ = (line for _, line in recorded.lines)
+    assert recorded.bodies == ['{"cents":12}', "no price", "once", "here too"]
+    event, error, _, apart = (line for _, line in recorded.lines)
+    assert (apart.severity, apart.attributes["sku"], apart.source) == ("ERROR", "A1", "logging")
     pay = recorded.span("pay")
     assert (event.severity, event.severity_number, event.event_name, event.source) == (
         "WARN",

@@ -17,6 +17,8 @@ _MESSAGES: Final = frozenset({"message", "msg", "event", "body"})
 _OWN: Final = ("relive.", "faas.", "code.", "exception.", "logger.")
 _FIELDS: Final = 64
 _DEPTH: Final = 4
+_ITEMS: Final = 64
+_ITEM_CHARS: Final = 64
 _NAME_CHARS: Final = 256
 _VALUE_CHARS: Final = 4_096
 _PRINTED: Final = frozenset({"stdout", "stderr", "console"})
@@ -78,5 +80,15 @@ def _attribute(value: Any) -> Attribute:
     kind = type(value)
     if kind is bool or kind is float or (kind is int and _SMALLEST <= value <= _LARGEST):
         return value  # type: ignore[no-any-return]
+    if kind is list and len(value) <= _ITEMS and all(_is_plain(item) for item in value):
+        return value  # type: ignore[no-any-return]
     text = value if kind is str else attribute_texts({"": value})[""]
     return text if len(text) <= _VALUE_CHARS else text[: _VALUE_CHARS - 1] + "…"
+
+
+def _is_plain(item: Any) -> bool:
+    """What a list may have that stays one."""
+    kind = type(item)
+    if kind is str:
+        return len(item) <= _ITEM_CHARS
+    return kind is bool or kind is float or (kind is int and _SMALLEST <= item <= _LARGEST)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from collections.abc import Callable
 from typing import Any, Final, cast
 
 import opentelemetry._logs as logs_api
@@ -29,9 +30,13 @@ _FRAMES: Final = 4
 class ApiLogs(LoggerProvider):
     """The global provider, in such a way that the user's code can still set its own."""
 
-    def __init__(self, output: Output, limits: TelemetryLimits) -> None:
+    def __init__(
+        self, output: Output, limits: TelemetryLimits, handle: Callable[[logging.LogRecord], object]
+    ) -> None:
+        """`handle`: records a record of the logging module, once."""
         self._output = output
         self._limits = limits
+        self._handle = handle
 
     def install(self) -> None:
         """Proxies that were handed out before look here, too."""
@@ -41,7 +46,8 @@ class ApiLogs(LoggerProvider):
         self, name: str, version: str | None = None, schema_url: str | None = None, attributes: Any = None
     ) -> Logger:
         """As in the API."""
-        return _Emitter(name, version, schema_url, attributes, self._output, self._limits)
+        emitter = _Emitter(name, version, schema_url, attributes)
+        return emitter.to(self._output, self._limits, self._handle)
 
     def uninstall(self) -> None:
         """Undo `install`, for tests."""
@@ -52,25 +58,25 @@ class ApiLogs(LoggerProvider):
 class _Emitter(Logger):
     """Of one scope."""
 
-    def __init__(
-        self,
-        name: str,
-        version: str | None,
-        schema_url: str | None,
-        attributes: Any,
-        output: Output,
-        limits: TelemetryLimits,
-    ) -> None:
-        super().__init__(name, version, schema_url, attributes)
+    def to(
+        self, output: Output, limits: TelemetryLimits, handle: Callable[[logging.LogRecord], object]
+    ) -> Logger:
+        """Where it goes."""
         self._output = output
         self._limits = limits
+        self._handle = handle
+        name = self._name
         self._scope = bounded(name, limits.name_chars) if isinstance(name, str) else ""
+        return self
 
     def emit(self, record: Any = None, **fields: Any) -> None:
         """As in the API: a record, or what one is made of."""
         try:
-            if not _of_logging():
+            behind = _record_behind()
+            if behind is None:
                 self._emit(fields if record is None else _Fields(record))
+            else:
+                self._handle(behind)
         except Exception as error:  # what cannot be recorded must never fail the code that logs
             if of_signal_handler(error):
                 raise
@@ -136,13 +142,15 @@ def _exception(error: BaseException, limits: TelemetryLimits) -> Attributes:
     return found
 
 
-def _of_logging() -> bool:
-    """Whether a handler of the logging module hands on a record: that has been recorded on its way there."""
+def _record_behind() -> logging.LogRecord | None:
+    """The record of the logging module that one of its handlers hands on just now. Whoever has it first
+    records it: the platform's own handler comes before or after this one."""
     frame = sys._getframe(2)
     for _ in range(_FRAMES):
         if frame is None:
-            return False
-        if frame.f_code.co_name == "emit" and isinstance(frame.f_locals.get("record"), logging.LogRecord):
-            return True
+            return None
+        record = frame.f_locals.get("record") if frame.f_code.co_name == "emit" else None
+        if isinstance(record, logging.LogRecord):
+            return record
         frame = frame.f_back  # type: ignore[assignment]
-    return False
+    return None

@@ -150,7 +150,7 @@ class Telemetry:
         self._output.whereabouts = tracing.whereabouts
         if missing:
             self._output.lines("logging", "WARN", [missing])
-        self._api_logs = ApiLogs(self._output, self.limits)
+        self._api_logs = ApiLogs(self._output, self.limits, self._handler.handle)
         self._api_logs.install()
         return ""
 
