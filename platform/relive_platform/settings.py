@@ -16,6 +16,7 @@ from typing import Any, Final
 import platformdirs
 
 from relive_platform.addresses import Address, SettingsError, parse_address
+from relive_platform.cores import check_gateways
 from relive_platform.setting_values import Setting, convert
 
 __all__ = [
@@ -76,6 +77,19 @@ class Settings:
         },
     )
     http: str = _set("127.0.0.1:8700", "Address of the HTTP gateway for functions.", unit="address")
+    gateways: int = _set(
+        1,
+        "Processes that take HTTP requests, each with workers of its own: the server itself and, from 2 on,"
+        " gateways beside it, which run the functions that are busy. At most four for each core.",
+        low=1,
+        high=1_024,
+    )
+    gateway_rate: float = _set(
+        200.0,
+        "Requests per second of a function from which on the gateways beside the server run it, too. 0: all"
+        " that can be.",
+        low=0,
+    )
     api: str = _set(
         "", "Address of the control API. Empty: the unix socket `run/api.sock` in the home.", unit="address"
     )
@@ -590,6 +604,7 @@ class Settings:
                 hint="write twelve digits, such as 000000000000",
             )
         self._check_gateway()
+        check_gateways(self.gateways)
         if self.backoff_limit_s < self.backoff_s:
             raise SettingsError(
                 f"{self.backoff_limit_s} s is less than RELIVE_BACKOFF_S ({self.backoff_s} s)",

@@ -28,6 +28,7 @@ ALLOWED = {
     # a process of our own, before it starts a thread
     "platform/relive_platform/signals/handover/process.py": {"os.environ.update"},
     "platform/relive_platform/signals/receivers/otlp/process.py": {"os.environ.update"},
+    "platform/relive_platform/server/gateways/process.py": {"os.environ.update"},
     "platform/relive_platform/server/process_limits.py": {"resource.setrlimit"},
     "runtime/relive_runtime/isolation/confined.py": {"resource.setrlimit"},
     "runtime/relive_runtime/isolation/limits.py": {"resource.setrlimit"},

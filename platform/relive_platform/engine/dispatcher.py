@@ -81,6 +81,7 @@ class Dispatcher:
         self.qualifiers = qualifiers or Qualifiers()
         self.hops = Hops()
         self.running = 0
+        self.ended = 0
         self.stopping = False
         self.call_handler: CallHandler | None = None
         self._recorder = recorder
@@ -242,6 +243,7 @@ class Dispatcher:
 
     def _leave(self) -> None:
         self.running -= 1
+        self.ended += 1
         if not self.running and not self._empty.is_set():
             self._empty.set()
 

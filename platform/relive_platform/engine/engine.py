@@ -29,6 +29,7 @@ from relive_platform.engine.supervisor.watch import Supervisor
 from relive_platform.engine.warmth.keeper import Warmth
 from relive_platform.engine.wires import Wire
 from relive_platform.engine.workers.cgroups.groups import CgroupLimits, Cgroups
+from relive_platform.engine.workers.cgroups.places import Places, find_places
 from relive_platform.engine.workers.users import UserRange
 from relive_platform.engine.workers.zygote import ZygoteKey
 from relive_platform.engine.workers.zygote_runtime import ZygoteRuntime
@@ -51,6 +52,7 @@ class EngineLimits:
     users: UserRange | None = None
     cgroups: CgroupLimits | None = None
     warm_price: float = 0.0  # see warmth/keeper.py; 0: workers are kept for a fixed time
+    first_worker: int = 1  # its number, where other processes have some, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +78,18 @@ class Engine:
         executor: Executor,
         limits: EngineLimits,
         clock: Clock | None = None,
+        places: Places | None = None,
     ) -> None:
         """`recorder` takes what is recorded, `runtime` is what workers import, `folder` is for logs and
-        scratch folders; processes are read from outside in `executor`."""
+        scratch folders; processes are read from outside in `executor`. `places`: where cgroups can be made,
+        if somebody has looked already."""
         self._clock = clock = clock or Clock()
-        self._cgroups = Cgroups(limits.cgroups or CgroupLimits(enabled=False))
+        find = (lambda: places) if places is not None else find_places
+        self._cgroups = Cgroups(limits.cgroups or CgroupLimits(enabled=False), find)
         self.zygotes = Zygotes(runtime, folder, limits.zygote_timeout_s, limits.users, self._cgroups)
-        self.host = WorkerHost(limits.host, folder / "heaps", self._watch, self._cgroups.tidy, clock)
+        self.host = WorkerHost(
+            limits.host, folder / "heaps", self._watch, self._cgroups.tidy, clock, limits.first_worker
+        )
         self.qualifiers = Qualifiers()
         self.warmth = Warmth(limits.warm_price, clock)
         self.dispatcher = Dispatcher(recorder, self.host.pools, clock, self.qualifiers)
@@ -106,6 +113,11 @@ class Engine:
         await self.host.close()
         await self.zygotes.close()
         await asyncio.get_running_loop().run_in_executor(None, self._cgroups.close)
+
+    @property
+    def places(self) -> Places:
+        """Where its cgroups are made."""
+        return self._cgroups.places
 
     def _watch(self, worker: Any) -> None:
         self._supervisor.watch(worker)

@@ -55,9 +55,10 @@ class WorkerHost:
         watch: Callable[[Worker], None],
         tidy: Callable[[], None],
         clock: Clock | None = None,
+        first_id: int = 1,
     ) -> None:
         """Snapshots of heaps go to the folder `heaps`; `watch` is the supervisor's; `tidy` is called
-        every now and then."""
+        every now and then. `first_id`: of its workers, where other processes have some, too."""
         self.limits = limits
         self._clock = clock = clock or Clock()
         self.pools: dict[tuple[str, int], FunctionPool] = {}
@@ -69,7 +70,9 @@ class WorkerHost:
         self.heaps = HeapTaker(limits.heap, heaps, now=clock.mono)
         self._watch = watch
         self._tidy = tidy
-        self._next_id = 1
+        self._next_id = first_id
+        self.refused = 0  # workers that somebody waits for, for want of room
+        self.lent = 0  # of the workers that it may have, those that are other processes' now
         self._starved = False
         self._closed = False
         self._empty = asyncio.Event()
@@ -116,8 +119,9 @@ class WorkerHost:
         if self._closed:
             return False
         starting = sum(worker.state == STARTING for worker in self.workers.values())
-        if starting >= self.limits.starts or (not self._has_room(pool) and (spare or not self._evict(pool))):
+        if starting >= self.limits.starts or (not self.has_room(pool) and (spare or not self._evict(pool))):
             self._starved = True
+            self.refused += not spare
             return False
         pool.workers.add(self.launch(pool, pool.spec, pool.runtime, pool.limits.capacity))
         return True
@@ -130,9 +134,10 @@ class WorkerHost:
         self._empty.clear()
         return worker
 
-    def _has_room(self, pool: FunctionPool) -> bool:
-        """What is reserved for others is not taken; a pool with a reservation has its own room."""
-        living = len(self.workers) - len(self.frozen)
+    def has_room(self, pool: FunctionPool) -> bool:
+        """Whether it may have one more worker. What is reserved for others is not taken; a pool with a
+        reservation has its own room."""
+        living = len(self.workers) - len(self.frozen) + self.lent
         if living >= self.limits.workers:
             return False
         reserving = [other for other in self.pools.values() if other.limits.reserved]

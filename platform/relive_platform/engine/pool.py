@@ -134,6 +134,7 @@ class FunctionPool:
         self.warmth = warmth or Warmth(0.0, clock)
         self.in_service = False  # events that name no version are its own
         self._came = False  # an event, since it was looked at last
+        self.arrived = 0  # events
         self._invoked = False  # by an event, ever
         self._used = False  # invoked or deployed since this server has it
         self._last_busy = self._mono()
@@ -163,6 +164,7 @@ class FunctionPool:
     def submit(self, attempt: Attempt) -> bool:
         """Run it now or let it wait. False: too many wait already."""
         self.active = self._came = True
+        self.arrived += 1
         if self.serves:
             worker = service_worker(self.workers, attempt, idle=bool(self.idle))
         elif self.pace.ahead_limit and not self.draining:
@@ -320,6 +322,23 @@ class FunctionPool:
         self.limits = limits
         while self.idle and len(self.live()) > limits.max_workers:
             self.remove_idle(self.idle[0])
+
+    def shed(self) -> None:
+        """Busy workers that are too many leave once they are done with what they have."""
+        live = self.live()
+        busy = [worker for worker in live if worker.state == BUSY]
+        for worker in busy[: max(len(live) - max(self.limits.max_workers, 1), 0)]:
+            worker.retire()
+
+    @property
+    def held(self) -> int:
+        """Processes that it has, but for frozen ones."""
+        return sum(worker.state in (STARTING, IDLE, BUSY) for worker in self.workers)
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether somebody waits for the next ones of its attempts: their profiles, or a heap."""
+        return self._profiles > 0 or self.aftermath.baseline_next
 
     def live(self) -> list[Worker]:
         """Workers that serve or can serve."""

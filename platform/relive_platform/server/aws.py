@@ -22,7 +22,6 @@ from relive_platform.api.aws.queues.access import Desk as QueueDesk
 from relive_platform.api.aws.queues.service import SqsService
 from relive_platform.api.aws.service import AwsService
 from relive_platform.api.aws.signature import Verifier, presigned
-from relive_platform.engine.engine import Engine
 from relive_platform.engine.invocation import InvokeRequest, Outcome, StreamReader
 from relive_platform.registry import FunctionVersion, Registry
 from relive_platform.resources.queue.naming import QueueNaming
@@ -43,6 +42,13 @@ __all__ = ["AwsApi", "services_of"]
 _DOWNLOAD_S: Final = 600
 
 
+class Callers(Protocol):
+    """Who knows the attempts that run."""
+
+    async def caller(self, span_id: str) -> tuple[str, int] | None: ...
+    async def depth_below(self, span_id: str) -> int: ...
+
+
 class Server(Protocol):
     """What the services need of the server that they are in front of."""
 
@@ -50,13 +56,14 @@ class Server(Protocol):
     home: Path
     registry: Registry
     functions: Functions
-    engine: Engine
     collector: Collector
     queues: MessageQueues
     queue_naming: QueueNaming
     own_events: OwnEvents
     http_address: str
 
+    @property
+    def gateways(self) -> Callers: ...
     async def invoke(self, request: InvokeRequest) -> Outcome: ...
     async def begin(self, request: InvokeRequest, waiter: StreamReader) -> None: ...
     async def publish(self, request: InvokeRequest) -> Accepted: ...
@@ -82,7 +89,7 @@ def services_of(server: Server) -> list[AwsService]:
                 fetch=S3(endpoints, settings.package_bytes),
                 gateway=lambda: server.http_address,
                 presign=lambda url, region: presigned(keys, url, "lambda", region, _DOWNLOAD_S),
-                caller=server.engine.caller,
+                caller=server.gateways.caller,
                 mappings_changed=server.mappings_changed,
                 event_bytes=settings.body_limit_bytes,
                 async_event_bytes=settings.async_body_limit_bytes,
@@ -92,8 +99,8 @@ def services_of(server: Server) -> list[AwsService]:
                 call_depth=settings.call_depth,
             )
         ),
-        SqsService(QueueDesk(server.queues, server.queue_naming, server.span, server.engine.depth_below)),
-        EventsService(server.publish, server.own_events.buses, server.engine.depth_below),
+        SqsService(QueueDesk(server.queues, server.queue_naming, server.span, server.gateways.depth_below)),
+        EventsService(server.publish, server.own_events.buses, server.gateways.depth_below),
     ]
 
 

@@ -28,7 +28,7 @@ async def cancel(server: ReliveServer, ident: str) -> pb.CancelResponse:
     """
     if not ident:
         raise UsageError("no invocation is named", hint="give its id")
-    found = server.engine.cancel(ident)
+    found = await server.gateways.cancel(ident)
     if found is not None:
         return pb.CancelResponse(
             invocation_id=found.invocation_id, function=found.function, state=found.state

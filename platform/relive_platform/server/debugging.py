@@ -7,6 +7,7 @@ from typing import Final
 
 from relive_platform.api import control_pb2 as pb
 from relive_platform.api.local_debug import LocalDebugCall, attach_local
+from relive_platform.server.gateways.debugging import RemoteDebugCall
 from relive_platform.server.server import ReliveServer
 
 __all__ = ["SessionFeed", "attach", "frozen_workers"]
@@ -18,7 +19,7 @@ def frozen_workers(server: ReliveServer) -> list[pb.FrozenWorker]:
     """The failed workers that are kept, newest first."""
 
     async def look() -> list[pb.FrozenWorker]:
-        return [pb.FrozenWorker(**row) for row in server.engine.frozen()]
+        return [pb.FrozenWorker(**row) for row in await server.gateways.frozen()]
 
     return server.call(look(), _CALL_S)
 
@@ -26,7 +27,10 @@ def frozen_workers(server: ReliveServer) -> list[pb.FrozenWorker]:
 def attach(server: ReliveServer, ident: str) -> SessionFeed:
     """Begin a session. Raises NotKept, Refused."""
 
-    async def begin() -> LocalDebugCall:
+    async def begin() -> LocalDebugCall | RemoteDebugCall:
+        found = await server.gateways.debug(ident)
+        if found is not None:
+            return RemoteDebugCall(found[0], server.loop, found[1])
         return attach_local(server.engine, ident)
 
     return SessionFeed(server.call(begin(), _CALL_S), server.stop_requested.is_set)
@@ -35,7 +39,7 @@ def attach(server: ReliveServer, ident: str) -> SessionFeed:
 class SessionFeed:
     """A session for one client of the control API: `relive_platform.api.backend.DebugFeed`."""
 
-    def __init__(self, call: LocalDebugCall, stopping: Callable[[], bool]) -> None:
+    def __init__(self, call: LocalDebugCall | RemoteDebugCall, stopping: Callable[[], bool]) -> None:
         self.worker = call.worker
         self._call = call
         self._stopping = stopping

@@ -96,6 +96,9 @@ class PlatformMetrics:
             )
             if pid
         }
+        for entry in status["processes"]:
+            if entry["name"].startswith("gateway") and "pid" in entry:
+                memory[entry["name"]] = resident_bytes(entry["pid"])
         return [*gauges_of(status, memory), *self.alerts()]
 
     async def _write(self, minute_s: int, rows: list[Any]) -> None:

@@ -13,7 +13,7 @@ from relive_platform.engine.engine import EngineLimits
 from relive_platform.engine.failed.heaps import HeapLimits
 from relive_platform.engine.host import HostLimits
 from relive_platform.engine.workers.cgroups.groups import CgroupLimits
-from relive_platform.engine.workers.users import UserRange
+from relive_platform.engine.workers.users import BLOCK, UserRange
 from relive_platform.registry import Registry, SubprocessTrial
 from relive_platform.registry.application import FunctionDefaults
 from relive_platform.registry.packages.content import PackageLimits
@@ -117,8 +117,16 @@ def journal_of(settings: Settings, run: int) -> Journal:
     )
 
 
-def engine_limits(settings: Settings) -> EngineLimits:
-    """Limits of all workers."""
+def users_of(settings: Settings, number: int) -> UserRange:
+    """The users of one gateway, the server being number 1: each has its part of them, in whole blocks."""
+    each = settings.uid_count // settings.gateways // BLOCK * BLOCK
+    if settings.gateways == 1:
+        each = settings.uid_count
+    return UserRange(settings.uid_base + (number - 1) * each, each)
+
+
+def engine_limits(settings: Settings, number: int = 1) -> EngineLimits:
+    """Limits of all workers; `number`: of the gateway, the server being the first."""
     heap = HeapLimits(
         objects=settings.heap_objects,
         size_bytes=settings.heap_bytes,
@@ -135,7 +143,7 @@ def engine_limits(settings: Settings) -> EngineLimits:
         heap=heap,
         takes=signal_takes(),
     )
-    users = UserRange(settings.uid_base, settings.uid_count)
+    users = users_of(settings, number)
     price = settings.warm_price if settings.warmth == "learned" else 0.0
     return EngineLimits(host, settings.zygote_timeout_s, users, cgroup_limits(settings), price)
 

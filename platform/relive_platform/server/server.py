@@ -41,6 +41,7 @@ from relive_platform.resources.queue.queues import MessageQueues
 from relive_platform.server.alerts import Alerts
 from relive_platform.server.doors import doors
 from relive_platform.server.functions import Functions
+from relive_platform.server.gateways.keeper import Gateways
 from relive_platform.server.home import AlreadyRunning, UnusableHome, own_home
 from relive_platform.server.home_token import home_token
 from relive_platform.server.locate import ServerInfo
@@ -63,6 +64,7 @@ from relive_platform.server.parts import (
     wire_limits,
 )
 from relive_platform.server.process_limits import MemoryKeeper
+from relive_platform.server.processes import ProcessTimes
 from relive_platform.server.resources import Resources
 from relive_platform.server.status import status_of
 from relive_platform.server.store_keeper import StoreHealth, StoreKeeper
@@ -142,6 +144,7 @@ class ReliveServer:
         self._api_factory = api
         self._drain_s = settings.stop_timeout_s
         self._stack = AsyncExitStack()
+        self.times = ProcessTimes(self._pids, lambda: self.engine.dispatcher.ended + self.gateways.ended)
 
     async def start(self) -> None:
         """Start everything; run/server.json is there when this returns. Raises ReliveError."""
@@ -166,6 +169,8 @@ class ReliveServer:
             await self.stop(0.0)
             raise
         self.started_ns = time.time_ns()
+        self.times.start()
+        self._stack.callback(self.times.stop)
         settle()
         self._announce()
 
@@ -232,8 +237,9 @@ class ReliveServer:
 
     def _start_workers(self) -> None:
         settings = self.settings
-        runtime = build_runtime(self.home)
-        self.engine = Engine(self.collector, runtime, self.run_dir, self.executor, engine_limits(settings))
+        self.runtime = build_runtime(self.home)
+        limits = engine_limits(settings)
+        self.engine = Engine(self.collector, self.runtime, self.run_dir, self.executor, limits)
         self._stack.push_async_callback(self.engine.close)
 
     async def _start_events(self) -> None:
@@ -279,9 +285,8 @@ class ReliveServer:
             self.destinations,
         )
         self.event_sizes = EventSizes(settings.body_limit_bytes, settings.async_body_limit_bytes)
-        self.engine.start(
-            Calls(self.engine, settings.call_depth, self.publisher, self.event_sizes, self.ready)
-        )
+        calls = Calls(self.engine, settings.call_depth, self.publisher, self.event_sizes, self.ready)
+        self.engine.start(calls)
         gateway_limits = GatewayLimits(
             settings.body_limit_bytes,
             settings.async_body_limit_bytes,
@@ -298,7 +303,10 @@ class ReliveServer:
             ready=self.ready,
         )
         self.functions = Functions(settings, self.engine, self._environment, self.resources.folders)
-        self.listener = HttpListener(self.gateway, listener_limits(settings))
+        self.listener_limits = listener_limits(settings)
+        self.listener = HttpListener(self.gateway, self.listener_limits)
+        self.gateways = Gateways(self, calls, settings.gateways)
+        self._stack.push_async_callback(self.gateways.close)
         self.timers = TimerService(self.queue, grace_s=settings.timer_grace_s)
         http = HttpSource(
             self.gateway, self.listener, settings.http_address, settings.error_details, doors(os.environ)
@@ -371,6 +379,7 @@ class ReliveServer:
         return aws_environment(base, self._token, app) if base != _NOWHERE else {}
 
     async def _start_sources(self) -> None:
+        await self.gateways.start()
         await self.resources.start()
         self._stack.push_async_callback(self.resources.close)
         for source in self._sources:
@@ -437,6 +446,8 @@ class ReliveServer:
             await self.consumer.stop()
             if hasattr(self, "batches"):
                 await self.batches.stop()
+            if hasattr(self, "gateways"):
+                limit = await self.gateways.drain(limit)
             await self.engine.drain(limit)
             await self.consumer.close(0.1)
         await self._stack.aclose()
@@ -447,6 +458,10 @@ class ReliveServer:
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(timeout_s)
 
     # What the rooms need of each other.
+
+    def _pids(self) -> dict[str, int]:
+        own = {"server": os.getpid(), "collector": self.collector.stats.pid, "store": self.store_keeper.pid}
+        return own | self.gateways.pids()
 
     def _environment(self, version: FunctionVersion) -> dict[str, str]:
         told = self.aws.variables(version) if self.aws is not None else {}
@@ -472,8 +487,10 @@ class ReliveServer:
         serving = {version.name: version.version for version in versions}
         orders = orders_of(self.registry.notes, aliases, serving)
         self.functions.apply(versions, aliases, self.registry.named(), orders)
+        self.gateways.lend(versions)  # before a pool could go by the limits that are its own and others'
         for source in reversed(self._sources):
             await source.apply(versions)
+        await self.gateways.tell()
         await self.alerts.apply(await self.loop.run_in_executor(self.executor, self.registry.alerts))
 
     def _changed(self, versions: list[FunctionVersion]) -> None:
@@ -558,7 +575,9 @@ class ReliveServer:
 
     async def follow(self, function: str = "") -> Follower:
         """Begin to follow log lines; give the follower back to `unfollow`."""
-        return self.collector.followers.add(function)
+        follower = self.collector.followers.add(function)
+        self.gateways.follow()
+        return follower
 
     async def unfollow(self, follower: Follower) -> None:
         """Stop to follow."""
@@ -566,5 +585,6 @@ class ReliveServer:
 
     async def flush(self, timeout_s: float = _FLUSH_S) -> bool:
         """Have everything recorded so far in the store, with what answered invocations still have to tell."""
+        others = await self.gateways.flush(timeout_s)
         await self.engine.told()
-        return await self.collector.flush(timeout_s)
+        return await self.collector.flush(timeout_s) and others

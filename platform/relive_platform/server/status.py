@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,7 +18,9 @@ from relive_store import Store
 from relive_platform.engine.engine import Engine
 from relive_platform.server.alerts import Alerts
 from relive_platform.server.functions import Functions
+from relive_platform.server.gateways.keeper import Gateways
 from relive_platform.server.metrics import PlatformMetrics
+from relive_platform.server.processes import ProcessTimes, Usage
 from relive_platform.server.resources import Resources
 from relive_platform.server.store_keeper import StoreKeeper
 from relive_platform.settings import Settings
@@ -50,12 +52,14 @@ class _Server(Protocol):
     destinations: Destinations
     engine: Engine
     functions: Functions
+    gateways: Gateways
     listener: HttpListener
     metrics: PlatformMetrics
     queue: EventQueue
     resources: Resources
     store: Store
     store_keeper: StoreKeeper
+    times: ProcessTimes
 
     @property
     def described(self) -> Sequence[_Describing]: ...
@@ -85,6 +89,7 @@ async def status_of(server: _Server) -> dict[str, Any]:
     queue["disk_full"] = server.queue.disk_full
     keeper = server.store_keeper
     engine = server.engine.status()
+    usage, per_s = server.times.usage()
     return {
         "version": relive_version(),
         "pid": os.getpid(),
@@ -118,9 +123,13 @@ async def status_of(server: _Server) -> dict[str, Any]:
         "isolation_gaps": _gaps(server, engine.gaps),
         "cgroups": engine.cgroups,
         "functions": len(server.functions.serving),
-        "workers": engine.workers,
-        "zygotes": engine.zygotes,
-        "connections": server.listener.connections if server.http_address else 0,
+        "workers": server.gateways.workers(engine.workers),
+        "zygotes": engine.zygotes + server.gateways.total(lambda load: load.zygotes),
+        "connections": server.listener.connections + server.gateways.total(lambda load: load.connections)
+        if server.http_address
+        else 0,
+        "invocations_per_s": per_s,
+        "processes": _processes(server, usage),
         "aws": {"address": server.aws_address, "problem": server.aws_problem},
         "metrics": server.metrics.address,
         "alerts": server.alerts.counts(),
@@ -149,6 +158,24 @@ async def status_of(server: _Server) -> dict[str, Any]:
         },
         "otlp_in": server.otlp_in.status() if hasattr(server, "otlp_in") else {},
     }
+
+
+def _processes(server: _Server, usage: Mapping[str, Usage]) -> list[dict[str, Any]]:
+    """CPU time of each process, in all and for each invocation of the last ten seconds; of gateways beside
+    the server how they stand, too."""
+    beside = server.gateways.describe()
+    return [
+        {
+            "type": "process",
+            "name": name,
+            **({"state": "ok"} if used is not None else {"state": "not running"}),
+            **({"pid": used.pid, "cpu_s": used.cpu_s} if used is not None else {}),
+            **({"cpu_us_per_invocation": used.cpu_us_per_invocation} if used is not None else {}),
+            **beside.get(name, {}),
+        }
+        for name in ("server", *beside, "collector", *(["store"] if server.store_keeper.pid else []))
+        for used in [usage.get(name)]
+    ]
 
 
 def _age_s(due_ns: int | None) -> float:

@@ -61,19 +61,30 @@ def piece_of(table: str, columns: Mapping[str, Sequence[object]]) -> Piece | Non
 
 
 def chunks(groups: Iterable[Group]) -> Iterator[list[Group]]:
-    """What goes into one file each: not too much, and of one run of a server."""
-    chunk: list[Group] = []
-    size, rows, run = 0, 0, 0
+    """What goes into one file each: not too much, and of one run of a server, in its order. Runs that are
+    written at the same time do not make a file of each change from one to the other."""
+    runs: dict[int, list[Group]] = {}
+    run = 0
     for group in groups:
-        own = group.mark.run if group.mark is not None else run
-        full = size + group.size > BATCH_BYTES or rows + group.rows > FILE_ROWS
-        if chunk and (full or (run and own != run)):
+        run = group.mark.run if group.mark is not None else run
+        runs.setdefault(run, []).append(group)
+    if 0 in runs and len(runs) > 1:  # what came before the first mark
+        first = runs.pop(0)
+        runs[next(iter(runs))][:0] = first
+    for of_run in runs.values():
+        yield from _files(of_run)
+
+
+def _files(groups: Iterable[Group]) -> Iterator[list[Group]]:
+    chunk: list[Group] = []
+    size, rows = 0, 0
+    for group in groups:
+        if chunk and (size + group.size > BATCH_BYTES or rows + group.rows > FILE_ROWS):
             yield chunk
             chunk, size, rows = [], 0, 0
         chunk.append(group)
         size += group.size
         rows += group.rows
-        run = own
     if chunk:
         yield chunk
 

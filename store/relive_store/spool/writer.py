@@ -86,6 +86,7 @@ class Writer:
         self._unspooled: deque[Pack] = deque()  # if the disk refused them
         self._added = 0  # groups, since the beginning
         self._spooled = 0
+        self._on_disk = 0  # on disk, while others that were added before may not be
         self._buffered = 0
         self._buffered_bytes = 0
         self._written = 0
@@ -269,7 +270,10 @@ class Writer:
         with self._changed:
             self._buffered -= file.rows
             self._buffered_bytes -= file.size
-            self._spooled += file.groups
+            self._on_disk += file.groups
+            if not self._unspooled:  # files of several runs are not in the order in which rows were added
+                self._spooled += self._on_disk
+                self._on_disk = 0
             self._changed.notify_all()
         if file.mark is not None:
             try:

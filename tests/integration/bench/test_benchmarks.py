@@ -16,6 +16,7 @@ IMPORTED_ONLY = {
     "capture/failures",  # its parts are those of the acceptance test of the failure corpus
     "platform/edit_loop",  # starts a server
     "platform/gateway_choice",  # installs its peers
+    "platform/gateways",  # needs wrk
     "platform/services",  # needs wrk
     "platform/warm_http",  # needs wrk
     "store/scale",  # fills a store

@@ -63,6 +63,12 @@ _NAME_CELLS = 15
 @click.option(
     "--metrics", default=None, metavar="HOST:PORT", help="Serve metrics for Prometheus: 127.0.0.1:9464."
 )
+@click.option(
+    "--gateways",
+    default=None,
+    metavar="N",
+    help="Processes that take HTTP requests, each with workers of its own.  [default: 1]",
+)
 @click.option("--daemon", is_flag=True, help="Return when the server is ready; it goes on in the background.")
 @json_option
 @click.pass_obj
@@ -76,6 +82,7 @@ def serve(
     otlp_http: str | None,
     lambda_api: str | None,
     metrics: str | None,
+    gateways: str | None,
     daemon: bool,
     as_json: bool,
 ) -> int:
@@ -85,6 +92,7 @@ def serve(
     relive serve
     relive serve --daemon --http 127.0.0.1:0
     relive serve --store clickhouse://default@127.0.0.1:9000/relive --otlp http://127.0.0.1:4317
+    relive serve --gateways 4
 
     Every other setting is a RELIVE_* variable: see docs/reference/settings.md.
     """
@@ -97,6 +105,7 @@ def serve(
         "otlp_http": otlp_http,
         "lambda_api": lambda_api,
         "metrics": metrics,
+        "gateways": gateways,
     }
     overrides = {name: value for name, value in given.items() if value is not None}
     if daemon:
@@ -268,7 +277,8 @@ def _status_lines(found: dict[str, Any], width: int | None = None) -> Iterator[s
     for name, value in found.items():
         if name in ("version", "pid", "http"):
             continue
-        for parts in _sources(value) if name == "sources" else _status_parts(value):
+        rows = {"sources": _sources, "processes": _processes}.get(name, _status_parts)
+        for parts in rows(value):
             yield from _under(name, parts, width)
 
 
@@ -278,6 +288,23 @@ def _sources(value: object) -> Iterator[list[str]]:
         yield [f"{entry['function']}:", str(entry["name"]), str(entry["brief"])]
     if not value:
         yield ["-"]
+
+
+def _processes(value: object) -> Iterator[list[str]]:
+    """The CPU time of each process, and how the gateways stand."""
+    for entry in value if isinstance(value, list) else []:
+        used = entry.get("cpu_us_per_invocation")
+        yield [
+            f"{entry['name']}:",
+            *([f"pid {entry['pid']}"] if "pid" in entry else [str(entry["state"])]),
+            *([f"cpu {entry['cpu_s']:.1f} s"] if "cpu_s" in entry else []),
+            *([f"{used:.1f} us per invocation"] if used else []),
+            *(
+                f"{key} {entry[key]}"
+                for key in ("connections", "workers", "functions", "restarts", "dropped")
+                if entry.get(key)
+            ),
+        ]
 
 
 def _status_parts(value: object) -> Iterator[list[str]]:

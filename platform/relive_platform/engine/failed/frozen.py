@@ -18,8 +18,10 @@ from relive_platform.engine.workers.descendants import descendants, running
 from relive_platform.engine.workers.life import GONE
 from relive_platform.engine.workers.worker import Worker
 
-__all__ = ["FrozenLimits", "FrozenWorkers", "Kept", "NotKept", "available_bytes"]
+__all__ = ["KNOWN", "FrozenLimits", "FrozenWorkers", "Kept", "NotKept", "available_bytes"]
 
+KNOWN: Final = "the worker of"
+"""So begins the message of NotKept if there was one."""
 REASONS_KEPT: Final = 1_000
 _LOOK_EVERY_S: Final = 1.0
 _MB: Final = 1_048_576
@@ -179,7 +181,7 @@ class FrozenWorkers:
                 " or before this one was started"
             )
         invocation_id, (reason, at) = matching[0]
-        return f"the worker of {invocation_id} left {_ago(time.time() - at)} ago: {reason}"
+        return f"{KNOWN} {invocation_id} left {_ago(time.time() - at)} ago: {reason}"
 
 
 def _ago(seconds: float) -> str:

@@ -139,7 +139,10 @@ def items_of(data: bytes | memoryview) -> Iterator[Item]:
 class Batch(msgspec.Struct, array_like=True):
     """One message to the collector's process: rows (Telemetry and Finished) whose first one has number
     `first`, or scenes (SceneJob and HeapJob) likewise. `flush_s` > 0 asks to have everything in the store
-    first. `end`: the server stops in order, nothing follows."""
+    first. `end`: the server stops in order, nothing follows.
+
+    `run`: whose items they are, 0: the run of the server that has started the process. `gone`: the process of
+    that run was killed, and its journal is to be finished."""
 
     number: int
     first: int = 0
@@ -149,11 +152,14 @@ class Batch(msgspec.Struct, array_like=True):
     end: bool = False
     rows_done: int = 0  # of number 0, the first message: what an earlier process has acknowledged
     scenes_done: int = 0
+    run: int = 0
+    gone: bool = False
 
 
 class Ack(msgspec.Struct, array_like=True):
-    """Where the collector's process stands: rows up to number `rows` and scenes up to number `scenes` of this
-    run are spooled, `number` is the last question that was answered. The rest is for `relive status`."""
+    """Where the collector's process stands: rows up to number `rows` and scenes up to number `scenes` of one
+    run (0: of the server's own) are spooled, `number` is the last of its questions that was answered. The
+    rest is for `relive status`."""
 
     number: int
     flushed: bool = True
@@ -177,3 +183,4 @@ class Ack(msgspec.Struct, array_like=True):
     spool_full: float = 0.0  # from 0 to 1
     lost: int = 0  # attempts that a server before had begun and not ended
     stages: dict[str, tuple[int, int, int]] = {}  # of the pipeline: taken, dropped, late
+    run: int = 0

@@ -14,7 +14,7 @@ import subprocess
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 from relive_base.records import InvocationRecord
@@ -44,6 +44,7 @@ from relive_platform.signals.handover.batches import (
     encode_item,
 )
 from relive_platform.signals.handover.journal import Journal
+from relive_platform.signals.handover.relays import Relays
 from relive_platform.signals.handover.shares import Shares
 from relive_platform.signals.processors.redaction import Redactors
 
@@ -131,24 +132,37 @@ class _Stream:
         return data, amounts, counts
 
 
+class Process(Protocol):
+    """Who has the other end of the socket."""
+
+    @property
+    def pid(self) -> int: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+    def kill(self) -> None: ...
+
+
 class Collector(asyncio.Protocol):
     """Recorder of the dispatcher. Everything runs on the event loop."""
 
     def __init__(
         self,
-        spawn: Callable[[socket.socket], subprocess.Popen[bytes]],
+        spawn: Callable[[socket.socket], Process],
         limits: CollectorLimits | None = None,
         redact_keys: Sequence[str] = (),
         journal: Journal | None = None,
         observe: Callable[[InvocationRecord], None] | None = None,
+        run: int = 0,
     ) -> None:
-        """`observe` is called with the record of every attempt that has ended."""
+        """`observe` is called with the record of every attempt that has ended. `run`: of a gateway beside the
+        server, whose batches the server passes on; 0: of the server."""
         self.journal = journal
+        self.relays = Relays(self._write)
+        self._run = run
         self._observe = observe
         self.followers = Followers(Redactors(redact_keys))
         self._spawn = spawn
         self._limits = limits or CollectorLimits()
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Process | None = None
         self._transport: asyncio.Transport | None = None
         self._reader = FrameReader(self._on_ack)
         self._timer: asyncio.TimerHandle | None = None
@@ -183,12 +197,13 @@ class Collector(asyncio.Protocol):
             return  # it has ended already: it is started again
         self._caught_up = True  # until here nothing was sent: what is new comes behind what waits
         done = self.stats.ack
-        self._write(_framed(Batch(0, rows_done=done.rows, scenes_done=done.scenes)))
+        self._write(_framed(Batch(0, rows_done=done.rows, scenes_done=done.scenes, run=self._run)))
         for stream in (self._scenes, self._rows):
             for waiting in stream.pending:
                 self._write(waiting.message)
         for _, message in self._asked:
             self._write(message)
+        self.relays.begin()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]
@@ -204,6 +219,7 @@ class Collector(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
         self._caught_up = False
+        self.relays.end()
         self._lost.set()
         if not self._closing:
             delay = _BACKOFF_S[min(self.stats.restarts, len(_BACKOFF_S) - 1)]
@@ -392,7 +408,8 @@ class Collector(asyncio.Protocol):
         data, amounts, counts = stream.take()
         scenes = stream is self._scenes
         self._number += 1
-        message = _framed(Batch(self._number, first, b"" if scenes else data, data if scenes else b""))
+        rows, jobs = (b"", data) if scenes else (data, b"")
+        message = _framed(Batch(self._number, first, rows, jobs, run=self._run))
         stream.pending.append(_Pending(stream.last, message, amounts, counts))
         self._write(message)
 
@@ -400,7 +417,7 @@ class Collector(asyncio.Protocol):
         """A batch without rows: it is answered at once, or when everything is in the store."""
         self._send()
         self._number += 1
-        message = _framed(Batch(self._number, flush_s=flush_s, end=end))
+        message = _framed(Batch(self._number, flush_s=flush_s, end=end, run=self._run))
         self._asked.append((self._number, message))
         self._write(message)
 
@@ -410,6 +427,9 @@ class Collector(asyncio.Protocol):
 
     def _on_ack(self, payload: bytes) -> None:
         ack = _ack.decode(payload)
+        if ack.run != self._run:
+            self.relays.answer(ack.run, payload)
+            return
         self.stats.ack = ack
         for stream, done in ((self._rows, ack.rows), (self._scenes, ack.scenes)):
             while stream.pending and stream.pending[0].last <= done:

@@ -15,6 +15,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -60,6 +61,17 @@ _ROWS_AT_ONCE: Final = 1_024
 _log = logging.getLogger(__name__)
 
 
+@dataclass(slots=True)
+class _Run:
+    """What has come of one run: of the server's own, or of a gateway beside it, which the server passes on.
+    `number`: of the last question that was answered; `done`: what was told to be spooled."""
+
+    done: Mark
+    received: Mark
+    number: int = 0
+    ended: bool = False
+
+
 class CollectorService:
     """Takes batches until the server closes its end."""
 
@@ -70,10 +82,7 @@ class CollectorService:
         self._encoder = msgspec.msgpack.Encoder()
         self._decoder = msgspec.msgpack.Decoder(Batch)
         self._sending = threading.Lock()
-        self._number = 0
-        self._done = Mark(self._run)  # what the server has been told
-        self._received = Mark(self._run)
-        self._ended = False
+        self._runs = {self._run: _Run(Mark(self._run), Mark(self._run))}
         self._lost = 0
         self._unreadable = 0
         self._lock = self._own_spool()
@@ -99,7 +108,8 @@ class CollectorService:
             stacks,
             redactors=redactors,
         )
-        self._done = self._received = self._writer.spool.mark(self._run)
+        own = self._runs[self._run]
+        own.done = own.received = self._writer.spool.mark(self._run)
         settle()
 
     def _own_spool(self) -> int:
@@ -137,24 +147,27 @@ class CollectorService:
     def run(self) -> None:
         """Finish what servers before have left, then serve this one."""
         self._finish_earlier_runs()
-        self._send(self._state())  # where this run stands, if it is not its first process
+        self._send(self._state(self._run))  # where this run stands, if it is not its first process
         reader = FrameReader(self._on_batch)
         try:
             while data := self._control.recv(_READ_BYTES):
                 reader.feed(data)
         except ConnectionError:
             pass  # the server died
-        if not self._ended:
+        ended = self._runs[self._run].ended
+        if not ended:
             watchdog = threading.Timer(_ORPHAN_LIMIT_S, os._exit, (1,))
             watchdog.daemon = True
             watchdog.start()
-            if self._run and self._server_is_gone():
-                self._finish(self._run, self._received)
+            for run, state in self._runs.items():  # a server's gateways end with it
+                if run and not state.ended and self._is_gone(run):
+                    self._finish(run, state.received)
         self._scenes.close()
         self._pipeline.close()
-        self._writer.close(_CLOSE_S if self._ended else _ORPHAN_CLOSE_S)
-        if self._ended and self._writer.spool.mark(self._run) == self._received:
-            self._writer.spool.forget(self._run)
+        self._writer.close(_CLOSE_S if ended else _ORPHAN_CLOSE_S)
+        for run, state in self._runs.items():
+            if state.ended and self._writer.spool.mark(run) == state.received:
+                self._writer.spool.forget(run)
         if self._exporter is not None:
             # Last, and not for long: what a dead collector keeps waiting can be sent from the store later.
             self._exporter.close(_EXPORT_CLOSE_S)
@@ -162,13 +175,22 @@ class CollectorService:
     def _is_orphan(self) -> bool:
         return bool(self._run) and abandoned(Path(self._options.journal_dir) / f"{self._run:x}")
 
-    def _server_is_gone(self) -> bool:
-        """Whether it has ended: it may only have given up on this process. A moment lies between the end of
-        its socket and that of its lock."""
+    def _is_gone(self, run: int) -> bool:
+        """Whether the process of a run has ended: it may only have given up on this one. A moment lies
+        between the end of its socket and that of its lock."""
+        folder = Path(self._options.journal_dir) / f"{run:x}"
         give_up = time.monotonic() + _GONE_S
-        while not (gone := self._is_orphan()) and time.monotonic() < give_up:
+        while not (gone := abandoned(folder)) and time.monotonic() < give_up:
             time.sleep(_LOCK_RETRY_S)
         return gone
+
+    def _of(self, run: int) -> _Run:
+        """What has come of a run so far."""
+        state = self._runs.get(run)
+        if state is None:
+            mark = self._writer.spool.mark(run)
+            state = self._runs[run] = _Run(mark, mark)
+        return state
 
     def _on_batch(self, payload: bytes) -> None:
         try:
@@ -176,17 +198,24 @@ class CollectorService:
         except (msgspec.DecodeError, msgspec.ValidationError):
             _log.exception("a batch of the server cannot be read")
             return
+        run = batch.run or self._run
+        state = self._of(run)
+        if batch.gone:
+            if self._is_gone(run):
+                self._finish(run, state.received)
+            del self._runs[run]
+            return
         if not batch.number:
-            self._received = self._received.and_then(Mark(self._run, batch.rows_done, batch.scenes_done))
-            self._done = self._done.and_then(self._received)
+            state.received = state.received.and_then(Mark(run, batch.rows_done, batch.scenes_done))
+            state.done = state.done.and_then(state.received)
             return
         flushed = True
         try:
             if batch.rows:
-                self._take_rows(batch)
+                self._take_rows(batch, state)
             if batch.scenes:
-                self._take_scenes(batch)
-            self._ended = self._ended or batch.end
+                self._take_scenes(batch, state)
+            state.ended = state.ended or batch.end
             if batch.flush_s:
                 deadline = time.monotonic() + batch.flush_s
                 self._scenes.flush(batch.flush_s)
@@ -195,21 +224,21 @@ class CollectorService:
         except Exception:  # one bad batch must not end the process: the next is likely good
             _log.exception("batch %d was not written", batch.number)
         if not (batch.rows or batch.scenes):  # somebody waits for the answer
-            self._send(self._state(batch.number, flushed))
-            self._number = batch.number
+            self._send(self._state(run, batch.number, flushed))
+            state.number = batch.number
 
-    def _take_rows(self, batch: Batch) -> None:
-        if batch.first > self._received.rows + 1:
+    def _take_rows(self, batch: Batch, state: _Run) -> None:
+        if batch.first > state.received.rows + 1:
             _log.error("rows from number %d on came too early", batch.first)
             return  # they are not acknowledged, and come again
         items = list(items_of(batch.rows))
         last = batch.first + len(items) - 1
-        new = items[max(self._received.rows - batch.first + 1, 0) :]
+        new = items[max(state.received.rows - batch.first + 1, 0) :]
         if not new:
             return  # it is spooled; the process before this one had no time to say so
         self._await_room()
-        mark = Mark(self._run, rows=last)
-        self._received = self._received.and_then(mark)
+        mark = Mark(state.received.run, rows=last)
+        state.received = state.received.and_then(mark)
         try:
             self._pipeline.write([item for item in new if isinstance(item, (Telemetry, Finished))], mark)
         except Exception:
@@ -220,26 +249,27 @@ class CollectorService:
     def _await_room(self) -> None:
         """What is not spooled yet is bounded here, too: the server keeps the rest, and shares room out."""
         while self._writer.stats().buffered_rows > _BUFFER_ROWS and not self._is_orphan():
-            self._send(self._state())
+            self._send(self._state(self._run))
             self._writer.spooled(_ROOM_S)
 
-    def _take_scenes(self, batch: Batch) -> None:
-        if batch.first > self._received.scenes + 1:
+    def _take_scenes(self, batch: Batch, state: _Run) -> None:
+        if batch.first > state.received.scenes + 1:
             _log.error("scenes from number %d on came too early", batch.first)
             return
         for number, item in enumerate(items_of(memoryview(batch.scenes)), batch.first):
-            if number > self._received.scenes and isinstance(item, (SceneJob, HeapJob)):
-                mark = Mark(self._run, scenes=number)
-                self._received = self._received.and_then(mark)
+            if number > state.received.scenes and isinstance(item, (SceneJob, HeapJob)):
+                mark = Mark(state.received.run, scenes=number)
+                state.received = state.received.and_then(mark)
                 self._scenes.submit(item, mark)
 
     # ------------------------------------------------------------ answers
 
     def _spooled(self, mark: Mark) -> None:
         """In the writer's thread: rows, or a scene, are on disk."""
-        if mark.run == self._run:
-            self._done = self._done.and_then(mark)
-            self._send(self._state())
+        state = self._runs.get(mark.run)
+        if state is not None:
+            state.done = state.done.and_then(mark)
+            self._send(self._state(mark.run))
 
     def _written(self) -> Counts:
         stats = self._writer.stats()
@@ -249,10 +279,11 @@ class CollectorService:
         counts = {**self._pipeline.counts(), "scenes": Counts(self._scenes.written, self._scenes.failed)}
         return {name: (found.taken, found.dropped, found.late) for name, found in counts.items()}
 
-    def _state(self, number: int = 0, flushed: bool = True) -> Ack:
+    def _state(self, run: int, number: int = 0, flushed: bool = True) -> Ack:
         stats = self._writer.stats()
+        state = self._runs[run]
         ack = Ack(
-            number or self._number,
+            number or state.number,
             bool(flushed),
             stats.lag_s,
             stats.buffered_rows,
@@ -262,11 +293,12 @@ class CollectorService:
             str(stats.last_error or ""),
             scenes_written=self._scenes.written,
             scenes_failed=self._scenes.failed,
-            rows=self._done.rows,
-            scenes=self._done.scenes,
+            rows=state.done.rows,
+            scenes=state.done.scenes,
             lost=self._lost,
             spool_full=stats.spooled_bytes / self._options.spool_bytes,
             stages=self._stages(),
+            run=0 if run == self._run else run,
         )
         if self._exporter is not None:
             otlp = self._exporter.stats()
@@ -301,7 +333,8 @@ class CollectorService:
         try:
             segments = read_segments(folder)
             newest = max((path.stat().st_mtime_ns for path in folder.glob("*.segment")), default=0)
-            found = recover(segments, done.rows, done.scenes, time.time_ns() if run == self._run else newest)
+            just_now = run in self._runs
+            found = recover(segments, done.rows, done.scenes, time.time_ns() if just_now else newest)
             if done.scenes < _FINISHED:  # else only the folder is left of it
                 self._write(run, found)
         except Exception:  # the journal stays for the next process; this server must be served

@@ -12,6 +12,7 @@ from relive_base.errors import ReliveError, UsageError
 from relive_base.traceparent import parse_traceparent
 
 from relive_platform.api.aws.errors import AwsError
+from relive_platform.api.aws.queues.access import surface
 from relive_platform.api.aws.service import Call, Operation, Reply
 from relive_platform.engine.invocation import InvokeRequest
 from relive_platform.triggers.bus.buses import UnknownBus
@@ -41,7 +42,7 @@ class EventsService:
         self,
         publish: Callable[[InvokeRequest], Awaitable[Accepted]],
         buses: BusNames,
-        depth_below: Callable[[str], int] = lambda _: 0,
+        depth_below: Callable[[str], Awaitable[int]] = surface,
     ) -> None:
         self._publish = publish
         self._depth_below = depth_below
@@ -97,7 +98,7 @@ class EventsService:
                 parent.sampled,
             )
             request.trace_state = call.headers.get("tracestate", "")[:_STATE_CHARS]
-            request.depth = self._depth_below(parent.span_id)
+            request.depth = await self._depth_below(parent.span_id)
         try:
             return {"EventId": (await self._publish(request)).event_id}
         except UnknownBus as error:

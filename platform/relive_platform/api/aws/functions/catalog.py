@@ -55,7 +55,7 @@ class Platform:
     fetch: Callable[[str, str, str, str], Awaitable[bytes]]
     gateway: Callable[[], str]
     presign: Callable[[str, str], str]
-    caller: Callable[[str], tuple[str, int] | None]
+    caller: Callable[[str], Awaitable[tuple[str, int] | None]]
     mappings_changed: Callable[[], Awaitable[None]]
     event_bytes: int = 6 * 1_048_576
     async_event_bytes: int = 1_048_576

@@ -53,7 +53,7 @@ class Invoking:
         kind = call.get("InvocationType") or "RequestResponse"
         if kind == "DryRun":
             return {"StatusCode": _NO_CONTENT}
-        request = self._request(call, name, version, asynchronous=kind == "Event")
+        request = await self._request(call, name, version, asynchronous=kind == "Event")
         if kind == "Event":
             await self._platform.publish(request)
             return {"StatusCode": _ACCEPTED, "Payload": b""}
@@ -74,7 +74,7 @@ class Invoking:
         name, version = self._target(call)
         params = {**call.params, "Payload": call.get("InvokeArgs", b"")}
         asked = Call(**{**{key: getattr(call, key) for key in _CALL}, "params": params})
-        await self._platform.publish(self._request(asked, name, version, asynchronous=True))
+        await self._platform.publish(await self._request(asked, name, version, asynchronous=True))
         return {"Status": _ACCEPTED}
 
     async def stream(self, call: Call) -> Reply:
@@ -82,7 +82,7 @@ class Invoking:
         name, version = self._target(call)
         if call.get("InvocationType") == "DryRun":
             return Reply(b"", {}, _NO_CONTENT)
-        request = self._request(call, name, version, asynchronous=False)
+        request = await self._request(call, name, version, asynchronous=False)
         request.stream = True
         with contextlib.ExitStack() as stack:
             tail = stack.enter_context(self._tail(call, name))
@@ -118,7 +118,7 @@ class Invoking:
             )
         return name, version
 
-    def _request(
+    async def _request(
         self, call: Call, name: Named, version: FunctionVersion, *, asynchronous: bool
     ) -> InvokeRequest:
         payload = call.get("Payload") or b"{}"
@@ -150,13 +150,14 @@ class Invoking:
             request.sampled = parent.sampled
         elif _XRAY in call.headers:
             _continue_xray(request, call.headers[_XRAY])
-        self._continue_calls(request)
+        await self._continue_calls(request)
         return request
 
-    def _continue_calls(self, request: InvokeRequest) -> None:
+    async def _continue_calls(self, request: InvokeRequest) -> None:
         """A function that calls another one by this API is found by its span. Raises AwsError if that goes
         too deep."""
-        caller = self._platform.caller(request.parent_span_id) if request.parent_span_id else None
+        found = self._platform.caller(request.parent_span_id) if request.parent_span_id else None
+        caller = await found if found is not None else None
         if caller is None:
             return
         request.caller_invocation_id, depth = caller

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 import msgspec
@@ -21,6 +21,11 @@ from relive_platform.resources.queue.naming import QueueNaming
 from relive_platform.resources.queue.queues import MessageQueues
 
 __all__ = ["Desk", "Sending"]
+
+
+async def surface(_span_id: str) -> int:
+    """Nothing runs under any span."""
+    return 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +47,7 @@ class Desk:
     queues: MessageQueues
     naming: QueueNaming
     on_span: Callable[[FunctionSpec, str, SpanData, bool], None]
-    depth_below: Callable[[str], int] = lambda _: 0
+    depth_below: Callable[[str], Awaitable[int]] = surface
     _specs: dict[tuple[str, str], FunctionSpec] = field(default_factory=dict)
 
     def url(self, call: Call, name: str) -> str:
@@ -98,7 +103,7 @@ class Desk:
 
     # ------------------------------------------------------------ traces
 
-    def sending(self, call: Call, message: Message) -> Sending:
+    async def sending(self, call: Call, message: Message) -> Sending:
         """A message with the trace that it continues, or begins."""
         parent = parent_of(message, call.headers)
         trace_id, span_id = parent.trace_id if parent else new_trace_id(), new_span_id()
@@ -112,7 +117,7 @@ class Desk:
             trace_id=trace_id,
             span_id=span_id,
             trace_header=header,
-            depth=self.depth_below(parent_id),
+            depth=await self.depth_below(parent_id),
         )
         return Sending(told, parent_id, sampled, time.time_ns(), message.trace_header)
 

@@ -65,7 +65,9 @@ class MessageOperations:
     async def _send(self, call: Call) -> Mapping[str, Any]:
         queue = await self._desk.queue(call, sending=True)
         check_names(call.params, queue)
-        sending = self._desk.sending(call, message_of(call.params, fifo=queue.fifo, sender=_sender(call)))
+        sending = await self._desk.sending(
+            call, message_of(call.params, fifo=queue.fifo, sender=_sender(call))
+        )
         try:
             sent = await self._queues.send(queue.name, sending.message)
         except ReliveError as error:
@@ -100,7 +102,7 @@ class MessageOperations:
             except AwsError as error:
                 failed.append(batch_failure(entry["Id"], error))
             else:
-                good.append((entry["Id"], self._desk.sending(call, message)))
+                good.append((entry["Id"], await self._desk.sending(call, message)))
         _check_size([sending.message for _, sending in good])
         try:
             sent = await self._queues.send_all(queue.name, [sending.message for _, sending in good])

@@ -104,6 +104,7 @@ class Cgroups:
 
     def __init__(self, limits: CgroupLimits, find: Callable[[], Places] = find_places) -> None:
         self.detail = "off (RELIVE_CGROUPS=off)"
+        self.places = Places()
         self._limits = limits
         self._trees: list[Tree] = []
         self._lasting: list[Group] = []  # with a process that has not gone yet
@@ -121,6 +122,7 @@ class Cgroups:
         return bool(self._trees)
 
     def _open(self, places: Places) -> None:
+        self.places = places
         reasons = dict(places.reasons)
         found = places.found
         for version, folder in dict.fromkeys((place.version, place.folder) for place in found.values()):

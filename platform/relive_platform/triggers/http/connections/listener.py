@@ -20,6 +20,7 @@ from relive_platform.triggers.http.connections.connection import Connection
 from relive_platform.triggers.http.connections.head import HeadTexts
 from relive_platform.triggers.http.connections.limits import ListenerLimits
 from relive_platform.triggers.http.connections.listening import Gatekeeper
+from relive_platform.triggers.http.connections.moving import Moves, MovingConnection
 
 __all__ = ["AddressTaken", "HttpListener", "ListenerLimits"]
 
@@ -79,6 +80,7 @@ class HttpListener:
         self._bound: socket.socket | None = None
         self._server: asyncio.Server | None = None
         self._sweeper: asyncio.TimerHandle | None = None
+        self.moves: Moves | None = None  # if there are several gateways
 
     async def start(self, host: str, port: int, *, loopback: bool = False) -> None:
         """Listen. Raises AddressTaken; even if `loopback` is wanted and `host` is no such address."""
@@ -139,9 +141,29 @@ class HttpListener:
 
     async def _serve(self, sock: socket.socket, address: str) -> None:
         listen = self.loop.create_unix_server if self._path else self.loop.create_server
-        self._server = await listen(lambda: Connection(self), sock=sock, backlog=self.limits.backlog)
+        self._server = await listen(self._connection, sock=sock, backlog=self.limits.backlog)
         self.address = address
         self._sweep()
+
+    def _connection(self) -> Connection:
+        return Connection(self) if self.moves is None else MovingConnection(self, self.moves)
+
+    def serve_given(self) -> None:
+        """Listen nowhere: serve the connections that others give."""
+        self._sweep()
+
+    async def take_in(self, descriptor: int, data: bytes) -> None:
+        """Go on with a connection of another process, of which `data` was read. Takes the descriptor over."""
+        sock = socket.socket(fileno=descriptor)
+        moves = self.moves
+        if moves is None:
+            sock.close()
+            return
+        sock.setblocking(False)
+        if sock.family != socket.AF_UNIX:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with contextlib.suppress(OSError):  # its client has gone
+            await self.loop.connect_accepted_socket(lambda: MovingConnection(self, moves, data), sock)
 
     def _sweep(self) -> None:
         self.date = b"date: %s\r\n" % formatdate(time.time(), usegmt=True).encode()

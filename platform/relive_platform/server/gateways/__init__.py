@@ -1,0 +1,1 @@
+"""Several gateway processes at one address: `relive serve --gateways N`."""

@@ -1,0 +1,184 @@
+"""One gateway beside the server, as the server sees it: its process, started again when it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from relive_platform.server.gateways.channel import Asked, Channel, Gone, Told
+from relive_platform.server.gateways.descriptors import Descriptors
+from relive_platform.server.gateways.messages import Grant, Load, Start
+from relive_platform.server.gateways.process import spawn
+
+__all__ = ["SideGateway"]
+
+_BACKOFF_S: Final = (0.1, 0.5, 2.0, 5.0, 15.0)
+_STABLE_S: Final = 30.0
+_END_S: Final = 10.0
+_load: Final = msgspec.msgpack.Decoder(Load)
+_log = logging.getLogger(__name__)
+
+
+class SideGateway:
+    """Everything runs on the event loop."""
+
+    def __init__(
+        self,
+        index: int,
+        start: Callable[[int, int], Start],
+        log: Path,
+        asked: Mapping[str, Asked],
+        told: Mapping[str, Callable[[bytes], object]],
+        taken: Callable[[SideGateway, str, int, bytes], object],
+        changed: Callable[[SideGateway], object],
+    ) -> None:
+        """`start`: what its process gets, by number and run; `asked`, `told`: who takes what it says;
+        `taken`: who takes a socket of it; `changed`: it is ready (`ready`), or has ended."""
+        self.index = index
+        self.number = index + 2  # the server is the first
+        self.run = 0
+        self.pid = 0
+        self.ready = False
+        self.restarts = 0
+        self.ended = 0  # invocations of its processes before this one
+        self.load: Load | None = None
+        self.channel = Channel({}, {}, lambda: None)
+        self._descriptors: Descriptors | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._start = start
+        self._log = log
+        self._asked = asked
+        self._told: dict[str, Told] = {**told, "ready": self._is_ready, "load": self._take_load}
+        self._taken = taken
+        self._changed = changed
+        self._closing = False
+        self._begun_at = 0.0
+        self._quick = 0  # ends soon after the start, in a row
+        self.given = 0  # connections since its last load
+
+    async def begin(self) -> None:
+        """Start its process. Raises OSError."""
+        loop = asyncio.get_running_loop()
+        self.run = time.time_ns()
+        self._begun_at = time.monotonic()
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        our_sockets, their_sockets = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours.setblocking(False)
+        start = self._start(self.number, self.run)
+        try:
+            self._process = await loop.run_in_executor(None, spawn, start, theirs, their_sockets, self._log)
+        except OSError:
+            ours.close()
+            our_sockets.close()
+            raise
+        finally:
+            theirs.close()
+            their_sockets.close()
+        self.pid = self._process.pid
+        self._descriptors = Descriptors(
+            our_sockets, lambda kind, descriptor, data: self._taken(self, kind, descriptor, data)
+        )
+        self.channel = Channel(self._asked, self._told, self._lost)
+        await loop.create_unix_connection(lambda: self.channel, sock=ours)
+
+    def _is_ready(self, _body: bytes) -> None:
+        self.ready = True
+        self._changed(self)
+
+    def _take_load(self, body: bytes) -> None:
+        self.load = _load.decode(body)
+        self.given = 0
+
+    def _lost(self) -> None:
+        """Its process has ended."""
+        if self.load is not None:
+            self.ended += self.load.ended
+        self.ready, self.load, self.pid = False, None, 0
+        if self._descriptors is not None:
+            self._descriptors.close()
+        if not self._closing:
+            asyncio.get_running_loop().create_task(self._again())
+
+    async def _again(self) -> None:
+        """Have its end told, and start it anew."""
+        await self._reap(_END_S)
+        self._changed(self)
+        stable = time.monotonic() - self._begun_at > _STABLE_S
+        self._quick = 0 if stable else min(self._quick + 1, len(_BACKOFF_S) - 1)
+        delay = _BACKOFF_S[self._quick]
+        self.restarts += 1
+        _log.error("gateway %d ended; it is started again in %g s", self.number, delay)
+        await asyncio.sleep(delay)
+        if self._closing:
+            return
+        try:
+            await self.begin()
+        except OSError as error:
+            _log.error("gateway %d cannot be started: %s", self.number, error)
+            asyncio.get_running_loop().create_task(self._again())
+
+    async def _reap(self, timeout_s: float) -> None:
+        process = self._process
+        if process is None:
+            return
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.run_in_executor(None, process.wait, timeout_s)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            await loop.run_in_executor(None, process.wait)
+
+    # ------------------------------------------------------------ what it is told
+
+    def grant(self, grants: list[Grant]) -> None:
+        """It may have so many workers of these."""
+        self.channel.tell("grant", grants)
+
+    def give_back(self, connections: int) -> None:
+        """It has so many busy connections too many."""
+        self.channel.tell("yield", connections)
+
+    @property
+    def busy(self) -> int:
+        """Busy connections that it has, as far as is known."""
+        return self.given + (self.load.active if self.load is not None else 0)
+
+    def give(self, descriptor: int, data: bytes) -> None:
+        """A connection is its own from now on. Takes the descriptor over."""
+        if self._descriptors is not None:
+            self.given += 1
+            self._descriptors.send("c", descriptor, data)
+
+    def kill(self) -> None:
+        """End it: it does not do what it is told."""
+        if self._process is not None:
+            self._process.kill()
+
+    async def drain(self, timeout_s: float) -> None:
+        """Take no new requests, and finish those that run."""
+        self._closing = True
+        if self.ready:
+            try:
+                await self.channel.ask("drain", timeout_s, timeout_s + _END_S)
+            except Gone as error:
+                _log.warning("gateway %d: %s", self.number, error.message)
+
+    async def close(self) -> None:
+        """End it."""
+        self._closing = True
+        if self.ready:
+            try:
+                await self.channel.ask("close", None, 3 * _END_S)
+            except Gone as error:
+                _log.warning("gateway %d: %s", self.number, error.message)
+        elif self._process is not None:
+            self._process.kill()
+        await self._reap(_END_S)

@@ -1,0 +1,87 @@
+"""What goes between the processes of one server: sockets with their bytes, questions and answers."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+
+import pytest
+from relive_platform.engine.failed.frozen import NotKept
+from relive_platform.server.gateways.channel import Channel, Gone
+from relive_platform.server.gateways.descriptors import Descriptors
+
+
+async def test_a_socket_arrives_with_all_that_was_read_of_it() -> None:
+    # Given two processes' ends, and more bytes than one packet holds
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    arrived: asyncio.Queue[tuple[str, int, bytes]] = asyncio.Queue()
+    here = Descriptors(ours, lambda *_: None)
+    there = Descriptors(theirs, lambda *told: arrived.put_nowait(told))
+    data = os.urandom(200_000)
+    for number in range(3):
+        one, other = socket.socketpair()
+        # When a socket is given away
+        here.send("c", os.dup(one.fileno()), data[number:])
+        kind, descriptor, read = await arrived.get()
+        # I expect the same one there, with its bytes
+        assert (kind, read) == ("c", data[number:])
+        with socket.socket(fileno=descriptor) as taken:
+            taken.sendall(b"still open")
+        assert other.recv(99) == b"still open"
+        one.close()
+        other.close()
+    here.close()
+    there.close()
+
+
+async def test_what_is_given_to_a_process_that_is_gone_is_closed() -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    here = Descriptors(ours, lambda *_: None)
+    theirs.close()
+    one, other = socket.socketpair()
+
+    here.send("c", one.detach())
+    here.send("c", os.dup(other.fileno()))
+
+    assert other.recv(1) == b""
+    assert here.dropped == 1
+    other.close()
+
+
+async def _pair(asked: dict[str, object], lost: asyncio.Event) -> tuple[Channel, Channel]:
+    ours, theirs = socket.socketpair()
+    loop = asyncio.get_running_loop()
+    here = Channel({}, {}, lost.set)
+    there = Channel(asked, {}, lambda: None)  # type: ignore[arg-type]
+    for channel, sock in ((here, ours), (there, theirs)):
+        sock.setblocking(False)
+        await loop.create_unix_connection(lambda channel=channel: channel, sock=sock)  # type: ignore[misc]
+    return here, there
+
+
+async def test_an_answer_is_its_question_s_and_an_error_keeps_its_kind() -> None:
+    async def echo(body: bytes) -> bytes:
+        return body
+
+    async def refuse(_body: bytes) -> bytes:
+        raise NotKept("the worker of x left", hint="look elsewhere")
+
+    async def fault(_body: bytes) -> bytes:
+        raise ZeroDivisionError("oops")
+
+    lost = asyncio.Event()
+    here, there = await _pair({"echo": echo, "refuse": refuse, "fault": fault}, lost)
+
+    answers = await asyncio.gather(*(here.ask("echo", number) for number in range(3)))
+    assert answers == [b"\x00", b"\x01", b"\x02"]
+    with pytest.raises(NotKept, match="the worker of x left") as found:
+        await here.ask("refuse")
+    assert found.value.hint == "look elsewhere"
+    with pytest.raises(Exception, match="ZeroDivisionError: oops"):
+        await here.ask("fault")
+    # When the other end goes, I expect whoever waits to hear it
+    there.close()
+    await lost.wait()
+    with pytest.raises(Gone):
+        await here.ask("echo")
