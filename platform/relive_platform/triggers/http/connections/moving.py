@@ -99,10 +99,24 @@ class MovingConnection(Connection):
         if self.gone:
             raise BadHead  # the parser stops, and nobody is answered
 
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        if self.gone:
+            raise BadHead
+
     def _start(self, exchange: Exchange) -> None:
         if self.moves.keeps(exchange.head):
             super()._start(exchange)
-            return
+        else:
+            self._hand_over()
+
+    def _begin(self, exchange: Exchange) -> None:
+        if self.moves.keeps(exchange.head):
+            super()._begin(exchange)
+        else:
+            self._hand_over()
+
+    def _hand_over(self) -> None:
         # With all that has been read behind it, a part of a head included.
         behind = len(self.pipeline) + (self.receiving == "head")
         start = _begin_of(self.read or b"", self.begun - behind) if self.read is not None else -1
