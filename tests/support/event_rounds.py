@@ -11,21 +11,21 @@ import hmac
 import http.client
 import json
 import os
-import random
 import signal
-import socket
 import sys
 import tempfile
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from relive_cli import Relive
+from rounds import Rounds, children
 
 SECRET = "of-the-rounds"
 SOURCE = """
@@ -100,45 +100,27 @@ class Outcome:
         return not any(self.missing.values())
 
 
-class EventRounds:
+class EventRounds(Rounds):
     """A home under load from all of them."""
 
     def __init__(self, relive: Relive, seed: int, most: int = 0) -> None:
         """`most`: of each kind; 0: until it ends."""
-        self.relive = relive
+        super().__init__(relive, seed, LIMIT_S)
         self._most = most
         self.outcome = Outcome()
         self.accepted: dict[str, set[str]] = {
             kind: set() for kind in ("hook", "cloud", "bus", "file", "gone")
         }
-        self._random = random.Random(seed)
-        self._stopping = threading.Event()
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self._address = f"127.0.0.1:{probe.getsockname()[1]}"
         self._folders = relive.home / "buckets"
 
-    def start(self) -> None:
-        """Start the server."""
-        self.relive.run("serve", "--daemon", "--http", self._address, timeout_s=LIMIT_S)
-
-    @contextlib.contextmanager
-    def load(self) -> Iterator[None]:
+    def load(self) -> AbstractContextManager[None]:
         """Senders in the background."""
         work: list[Callable[[int], None]] = [self._hook, self._cloud, self._bus, self._file]
-        threads = [threading.Thread(target=self._repeat, args=(one,)) for one in work]
-        for thread in threads:
-            thread.start()
-        try:
-            yield
-        finally:
-            self._stopping.set()
-            for thread in threads:
-                thread.join()
+        return self.in_background([partial(self._repeat, one) for one in work])
 
     def _repeat(self, work: Callable[[int], None]) -> None:
         number = 0
-        while not self._stopping.is_set() and (not self._most or number < self._most):
+        while not self.stopping.is_set() and (not self._most or number < self._most):
             number += 1
             work(number)
             time.sleep(0.02 if self._most else 0.1)
@@ -147,7 +129,7 @@ class EventRounds:
         """Send until it is accepted: what senders of webhooks do."""
         while True:
             try:
-                connection = http.client.HTTPConnection(self._address, timeout=60)
+                connection = http.client.HTTPConnection(self.address, timeout=60)
                 connection.request("POST", path, body, headers)
                 status = connection.getresponse().status
                 connection.close()
@@ -157,7 +139,7 @@ class EventRounds:
             if status == 202:
                 self.accepted[kind].add(name)
                 return
-            if self._stopping.is_set() and not self._most:
+            if self.stopping.is_set() and not self._most:
                 return
             time.sleep(0.1)
 
@@ -209,10 +191,10 @@ class EventRounds:
 
     def round(self, victim: str = "") -> None:
         """Let it run for a moment, then kill one process, or the server with its collector."""
-        time.sleep(self._random.uniform(0.05, 0.8))
-        victim = victim or self._random.choice(("server", "server", "collector", "both"))
+        time.sleep(self.random.uniform(0.05, 0.8))
+        victim = victim or self.random.choice(("server", "server", "collector", "both"))
         pid = self.relive.pid()
-        collector = next((found for found, line in _children(pid) if "handover.process" in line), 0)
+        collector = next((found for found, line in children(pid) if "handover.process" in line), 0)
         for wanted, target in (("server", pid), ("collector", collector)):
             if target and victim in (wanted, "both"):
                 with contextlib.suppress(ProcessLookupError):
@@ -220,7 +202,7 @@ class EventRounds:
         self.outcome.rounds[victim] += 1
         print(f"round {self.outcome.rounds.total()}: {victim}", file=sys.stderr, flush=True)
         if victim != "collector":
-            time.sleep(self._random.uniform(0.0, 0.3))  # files go on coming
+            time.sleep(self.random.uniform(0.0, 0.3))  # files go on coming
             self.start()
 
     def settle(self) -> Outcome:
@@ -238,18 +220,6 @@ class EventRounds:
         for kind in wanted:
             found.repeated[kind] = sum(count - 1 for count in self._done(kind).values())
         return found
-
-
-def _children(pid: int) -> list[tuple[int, str]]:
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with contextlib.suppress(OSError):
-                stat = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()
-                if int(stat[1]) == pid and stat[0] != "Z":
-                    line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
-                    found.append((int(entry.name), line))
-    return found
 
 
 def run_rounds(home: Path, rounds: int, seed: int, most: int = 0) -> Outcome:

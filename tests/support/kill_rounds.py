@@ -10,21 +10,21 @@ import contextlib
 import http.client
 import json
 import os
-import random
 import signal
-import socket
 import sys
 import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from relive_cli import Relive
+from rounds import Rounds, children
 
 SOURCE = """
 import json, logging
@@ -84,42 +84,23 @@ class Outcome:
         return not any((*wrong, self.scenes_missing, self.files_missing, self.events_missing, self.dropped))
 
 
-class KillRounds:
+class KillRounds(Rounds):
     """A home under load."""
 
     def __init__(self, relive: Relive, seed: int, callers: int = 3) -> None:
-        self.relive = relive
+        super().__init__(relive, seed, LIMIT_S)
         self.answers = Answers()
         self.outcome = Outcome()
-        self._random = random.Random(seed)
         self._callers = callers
-        self._stopping = threading.Event()
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self._port = probe.getsockname()[1]
-        self._address = f"127.0.0.1:{self._port}"
 
-    def start(self) -> None:
-        """Start the server; at once, as an operator's tool would do after its end."""
-        self.relive.run("serve", "--daemon", "--http", self._address, timeout_s=LIMIT_S)
-
-    @contextlib.contextmanager
-    def load(self) -> Iterator[None]:
+    def load(self) -> AbstractContextManager[None]:
         """Callers in the background."""
-        threads = [threading.Thread(target=self._call, args=(index,)) for index in range(self._callers)]
-        for thread in threads:
-            thread.start()
-        try:
-            yield
-        finally:
-            self._stopping.set()
-            for thread in threads:
-                thread.join()
+        return self.in_background([partial(self._call, index) for index in range(self._callers)])
 
     def _call(self, caller: int) -> None:
         number = 0
         connection: http.client.HTTPConnection | None = None
-        while not self._stopping.is_set():
+        while not self.stopping.is_set():
             number += 1
             kind = ("fine", "fine", "fine", "event", "fails")[number % 5]
             body = json.dumps({"n": caller * 10_000_000 + number})
@@ -127,7 +108,7 @@ class KillRounds:
             function = "fine" if kind == "event" else kind
             try:
                 if connection is None:
-                    connection = http.client.HTTPConnection(self._address, timeout=60)
+                    connection = http.client.HTTPConnection(self.address, timeout=60)
                 connection.request("POST", f"/fn/{function}/", body, headers)
                 response = connection.getresponse()
                 response.read()
@@ -155,8 +136,8 @@ class KillRounds:
 
     def round(self, victim: str = "") -> None:
         """Let it run for a moment, then kill one process."""
-        time.sleep(self._random.uniform(0.05, 0.8))
-        victim = victim or self._random.choice(VICTIMS)
+        time.sleep(self.random.uniform(0.05, 0.8))
+        victim = victim or self.random.choice(VICTIMS)
         pid = self.relive.eventually(
             lambda: self._pid(victim)
         )  # there is no worker just after its zygote's start
@@ -172,10 +153,10 @@ class KillRounds:
             return server
         wanted = {"collector": "handover.process", "store": "relive_store"}.get(victim, "")
         if wanted:
-            return next((pid for pid, line in _children(server) if wanted in line), 0)
-        zygotes = [pid for pid, line in _children(server) if "bootstrap.py" in line]
-        workers = [pid for zygote in zygotes for pid, _ in _children(zygote)]
-        return self._random.choice(workers) if workers else 0
+            return next((pid for pid, line in children(server) if wanted in line), 0)
+        zygotes = [pid for pid, line in children(server) if "bootstrap.py" in line]
+        workers = [pid for zygote in zygotes for pid, _ in children(zygote)]
+        return self.random.choice(workers) if workers else 0
 
     # ------------------------------------------------------------ what came of it
 
@@ -219,18 +200,6 @@ class KillRounds:
     def _column(self, sql: str) -> list[str]:
         done = self.relive.run("sql", sql, "--limit", "1000000", "--json", timeout_s=LIMIT_S)
         return [json.loads(line)["v"] for line in done.stdout.splitlines()]
-
-
-def _children(pid: int) -> list[tuple[int, str]]:
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with contextlib.suppress(OSError):
-                stat = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()
-                if int(stat[1]) == pid and stat[0] != "Z":
-                    line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
-                    found.append((int(entry.name), line))
-    return found
 
 
 def run_rounds(home: Path, rounds: int, seed: int) -> Outcome:
