@@ -28,7 +28,7 @@ __all__ = ["ForkedWorker"]
 
 BURST: Final = 4
 """So many events for a worker that is busy leave in one write, if as many come at once."""
-SERVICE_BURST: Final = 4
+SERVICE_BURST: Final = 8
 """The same for a service, which has many at once: it works on these while the server reads the next ones."""
 _NO_BYTES: Final = bytes(4)
 _GONE_GRACE_S: Final = 1.0  # the exit status and the end of the stream may come in either order

@@ -41,7 +41,7 @@ from relive_runtime.worker.start.namesakes import originals
 __all__ = ["AsgiAdapter"]
 
 _SOCKET_FRAMES: Final = frozenset((SocketData, SocketClose, SocketTaken))
-_TOLD: Final = 4  # answers after which the server looks at them, and not only when this turn is over
+_TOLD: Final = 8  # answers after which the server looks at them, and not only when this turn is over
 _OK: Final = 200
 _TYPE: Final = "content-type"
 _TYPES: Final = 200
