@@ -1,4 +1,5 @@
--- Health by minute, kept longer than what it is made of: a minute of a function takes some 80 bytes. Read states with `...Merge`, and all other columns with their function.
+-- Health by minute, kept longer than what it is made of: a minute of a function takes some 80 bytes. Read states with
+-- `...Merge`, and all other columns with their function.
 
 CREATE TABLE IF NOT EXISTS invocations_1m
 (
