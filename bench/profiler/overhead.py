@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from relive_profiler.record import Sampler
+from relive_profiler.record import COST_FILES, CostMeter, Sampler
 
 # Spinning threads of the numeric library would drown what is measured; before numpy is imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -58,6 +58,15 @@ async def _gather() -> int:
     for _ in range(30):
         total += sum(await asyncio.gather(*(leaf(number) for number in range(100))))
     return total
+
+
+def containers() -> int:
+    """Many small containers, which the garbage collector goes through."""
+    found = 0
+    for _ in range(60):
+        kept = [[number, {"key": number}] for number in range(2_000)]
+        found += len(kept)
+    return found
 
 
 def tasks() -> int:
@@ -109,12 +118,21 @@ def _row(name: str, value: float, unit: str, target: float | None) -> dict[str, 
     }
 
 
+def _whole() -> Sampler:
+    """A sampler as a worker has it, with all that it measures."""
+    return Sampler("sampled", costs=CostMeter(*(os.open(path, os.O_RDONLY) for path in COST_FILES)))
+
+
 def run(quick: bool) -> list[dict[str, Any]]:
     """CPU overhead of the sampled profile by kind of work and per short invocation, and pyinstrument's."""
     pairs = 7 if quick else 31
     rows = []
-    sampler = Sampler("sampled")
-    works: list[tuple[str, Callable[[], object]]] = [("call-heavy", calls), ("asyncio", tasks)]
+    sampler = _whole()
+    works: list[tuple[str, Callable[[], object]]] = [
+        ("call-heavy", calls),
+        ("containers", containers),
+        ("asyncio", tasks),
+    ]
     if importlib.util.find_spec("numpy") is not None:
         works.insert(1, ("numpy", arrays))
     try:

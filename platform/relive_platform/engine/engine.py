@@ -243,7 +243,7 @@ class Engine:
         Refused."""
         pool = self._pool(function)
         _refuse_programs(pool.spec, "profiles")
-        pool.profile(count, engine)
+        pool.precise.ask(count, engine)
 
     def heap_next(self, function: str) -> int:
         """Have the next invocation of a function that succeeds leave its heap; gives the version. Raises

@@ -16,6 +16,7 @@ from relive_platform.engine.failed.aftermath import NOTHING, Aftermath, Failures
 from relive_platform.engine.invocation import InvokeRequest
 from relive_platform.engine.pace import Pace, workers_wanted
 from relive_platform.engine.placing import crowded, fast_worker, service_worker
+from relive_platform.engine.precise import PreciseProfiles
 from relive_platform.engine.runtime import Runtime
 from relive_platform.engine.supervisor.verdict import init_verdict
 from relive_platform.engine.waiting import Waiting
@@ -145,8 +146,7 @@ class FunctionPool:
         self.pace = Pace(ahead=not self.serves)
         self.wires = Wires(self.live, lambda: self._fork(1), self._unwired, limits.wait_limit_s, clock)
         self.aftermath = Aftermath(host, listener.on_heap)
-        self._profiles = 0  # of the next so many attempts, by this engine
-        self._profile_engine = "precise"
+        self.precise = PreciseProfiles(spec)
         self._host = host
         self._listener = listener
         self._worn_bytes = spec.memory_mb * _MB * limits.recycle_memory_percent // 100
@@ -208,9 +208,8 @@ class FunctionPool:
                 attempt.started_cold(worker.requested_ns, min(ready.loaded_ns, now))
             else:
                 attempt.found_waiting()
-        if self._profiles and not attempt.profile:
-            self._profiles -= 1
-            attempt.use_profile(self._profile_engine)
+        if not attempt.profile and not self.serves and (engine := self.precise.choose()):
+            attempt.use_profile(engine)
         if worker.run(attempt, attempt.profile):  # else it is watched already
             self._host.watch(worker)
 
@@ -353,10 +352,6 @@ class FunctionPool:
                 return
             self.starting += 1
 
-    def profile(self, count: int, engine: str) -> None:
-        """The next `count` attempts are profiled with `engine`."""
-        self._profiles, self._profile_engine = count, engine
-
     def remove_idle(self, worker: Worker) -> None:
         """Take an idle worker out and end it."""
         if worker in self.idle:
@@ -443,6 +438,7 @@ class FunctionPool:
         return True
 
     def on_result(self, worker: Worker, attempt: Attempt, result: Result) -> None:
+        self.precise.ended(result, attempt.profile)
         if result.status == "ok" and attempt.record.event_bytes <= HEALTHY_BYTES:
             self.healthy = attempt.request, attempt.record
         self._listener.on_result(worker, attempt, result)
@@ -492,6 +488,7 @@ class FunctionPool:
         worker.fail(attempt.record.error.fingerprint if attempt.record.error else "")
         kept = self._host.freeze(worker, attempt)
         attempt.used(worker.process.cpu_ns())
+        self.precise.lost()
         self._listener.on_worker_lost(worker, attempt)
         for other in worker.begun_attempts():  # of a service: all of them end with their process
             worker.drop(other)
@@ -596,6 +593,7 @@ class FunctionPool:
         for attempt in lost:
             worker.drop(attempt)
             self._host.lost(worker, attempt)
+            self.precise.lost()
             self._listener.on_worker_lost(worker, attempt)
         if not lost and worker.ready is None and worker.init_failed is None:
             if worker.start_error or not worker.retiring:

@@ -158,6 +158,8 @@ class Sampler:
             rhythm = self._take_signal()
             if rhythm is None:
                 return
+        for ident, _, used_ns in self._outlook.threads():
+            self._thread_cpu[ident] = used_ns
         cpu = self._cpu_last = self._cpu_clock()
         now = self._begun = self._last = self._clock()
         self._active = True
@@ -315,7 +317,7 @@ class Sampler:
                 count = 0
 
     def _look_at_thread(self, ident: int, frame: FrameType, used_ns: int, wall_ns: int) -> None:
-        before_ns = self._thread_cpu.get(ident, used_ns)
+        before_ns = self._thread_cpu.get(ident, 0)  # 0: it has been started meanwhile
         self._thread_cpu[ident] = used_ns
         stack = self._table.look(frame, None, self._limits.depth)
         if stack is not None:

@@ -24,6 +24,7 @@ _LOOP_FILES: Final = ("/selectors.py", "/asyncio/runners.py", "/uvloop/__init__.
 """Where an event loop's thread stands while it waits. Loops in C stand in who has started them."""
 _RELAYS: Final = frozenset({"__aexit__", "wait_for", "wait", "_wait", "_wait_for_one"})
 """Of asyncio itself: a task that stands here waits for other tasks, which are seen by themselves."""
+_GATHERING: Final = "_GatheringFuture"
 _RELAY_FILES: Final = ("/asyncio/taskgroups.py", "/asyncio/tasks.py")
 _IDLE_FILE: Final = "/concurrent/futures/thread.py"
 _THREADS: Final = 64
@@ -48,7 +49,7 @@ class WorkerOutlook(Outlook):
         if loop is None or asyncio.current_task(loop) is not None:
             return ()
         tasks = [(frames, task) for task in self._some(asyncio.all_tasks(loop)) if (frames := _frames(task))]
-        leaves = [one for one in tasks if not _relays(one[0][0])]
+        leaves = [one for one in tasks if not _relays(one[1], one[0][0], asyncio.Task)]
         outer = _outer(frame)
         return [
             ([*frames, *outer], self._own_span(context) if (context := _context(task)) is not None else "")
@@ -86,8 +87,11 @@ def _frames(task: Any) -> list[FrameType]:
     return suspended_frames(task.get_coro())
 
 
-def _relays(innermost: FrameType) -> bool:
-    """Whether what stands here waits for other tasks."""
+def _relays(task: Any, innermost: FrameType, task_type: type) -> bool:
+    """Whether a task waits for other tasks."""
+    waiter = getattr(task, "_fut_waiter", None)
+    if isinstance(waiter, task_type) or type(waiter).__name__ == _GATHERING:
+        return True
     code = innermost.f_code
     return code.co_name in _RELAYS and code.co_filename.endswith(_RELAY_FILES)
 

@@ -27,6 +27,8 @@ class FunctionSpec(msgspec.Struct, omit_defaults=True, kw_only=True):
     result_limit_bytes: int = 6_291_456
     profile: str = "sampled"  # "sampled" | "precise" | "off"
     profile_threads: bool = False  # whether the function's other threads are sampled, too
+    precise_share: float = 0.0  # of the attempts, that are profiled precisely
+    precise_after: str = ""  # "slow" | "failed" | "both": the attempt after such a one is, too
     capture: str = "full"  # "full" | "frames" | "off"
     isolation_tier: int = 1  # the tier wanted; Ready says which was reached
     scratch: str = ""  # a writable folder of the worker's own; HOME, and TMPDIR if it has no /tmp

@@ -13,6 +13,7 @@ from relive.arguments.completing import complete_failure
 from relive.output import echo, echo_styled, emit_object, format_bytes, json_option, text_width
 from relive.output.files import writing
 from relive.recorded.scenes import archive_of, is_scene_file, load_scene
+from relive.recorded.slowness import tell_slowness
 from relive.session import Session
 
 __all__ = ["failure", "scene"]
@@ -174,6 +175,8 @@ def _show_scene(
         found, text_width(), commands, _heap_note(session, found), all_frames=all_frames, full=full
     )
     echo_styled((line.text, _STYLES.get(line.style, "")) for line in lines)
+    if not is_scene_file(ident):
+        tell_slowness(session, found.invocation_id)
 
 
 def _heap_note(session: Session, found: Any) -> str:

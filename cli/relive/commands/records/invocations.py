@@ -21,6 +21,7 @@ from relive.output import (
     wide_option,
 )
 from relive.recorded.listing import emit_recorded, empty_on_new_home, finder
+from relive.recorded.slowness import tell_slowness
 from relive.session import Session
 
 __all__ = ["invocations", "trace"]
@@ -128,6 +129,9 @@ def trace(session: Session, ident: str, as_json: bool) -> None:
     if not as_json:
         lines = render.trace_lines(tree.build_tree(rows), text_width())
         echo_styled((line.text, _STYLES.get(line.style, "")) for line in lines)
+        first = next((span for span in rows if "faas.invocation_id" in span.attributes), None)
+        if first is not None:
+            tell_slowness(session, first.attributes["faas.invocation_id"], name=first.service)
         return
     listed = [
         {

@@ -93,6 +93,9 @@ class FunctionConfig(msgspec.Struct, frozen=True, kw_only=True):
     stop_timeout_s: float = 10.0
     runtime: str = ""  # of kind "custom": "nodejs" or "provided"
     command: tuple[str, ...] = ()  # of kind "custom"; none: ./bootstrap
+    profile_threads: bool = False
+    precise_share: float = 0.0
+    precise_after: str = ""  # "slow", "failed", "both"
     init_timeout_s: float = 0.0  # of kind "custom"; 0: the server's setting
     span_share: float = 1.0
     span_slow_ms: int = 0  # 0: the slowest 5 %

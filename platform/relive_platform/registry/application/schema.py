@@ -83,6 +83,13 @@ FUNCTION: Final[Mapping[str, Key]] = {
     ),
     "environment": Key("map", "Environment variables; the values are text."),
     "profile": Key("text", "Profile of each invocation.", choices=("sampled", "precise", "off")),
+    "profile_threads": Key("flag", "Whether the threads that the function starts are sampled, too."),
+    "precise_share": Key("number", "Share of the invocations that are profiled precisely.", low=0, high=1),
+    "precise_after": Key(
+        "text",
+        "The invocation after a slow or failed one is profiled precisely.",
+        choices=("slow", "failed", "both"),
+    ),
     "capture": Key("text", "What a failure scene holds.", choices=("full", "frames", "off")),
     "recording": Key("flag", "Whether a failed invocation's calls are kept, for `relive replay`."),
     "cassette": Key("flag", "The old name of `recording`, deprecated."),
