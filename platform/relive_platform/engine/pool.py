@@ -208,7 +208,7 @@ class FunctionPool:
                 attempt.started_cold(worker.requested_ns, min(ready.loaded_ns, now))
             else:
                 attempt.found_waiting()
-        if not attempt.profile and not self.serves and (engine := self.precise.choose()):
+        if not attempt.profile and (engine := self.precise.choose()):
             attempt.use_profile(engine)
         if worker.run(attempt, attempt.profile):  # else it is watched already
             self._host.watch(worker)
@@ -337,7 +337,7 @@ class FunctionPool:
     @property
     def is_watched(self) -> bool:
         """Whether somebody waits for the next ones of its attempts: their profiles, or a heap."""
-        return self._profiles > 0 or self.aftermath.baseline_next
+        return self.precise.asked or self.aftermath.baseline_next
 
     def live(self) -> list[Worker]:
         """Workers that serve or can serve."""

@@ -21,7 +21,7 @@ _STEP: Final = 16  # the usual time moves by 1/16 with each
 
 
 class PreciseProfiles:
-    """Of one pool. Attempts that run beside each other cannot be profiled so."""
+    """Of one pool. Workers whose attempts run beside each other sample them all the same."""
 
     def __init__(self, spec: FunctionSpec, *, chance: Callable[[], float] = random.random) -> None:
         self._share = spec.precise_share
@@ -36,6 +36,11 @@ class PreciseProfiles:
     def ask(self, count: int, engine: str) -> None:
         """The next `count` attempts are profiled with `engine`."""
         self._asked, self._engine = count, engine
+
+    @property
+    def asked(self) -> bool:
+        """Whether somebody waits for the next ones."""
+        return self._asked > 0
 
     def choose(self) -> str:
         """The engine for the attempt that begins; "": the function's own."""

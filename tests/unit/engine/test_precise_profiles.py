@@ -30,7 +30,9 @@ def test_by_default_nothing_is_profiled_precisely():
 def test_the_next_so_many_on_request():
     policy = _policy()
     policy.ask(2, "precise")
+    assert policy.asked
     assert [policy.choose() for _ in range(3)] == ["precise", "precise", ""]
+    assert not policy.asked
 
 
 def test_a_share():
