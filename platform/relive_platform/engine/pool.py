@@ -322,6 +322,11 @@ class FunctionPool:
         while self.idle and len(self.live()) > limits.max_workers:
             self.remove_idle(self.idle[0])
 
+    def wake(self) -> None:
+        """Events are about to come: workers are to wait for them, however long it has been idle."""
+        self.active = True
+        self._last_busy = self._mono()
+
     def shed(self) -> None:
         """Busy workers that are too many leave once they are done with what they have."""
         live = self.live()

@@ -316,6 +316,19 @@ async def test_a_quiet_function_sends_its_workers_home(folder: Path) -> None:
     assert fake.process.killed
 
 
+async def test_a_function_that_is_woken_has_a_worker_however_long_it_was_quiet(folder: Path) -> None:
+    # Given a function that was idle for longer than its workers stay
+    shop = Shop(folder, idle_s=60.0)
+    shop.time.passes(600.0)
+    shop.pool.keep_warm()
+    assert not shop.pool.held
+    # When events are about to come
+    shop.pool.wake()
+    shop.pool.keep_warm()
+    # I expect a worker to wait for them
+    assert shop.pool.held
+
+
 async def test_two_attempts_at_one_invocation_are_not_in_one_worker_at_once(folder: Path) -> None:
     # Given a worker that runs two attempts at once, and has answered one of them
     shop = Shop(folder, capacity=2, max_workers=1)

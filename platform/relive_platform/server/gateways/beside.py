@@ -249,7 +249,7 @@ class GatewayBeside:
             self._granted[grant.function, grant.version] = grant.workers
             pool = self.engine.host.pools.get((grant.function, grant.version))
             if pool is not None and grant.workers and not pool.draining:
-                pool.active = True  # a worker is started before a request is here
+                pool.wake()  # a worker is started before a request is here
         self._keep_to_grants()
         self._see_who_is_able()
 
