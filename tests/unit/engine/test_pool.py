@@ -318,7 +318,7 @@ async def test_a_quiet_function_sends_its_workers_home(folder: Path) -> None:
 
 async def test_a_function_that_is_woken_has_a_worker_however_long_it_was_quiet(folder: Path) -> None:
     # Given a function that was idle for longer than its workers stay
-    shop = Shop(folder, idle_s=60.0)
+    shop = Shop(folder, idle_s=60.0, waiting_workers=1)
     shop.time.passes(600.0)
     shop.pool.keep_warm()
     assert not shop.pool.held
