@@ -23,7 +23,7 @@ from relive_platform.signals.handover.journal import Segment
 __all__ = ["LOST", "Recovered", "recover"]
 
 LOST: Final = "lost"
-_LOST: Final = "the server's process ended while this attempt ran: nobody was answered"
+_LOST: Final = "the server ended while this attempt ran: nobody was answered"
 
 
 @dataclass(slots=True)
