@@ -97,8 +97,20 @@ def test_embedded_metrics_are_counters_and_histograms() -> None:
     assert (point.attributes, point.span_id) == ({"service": "pay", "env": "prod"}, "b" * 16)
 
 
+def test_a_number_that_no_metric_can_have_is_none() -> None:
+    # Given whole numbers of any length, as JSON may have them
+    directive = {"Metrics": [{"Name": "huge"}, {"Name": "mixed"}]}
+    fields = {"_aws": {"CloudWatchMetrics": [directive]}, "huge": 10**400, "mixed": [2**63, 2**63 - 1, True]}
+    found = line(fields)
+    read = structure(found)
+    assert read is not None
+    # I expect those that fit
+    [mixed] = embedded_metrics(read, found)
+    assert (mixed.name, mixed.points[0].values) == ("mixed", [2**63 - 1])
+
+
 ANY = st.recursive(
-    st.none() | st.booleans() | st.floats() | st.text(max_size=5),
+    st.none() | st.booleans() | st.integers() | st.just(10**400) | st.floats() | st.text(max_size=5),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(

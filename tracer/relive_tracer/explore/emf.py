@@ -16,6 +16,7 @@ _DIMENSIONS: Final = 30
 _VALUES: Final = 100
 """The format's own limits, of one object."""
 _CHARS: Final = 1_024
+_INT_BITS: Final = 63  # the largest whole number of OTLP's metrics
 _HOUR_NS: Final = 3_600 * 1_000_000_000
 _UNITS: Final = {
     "Seconds": "s", "Milliseconds": "ms", "Microseconds": "us", "Bytes": "By", "Kilobytes": "kBy",
@@ -84,4 +85,11 @@ def _list(value: object) -> list[Any]:
 
 def _values(value: object) -> list[int | float]:
     given: list[Any] = value if isinstance(value, list) else [value]
-    return [one for one in given[:_VALUES] if type(one) in (int, float) and isfinite(one)]
+    return [one for one in given[:_VALUES] if _is_number(one)]
+
+
+def _is_number(value: object) -> bool:
+    """JSON has whole numbers of any length."""
+    if type(value) is int:
+        return value.bit_length() <= _INT_BITS
+    return type(value) is float and isfinite(value)
