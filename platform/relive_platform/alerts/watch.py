@@ -72,6 +72,7 @@ class AlertWatch:
         self._clock_ns = clock_ns
         self._alerts: dict[str, Alert] = {}
         self._standings: dict[str, Standing] = {}
+        self._untold: dict[str, str] = {}  # why nobody could be told, by alert
         self._read = False
         self._kept_ns = 0
         self._task: asyncio.Task[None] | None = None
@@ -138,9 +139,11 @@ class AlertWatch:
         if changes or (due and now_ns - self._kept_ns >= _KEEP_NS):
             await self._keep(changes)
             self._kept_ns = now_ns
-        await self._tell()
-        await self._telling.remind()
-        await self._write_history()
+        await self._tell_all()
+        try:
+            await self._telling.remind()
+        finally:
+            await self._write_history()
 
     def _is_due(self, alert: Alert, now_ns: int) -> bool:
         checked = self._standings[alert.name].checked_ns
@@ -154,8 +157,9 @@ class AlertWatch:
             else:
                 verdict = await self._blocking(looked_at, alert.config, alert.app, self._store, now_ns)
         except ReliveError as error:
-            problem = " ".join(str(error).split())[:_PROBLEM_CHARS]
-            self._standings[alert.name] = msgspec.structs.replace(before, problem=problem, checked_ns=now_ns)
+            self._standings[alert.name] = msgspec.structs.replace(
+                before, problem=_line_of(error), checked_ns=now_ns
+            )
             return None
         after = stepped(alert.config, before, verdict, now_ns)
         self._standings[alert.name] = after
@@ -164,19 +168,30 @@ class AlertWatch:
         silenced = self._telling.silenced(alert.name)
         return Change(alert=alert.name, app=alert.app, before=before.state, standing=after, silenced=silenced)
 
-    async def _tell(self) -> None:
+    async def _tell_all(self) -> None:
+        """One that cannot be told is tried again at the next tick, and holds up no other."""
+        untold: dict[str, str] = {}
         for alert in self._alerts.values():
-            standing = self._standings[alert.name]
-            state = ALARM_STATES.get(standing.state)
-            if state is None or not standing.checked_ns:
-                continue
-            if standing.alarm != state:
-                await self._telling.alarm(alert, standing)
-                standing = await self._mark(alert, standing, alarm=state)
-            if standing.told != standing.state and not self._telling.silenced(alert.name):
-                if FIRING in (standing.told, standing.state):  # an idle function has no data: that is no news
-                    await self._telling.webhook(alert, standing.told, standing)
-                await self._mark(alert, standing, told=standing.state)
+            try:
+                await self._tell(alert)
+            except ReliveError as error:
+                problem = untold[alert.name] = _line_of(error)
+                if self._untold.get(alert.name) != problem:
+                    _log.warning("alert %s: nobody could be told: %s", alert.name, problem)
+        self._untold = untold
+
+    async def _tell(self, alert: Alert) -> None:
+        standing = self._standings[alert.name]
+        state = ALARM_STATES.get(standing.state)
+        if state is None or not standing.checked_ns:
+            return
+        if standing.alarm != state:
+            await self._telling.alarm(alert, standing)
+            standing = await self._mark(alert, standing, alarm=state)
+        if standing.told != standing.state and not self._telling.silenced(alert.name):
+            if FIRING in (standing.told, standing.state):  # an idle function has no data: that is no news
+                await self._telling.webhook(alert, standing.told, standing)
+            await self._mark(alert, standing, told=standing.state)
 
     async def _mark(self, alert: Alert, standing: Standing, **told: str) -> Standing:
         marked = self._standings[alert.name] = msgspec.structs.replace(standing, **told)
@@ -220,7 +235,7 @@ class AlertWatch:
                 "condition": alert.config.describe(),
                 "for_s": alert.config.for_s,
                 "reason": standing.reason,
-                "problem": standing.problem,
+                "problem": standing.problem or self._untold.get(name, ""),
                 "severity": alert.config.severity,
                 "description": alert.config.description,
                 "silenced": self._telling.silenced(name),
@@ -229,3 +244,7 @@ class AlertWatch:
             }
             for name, alert in sorted(self._alerts.items())
         }
+
+
+def _line_of(error: ReliveError) -> str:
+    return " ".join(str(error).split())[:_PROBLEM_CHARS]

@@ -51,6 +51,8 @@ class FakeTelling:
         self.told: list[str] = []
         self.silent: set[str] = set()
         self.refuses = False
+        self.broken: set[str] = set()
+        self.reminded = 0
 
     def silenced(self, name: str) -> bool:
         return name in self.silent
@@ -59,11 +61,12 @@ class FakeTelling:
         self.told.append(f"alarm {alert.name} {standing.state}")
 
     async def webhook(self, alert: Alert, before: str, standing: Standing) -> None:
-        if self.refuses:
+        if self.refuses or alert.name in self.broken:
             raise ReliveError("the disk is full")
         self.told.append(f"webhook {alert.name} {standing.state}")
 
-    async def remind(self) -> None: ...
+    async def remind(self) -> None:
+        self.reminded += 1
 
 
 class Rig:
@@ -141,12 +144,40 @@ async def test_nothing_is_lost_or_told_twice_by_a_restart(
     assert rig.told() == []
     # What could not be told is told later
     rig.telling.refuses = True
-    with pytest.raises(ReliveError):
-        await rig.look(1)
+    await rig.look(1)
+    assert rig.told() == ["alarm rows ok"]
+    assert rig.watch.listing()["rows"]["problem"] == "the disk is full"
     rig.telling.refuses = False
     rig.restart()
     await rig.look(1)
-    assert rig.told() == ["alarm rows ok", "webhook rows ok"]
+    assert rig.told() == ["webhook rows ok"]
+    assert rig.watch.listing()["rows"]["problem"] == ""
+
+
+async def test_one_that_cannot_be_told_holds_up_no_other(
+    tmp_path: Path, threads: ThreadPoolExecutor, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig = Rig(tmp_path, threads)
+    # Given two alerts, of which the first has a webhook that cannot be called
+    rig.alerts["sizes"] = Alert("sizes", "shop", rig.alerts["rows"].config)
+    rig.telling.broken.add("rows")
+    # When both fire, and are looked at some more times
+    for _ in range(3):
+        await rig.look(9)
+    # I expect the second told once, silences that end and the history seen to, and one line in the log
+    assert rig.told() == ["alarm rows firing", "alarm sizes firing", "webhook sizes firing"]
+    assert rig.telling.reminded == 3
+    assert {entry for _, entry in rig.store.inserted} == {
+        "rows: no data -> firing", "sizes: no data -> firing",
+    }  # fmt: skip
+    listing = rig.watch.listing()
+    assert (listing["rows"]["problem"], listing["sizes"]["problem"]) == ("the disk is full", "")
+    assert [record.levelname for record in caplog.records if "rows" in record.message] == ["WARNING"]
+    # When it can be called again, I expect it told
+    rig.telling.broken.clear()
+    await rig.look(9)
+    assert rig.told() == ["webhook rows firing"]
+    assert rig.watch.listing()["rows"]["problem"] == ""
 
 
 async def test_a_store_that_is_away_changes_nothing(tmp_path: Path, threads: ThreadPoolExecutor) -> None:
