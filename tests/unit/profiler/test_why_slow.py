@@ -75,6 +75,8 @@ def test_parts_add_up_to_the_whole():
         (_one(ms=90, calls={"http://a": CallSum(30, 0, 85 * MS)}), "more_calls", "30 times instead of 1"),
         (_one(ms=90, calls={"http://a": CallSum(6, 5, 40 * MS)}), "retries", "5 of 6 calls of http://a"),
         (_one(ms=90, spans={"SELECT": CallSum(30, 0, 85 * MS)}), "more_calls", "had SELECT 30 times"),
+        (_one(ms=90, spans={"SELECT": CallSum(1, 0, 85 * MS)}), "dependency", "more waiting for SELECT"),
+        (_one(ms=90, cpu_ms=80, spans={"render": CallSum(1, 0, 85 * MS)}), "cpu", "more of its own CPU"),
     ],
 )  # fmt: skip
 def test_the_part_that_differs_is_the_cause(now, cause, words):
@@ -87,6 +89,14 @@ def test_the_part_that_differs_is_the_cause(now, cause, words):
     assert answer.cause == cause, answer.sentence
     assert words in answer.sentence
     assert "slower than usual" in answer.sentence
+
+
+def test_the_time_that_several_requests_took_is_not_given_to_one():
+    blocks = tuple(Blocked(f"r{number}", 10 + number, "b.py", number) for number in range(1, 9))
+    answer = _explain(_one(ms=120, blocked_ns=110 * MS, blocks=blocks), _others(), USUAL)
+    assert (answer.cause, answer.target) == ("blocked", "r8")
+    told = "other requests kept the event loop for themselves for 110 ms, longest r8 at b.py:8."
+    assert answer.sentence.endswith(told)
 
 
 def test_more_computing_on_a_busy_machine_is_not_the_machines_fault():
@@ -119,6 +129,8 @@ def test_an_import_in_the_handler_is_told_at_the_line_that_asks_for_it():
         (("h app.py 1",), "fcntl.flock(file, fcntl.LOCK_EX)", "lock"),
         (("h app.py 1",), "time.sleep(3)", "sleep"),
         (("h app.py 1",), "os.fsync(file.fileno())", "disk"),
+        (("h app.py 1",), "connection.commit()", "unknown"),
+        (("h app.py 1", "commit site-packages/psycopg/connection.py 9"), "self.commit()", "network"),
         (("h app.py 1",), "answer = sock.recv(4096)", "network"),
         (("h app.py 1", "Condition.wait python3.12/threading.py 355"), "", "lock"),
         (("h app.py 1", "Thread.join python3.12/threading.py 1"), "", "thread"),

@@ -137,8 +137,13 @@ class _Case:
             for target, call in (after or {}).items()
             if (one := self._call(target, call, (before or {}).get(target, _NOTHING), before is not None))
             is not None
+            and (after is self._now.calls or self._is_told_by_spans(one))
         ]
         return max(found, key=lambda one: (one.cause == "retries", one.change_ns), default=None)
+
+    def _is_told_by_spans(self, one: _Finding) -> bool:
+        """A span may be around computing: it is a wait only if waiting is what there is most more of."""
+        return one.cause != "dependency" or self._largest.name == "wait"
 
     def _call(self, target: str, now: CallSum, usual: CallSum, known: bool) -> _Finding | None:
         change_ns = now.wait_ns - usual.wait_ns

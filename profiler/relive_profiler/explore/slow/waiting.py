@@ -72,8 +72,8 @@ _LINES: Final[tuple[tuple[Wait, re.Pattern[str]], ...]] = (
         "disk",
         re.compile(
             r"\b(fsync|fdatasync|sync|sendfile|copyfile\w*|open)\s*\("
-            r"|\.(write|writelines|flush|read|readline|readlines|readinto|write_bytes|write_text|read_bytes|read_text"
-            r"|commit)\s*\("
+            r"|\.(write|writelines|flush|read|readline|readlines|readinto|write_bytes|write_text|read_bytes|read_text)"
+            r"\s*\("
         ),
     ),
 )

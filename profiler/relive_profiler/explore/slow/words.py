@@ -97,9 +97,10 @@ def _no_cpu(answer: WhySlow) -> str:
 
 def _blocked(answer: WhySlow) -> str:
     who = f" {answer.target[:13]}" if answer.target else ""
-    return (
-        f"another request{who} kept the event loop for itself for {took(answer.change_ns)}{_at(answer, 'at')}"
-    )
+    took_text, at = took(answer.change_ns), _at(answer, "at")
+    if len({block.by for block in answer.now.blocks}) > 1:  # the time is of all of them
+        return f"other requests kept the event loop for themselves for {took_text}, longest{who}{at}"
+    return f"another request{who} kept the event loop for itself for {took_text}{at}"
 
 
 def _dependency(answer: WhySlow) -> str:
