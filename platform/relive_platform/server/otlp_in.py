@@ -51,6 +51,7 @@ class OtlpIn:
             "requests": state.requests,
             "malformed": state.malformed,
             "held_back": state.held_back,
+            "too_large": state.too_large,
             "spans": state.taken.get("traces", 0),
             "log_records": state.taken.get("logs", 0),
             "points": state.taken.get("metrics", 0),

@@ -19,6 +19,7 @@ from relive_base.redaction.redactor import Redactor
 from relive_platform.signals.receivers.otlp.decoding import JSON, PROTOBUF, SIGNALS, Refused, read, unpacked
 from relive_platform.signals.receivers.otlp.entry import Entry
 from relive_platform.signals.receivers.otlp.intake import BUFFER_ROWS, Intake
+from relive_platform.signals.receivers.otlp.ledger import Entry as LedgerEntry
 from relive_platform.signals.receivers.otlp.limits import DAY_NS, OtlpLimits
 from relive_platform.signals.receivers.otlp.requests import Converted, Converter
 
@@ -82,6 +83,89 @@ def test_a_span_that_cannot_be_kept_is_refused_and_counted(fields: dict[str, Any
     request.MergeFrom(traces()[0])
     done = converter().traces(request)
     assert (done.taken, done.message) == (1, why)
+
+
+def test_what_each_row_repeats_has_a_limit_of_its_own() -> None:
+    # Given a resource and a scope of more than their rows can repeat, and of less
+    request = ExportLogsServiceRequest()
+    group = request.resource_logs.add()
+    part = group.scope_logs.add()
+    part.log_records.add(time_unix_nano=NOW)
+    for owner in (group.resource, part.scope):
+        for name, size in (("a", 30), ("b", 40), ("c", 10)):
+            owner.attributes.add(key=name).value.string_value = "x" * size
+    limits = OtlpLimits(shared_chars=50)
+    [row] = rows_of(Converter(Redactor(), limits, lambda: NOW).logs(request))
+    # I expect what is too much left out and counted
+    kept = {"a": "x" * 30, "c": "x" * 10, "otel.dropped_attributes_count": "1"}
+    assert (row["ResourceAttributes"], row["ScopeAttributes"]) == (kept, kept)
+
+
+def bombs() -> dict[str, Any]:
+    """Small requests whose rows are large, as each repeats what is said once."""
+    spans = ExportTraceServiceRequest()
+    group = spans.resource_spans.add()
+    group.resource.attributes.add(key="a").value.string_value = "x" * 400
+    for _ in range(200):
+        group.scope_spans.add().spans.add(trace_id=b"\1" * 16, span_id=b"\2" * 8, start_time_unix_nano=NOW)
+    logs = ExportLogsServiceRequest()
+    part = logs.resource_logs.add().scope_logs.add()
+    part.scope.attributes.add(key="a").value.string_value = "x" * 400
+    metrics = ExportMetricsServiceRequest()
+    metric = metrics.resource_metrics.add().scope_metrics.add().metrics.add(description="x" * 400)
+    for _ in range(200):
+        part.log_records.add(time_unix_nano=NOW)
+        metric.gauge.data_points.add(time_unix_nano=NOW, as_int=1)
+    return {"traces": spans, "logs": logs, "metrics": metrics}
+
+
+def test_rows_of_nothing_have_a_limit_too() -> None:
+    request = ExportLogsServiceRequest()
+    records = request.resource_logs.add().scope_logs.add().log_records
+    for _ in range(4_000):
+        records.add()
+    with pytest.raises(Refused):
+        Converter(Redactor(), OtlpLimits(body_bytes=request.ByteSize() + 10), lambda: NOW).logs(request)
+
+
+@pytest.mark.parametrize("signal", sorted(SIGNALS))
+def test_a_request_whose_rows_would_be_too_large_is_refused(signal: str) -> None:
+    body = bombs()[signal].SerializeToString()
+    writer = FullWriter(0, 0)
+    # When it is sent where it may be 8 times as large as 10,000 bytes
+    limits = OtlpLimits(body_bytes=10_000)
+    assert len(body) <= limits.body_bytes
+    intake = Intake(Converter(Redactor(), limits, lambda: NOW), writer, 1_000)
+    with pytest.raises(Refused) as refused:
+        intake.take(signal, body, PROTOBUF)
+    # I expect nothing of it taken, and told what to do
+    assert refused.value.status == 413
+    assert "over 80000 bytes" in refused.value.message
+    assert "RELIVE_OTLP_BODY_LIMIT_BYTES" in refused.value.message
+    assert (intake.counts.too_large, intake.counts.taken.total()) == (1, 0)
+    # ... and where there is more room, it is taken
+    enough = Converter(Redactor(), OtlpLimits(body_bytes=20_000), lambda: NOW)
+    assert getattr(enough, signal)(read(signal, body)).taken == 200
+
+
+def test_a_request_of_before_that_is_too_large_now_stops_no_start() -> None:
+    class Left:
+        def left(self) -> list[LedgerEntry]:
+            bodies = bombs()["logs"], traces()[0]
+            return [
+                LedgerEntry(number, signal, PROTOBUF, body.SerializeToString())
+                for number, (signal, body) in enumerate(zip(("logs", "traces"), bodies, strict=True), 1)
+            ]
+
+    class Written(FullWriter):
+        def add_all(self, tables: Any, mark: Any = None) -> None:
+            written.append((tables[0][0], mark.rows))
+
+    written: list[tuple[str, int]] = []
+    ledger: Any = Left()
+    small = Converter(Redactor(), OtlpLimits(body_bytes=10_000), lambda: NOW)
+    assert Intake(small, Written(0, 0), 1_000, ledger).take_up() == 1
+    assert written == [("otel_traces", 2)]
 
 
 def test_severity_is_found_by_name_or_number() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -23,6 +24,7 @@ BUFFER_ROWS: Final = 100_000
 SPOOL_FULL: Final = 0.9
 RETRY_S: Final = 2.0
 FULL_RETRY_S: Final = 15.0
+_log = logging.getLogger(__name__)
 
 
 class Room(Protocol):
@@ -46,13 +48,14 @@ class RowWriter(Protocol):
 @dataclass(slots=True)
 class IntakeCounts:
     """Since the process began. `taken`: records by signal; `refused`: records by why; `held_back`: requests
-    that were told to come again."""
+    that were told to come again; `too_large`: requests whose rows would be."""
 
     taken: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
     requests: int = 0
     malformed: int = 0
     held_back: int = 0
+    too_large: int = 0
 
 
 class Intake:
@@ -82,7 +85,11 @@ class Intake:
             except Refused:
                 self.counts.malformed += 1
                 raise
-            done = self._convert[signal](request)
+            try:
+                done = self._convert[signal](request)
+            except Refused:
+                self.counts.too_large += 1
+                raise
             if done.tables:
                 ledger = self._ledger
                 number = ledger.add(signal, content_type, body) if ledger is not None else 0
@@ -97,8 +104,9 @@ class Intake:
         for entry in self._ledger.left() if self._ledger is not None else ():
             try:
                 done = self._convert[entry.signal](read(entry.signal, entry.body, entry.content_type))
-            except (Refused, KeyError):
-                continue  # no process of ours has written that
+            except (Refused, KeyError) as error:  # not of a process of ours with the limits of now
+                _log.warning("a request of %s that was accepted is left out: %s", entry.signal[:20], error)
+                continue
             self._writer.add_all(done.tables, Mark(RUN, rows=entry.number))
             count += 1
         return count

@@ -49,3 +49,4 @@ class OtlpState(msgspec.Struct, array_like=True):
     dropped_rows: int = 0
     last_error: str = ""
     flushed: int = 0
+    too_large: int = 0

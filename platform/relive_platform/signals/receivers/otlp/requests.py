@@ -12,6 +12,7 @@ from relive_base.redaction.redactor import Redactor
 from relive_tracer.explore.levels import severity_name
 from relive_tracer.explore.rows import LOG_COLUMNS, SpanColumns
 
+from relive_platform.signals.receivers.otlp.budget import RowBudget, chars_of
 from relive_platform.signals.receivers.otlp.limits import DAY_NS, OtlpLimits
 from relive_platform.signals.receivers.otlp.points import PointRows
 from relive_platform.signals.receivers.otlp.values import Texts, hex_id, time_in
@@ -41,7 +42,7 @@ class Converted:
 
 
 class Converter:
-    """Of one process. Not thread-safe."""
+    """Of one process. Not thread-safe. Each of its three raises Refused for a request of too large rows."""
 
     def __init__(
         self, redactor: Redactor, limits: OtlpLimits, clock_ns: Callable[[], int] = time.time_ns
@@ -53,7 +54,7 @@ class Converter:
     def _service(self, group: Any) -> tuple[str, dict[str, str]]:
         """The name of a resource's service, and its attributes."""
         resource = group.resource
-        attributes = self._texts.attributes(resource.attributes, {}, "", resource.dropped_attributes_count)
+        attributes = self._texts.shared(resource.attributes, resource.dropped_attributes_count)
         return attributes.get("service.name") or "unknown_service", attributes
 
     def _span_of_time(self) -> tuple[int, int]:
@@ -69,11 +70,14 @@ class Converter:
     def traces(self, request: Any) -> Converted:
         """Of an ExportTraceServiceRequest."""
         done, out, texts = Converted(), SpanColumns(), self._texts
+        budget = RowBudget(self._limits, request.ByteSize())
         first_ns, last_ns = self._span_of_time()
         for group in request.resource_spans:
             service, resource = self._service(group)
+            resource_chars = len(service) + chars_of(resource)
             for part in group.scope_spans:
                 scope = texts.name(part.scope.name), texts.name(part.scope.version)
+                budget.take(len(part.spans), resource_chars + sum(map(len, scope)))
                 for span in part.spans:
                     why = self._why_not(span.start_time_unix_nano, first_ns, last_ns)
                     if not why:
@@ -151,20 +155,22 @@ class Converter:
 
     def logs(self, request: Any) -> Converted:
         """Of an ExportLogsServiceRequest."""
-        done = Converted()
+        done, texts = Converted(), self._texts
         rows: list[tuple[object, ...]] = []
+        budget = RowBudget(self._limits, request.ByteSize())
         first_ns, last_ns = self._span_of_time()
         for group in request.resource_logs:
             service, resource = self._service(group)
             for part in group.scope_logs:
                 scope = self._scope(part)
+                urls = (texts.name(group.schema_url), texts.name(part.schema_url))
+                budget.take(len(part.log_records), _chars_of(service, resource, scope, urls))
                 for record in part.log_records:
                     at_ns = record.time_unix_nano or record.observed_time_unix_nano or self._clock_ns()
                     why = self._why_not(at_ns, first_ns, last_ns)
                     if why:
                         done.refused[why] += 1
                     else:
-                        urls = (group.schema_url, part.schema_url)
                         rows.append(self._record(record, at_ns, service, resource, scope, urls))
         done.taken = len(rows)
         if rows:
@@ -177,7 +183,7 @@ class Converter:
     def _scope(self, part: Any) -> tuple[str, str, dict[str, str]]:
         scope = part.scope
         texts = self._texts
-        return texts.name(scope.name), texts.name(scope.version), texts.attributes(scope.attributes, {})
+        return texts.name(scope.name), texts.name(scope.version), texts.shared(scope.attributes)
 
     def _record(
         self,
@@ -197,22 +203,27 @@ class Converter:
         return (
             at_ns, hex_id(record.trace_id, _TRACE_BYTES), hex_id(record.span_id, _SPAN_BYTES),
             record.flags & 0xFF, name, number, service, texts.body(record.body),
-            texts.name(urls[0]), resource, texts.name(urls[1]), *scope, attributes,
+            urls[0], resource, urls[1], *scope, attributes,
             texts.name(record.event_name), types,
         )  # fmt: skip
 
     def metrics(self, request: Any) -> Converted:
         """Of an ExportMetricsServiceRequest."""
-        done = Converted()
+        done, texts = Converted(), self._texts
+        budget = RowBudget(self._limits, request.ByteSize())
         first_ns, last_ns = self._span_of_time()
-        rows = PointRows(self._texts, self._limits)
+        rows = PointRows(texts, self._limits)
         for group in request.resource_metrics:
             service, resource = self._service(group)
             for part in group.scope_metrics:
                 scope = self._scope(part)
-                urls = (self._texts.name(group.schema_url), self._texts.name(part.schema_url))
+                urls = (texts.name(group.schema_url), texts.name(part.schema_url))
+                shared_chars = _chars_of(service, resource, scope, urls)
                 for metric in part.metrics:
-                    for point in rows.points(metric):
+                    points = rows.points(metric)
+                    told = map(texts.name, (metric.name, metric.description, metric.unit))
+                    budget.take(len(points), shared_chars + sum(map(len, told)))
+                    for point in points:
                         why = self._why_not(point.time_unix_nano, first_ns, last_ns)
                         if not why:
                             why = rows.add(metric, point, service, resource, scope, urls)
@@ -221,6 +232,13 @@ class Converter:
         done.tables = [(table.table, table.columns) for table in rows.tables.values()]
         done.taken = sum(len(table) for table in rows.tables.values())
         return done
+
+
+def _chars_of(
+    service: str, resource: dict[str, str], scope: tuple[str, str, dict[str, str]], urls: tuple[str, str]
+) -> int:
+    """That each row of a scope repeats."""
+    return len(service) + chars_of(resource) + chars_of(scope[2]) + sum(map(len, (*scope[:2], *urls)))
 
 
 def _of(names: tuple[str, ...], number: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from base64 import b64encode
 from collections.abc import Callable, Iterable
 from typing import Any, Final
@@ -48,9 +49,14 @@ class Texts:
         return self._redactor.text(_cut(text, self._limits.body_chars))
 
     def attributes(
-        self, pairs: Iterable[Any], types: dict[str, str], prefix: str = "", dropped: int = 0
+        self,
+        pairs: Iterable[Any],
+        types: dict[str, str],
+        prefix: str = "",
+        dropped: int = 0,
+        left_chars: int = sys.maxsize,
     ) -> dict[str, str]:
-        """Of KeyValues. Types are noted under `prefix` and the name."""
+        """Of KeyValues. Types are noted under `prefix` and the name. `left_chars`: of all of them."""
         found: dict[str, str] = {}
         limit, name_of, value_of = self._limits.attributes, self.name, self._attribute
         for pair in pairs:
@@ -62,13 +68,23 @@ class Texts:
                 text, code = value.string_value, ""
             else:
                 text, code = _text_of(value)
-            found[name] = value_of(name, text)
+            text = value_of(name, text)
+            chars = len(name) + len(text)
+            if chars > left_chars:
+                dropped += 1
+                continue
+            left_chars -= chars
+            found[name] = text
             if code:
                 types[prefix + name] = code
         if dropped:
             found[_DROPPED] = str(dropped)
             types[prefix + _DROPPED] = "i"
         return found
+
+    def shared(self, pairs: Iterable[Any], dropped: int = 0) -> dict[str, str]:
+        """Attributes of a resource or a scope, which are in each of its rows."""
+        return self.attributes(pairs, {}, "", dropped, self._limits.shared_chars)
 
     def _attribute(self, name: str, text: str) -> str:
         key = (name, text)
