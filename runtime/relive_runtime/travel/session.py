@@ -258,10 +258,7 @@ class _Session:
 
     def _changes(self, expression: str, until: int) -> list[Change] | None:
         """None: said why."""
-        try:
-            compile(expression, "<expression>", "eval")
-        except (SyntaxError, ValueError) as error:
-            self._say(f"*** {expression!r} is no expression: {error}")
+        if not self._is_expression(expression):
             return None
         if self._frame == NOBODY:
             self._say("*** this frame is not of the application: go up (u) to one that is")
@@ -270,6 +267,15 @@ class _Session:
         if left_out:
             self._say(f"({left_out} older changes are left out)")
         return found[0]
+
+    def _is_expression(self, text: str) -> bool:
+        """If not, it says so."""
+        try:
+            compile(text, "<expression>", "eval")
+        except (SyntaxError, ValueError) as error:
+            self._say(f"*** {text!r} is no expression: {error}")
+            return False
+        return True
 
     def _origin(self, argument: str) -> None:
         at = self._failing if self._step is None else self._step
@@ -332,6 +338,8 @@ class _Session:
     def _why(self, argument: str) -> None:
         from relive_runtime.travel.why import why
 
+        if argument and not self._is_expression(argument):
+            return
         at = self._failing if self._step is None else self._step
         frame = self._trail.frame(at) if self._step is not None or self._frame == NOBODY else self._frame
         failure = self._failure if isinstance(self._failure, BaseException) and self._step is None else None

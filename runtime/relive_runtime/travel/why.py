@@ -74,6 +74,7 @@ _HOW: Final = {
     "returned": "returned",
     "computed": "computed",
     "default": "left to its default",
+    "elsewhere": "was so before this function was called",
     "before": "was so before the handler began: module state, or the event",
 }
 
@@ -314,14 +315,19 @@ class _Following:
         trail = self._trail
         caller, code = trail.callers[frame], trail.codes[frame]
         root = _root(expression)
-        parameters = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+        starred = bool(code.co_flags & inspect.CO_VARARGS) + bool(code.co_flags & inspect.CO_VARKEYWORDS)
+        parameters = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount + starred]
+        outer = self._owner(root, frame) if root in code.co_freevars else None
+        if outer is not None:  # of a function around this one: its own name
+            return expression, outer, trail.last_of(outer, trail.first[frame], trail.first[frame])
         if root not in parameters:
             if caller != NOBODY and not (root in code.co_varnames or root in code.co_freevars):
                 step = trail.last_of(caller, trail.first[frame], NOBODY)
                 same_module = trail.codes[caller].co_filename == code.co_filename
                 if step != NOBODY and same_module:  # a global: who called sees it, too
                     return self._without_locals(expression, frame, code), caller, step
-            found.links.append(Link(expression, change.text, NOBODY, "before"))
+            how = "before" if caller == NOBODY else "elsewhere"
+            found.links.append(Link(expression, change.text, NOBODY, how))
             return None
         if caller == NOBODY:
             found.links.append(Link(expression, change.text, NOBODY, "before"))
@@ -347,6 +353,13 @@ class _Following:
             found.links.append(Link(expression, change.text, step, "passed"))
             return None
         return self._from_value(found, expression, change.text, passed, caller, step, "assigned")
+
+    def _owner(self, name: str, frame: int) -> int | None:
+        """The frame of the enclosing function whose name it is."""
+        for caller in self._trail.ancestors(frame):
+            if name in self._trail.codes[caller].co_cellvars:
+                return caller
+        return None
 
     def _without_locals(self, expression: str, frame: int, code: CodeType) -> str:
         """With values for the function's own names in it: `CACHE[key]` -> `CACHE['EUR']`."""

@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -31,6 +32,8 @@ _BOOK: Final = "schema_migrations"
 _DETACHED: Final = "detached"
 _FREEZE_S: Final = 120.0
 _ATTACH_S: Final = 300.0
+_LEFT_S: Final = 6 * 3600.0
+"""A copy that is as old is nobody's any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,7 @@ def frozen(store: Store, directory: Path, name: str) -> Iterator[list[FrozenPart
         raise StoreError(f"not the name of a copy: {name[:80]!r}")
     data = directory / "data"
     shadow = data / "shadow" / name
+    _clear_old(shadow.parent)
     try:
         found = []
         for table, path, rows in store.query(_TABLES).rows():
@@ -70,6 +74,14 @@ def frozen(store: Store, directory: Path, name: str) -> Iterator[list[FrozenPart
         yield found
     finally:
         shutil.rmtree(shadow, ignore_errors=True)
+
+
+def _clear_old(folder: Path) -> None:
+    """Copies of processes that were killed: their links keep what the tables have long dropped."""
+    with suppress(OSError):
+        for left in list(folder.iterdir()) if folder.is_dir() else ():
+            if time.time() - left.stat().st_mtime > _LEFT_S:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def applied_version(store: Store) -> int:

@@ -151,6 +151,7 @@ def test_commands_that_make_no_sense_say_so(tmp_path: Path) -> None:
         "start",
         "rs",
         "values 1 +",
+        "why total?",
     ]
     shown = in_a_worker(_application(tmp_path, SHOP), "checkout", talked(lines), EVENT)
 
@@ -163,7 +164,8 @@ def test_commands_that_make_no_sense_say_so(tmp_path: Path) -> None:
         "give LINE or FILE:LINE",
         "this is the failure: nothing comes after it",
         "this is the first line of the handler",
-        "is no expression",
+        "'1 +' is no expression",
+        "'total?' is no expression",
     ):
         assert text in shown
 

@@ -1,4 +1,4 @@
-"""Thirty functions that fail some time after a value went wrong: the line where it did is found."""
+"""Functions that fail some time after a value went wrong: the line where it did is found."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def _look(traveller: Traveller, failure: BaseException | None) -> list[Any]:
     return [None if found.root is None else trail.line(found.root), text]
 
 
-def test_there_are_thirty() -> None:
-    assert len(ANSWERS) == 30
+def test_there_are_over_thirty() -> None:
+    assert len(ANSWERS) == 33
 
 
 @pytest.mark.parametrize("handler", sorted(ANSWERS))

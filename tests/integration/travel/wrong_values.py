@@ -327,3 +327,31 @@ def cleared(event, context):
     queue = [1, 2]
     drained(queue)
     return queue.pop()
+
+
+# 31: a local that a generator expression reads
+def in_a_generator(event, context):
+    rate = None  # arose: in_a_generator
+    prices = [1, 2]
+    return sum(price * rate for price in prices)
+
+
+# 32: a local that a nested function reads
+def nested(event, context):
+    factor = None  # arose: nested
+    size = 2
+
+    def scaled(value):
+        return value * factor
+
+    return scaled(size)
+
+
+# 33: passed by name into any names
+def keyed(**given):
+    return given["rate"] + 1
+
+
+def any_names(event, context):
+    rate = None
+    return keyed(rate=rate)  # arose: any_names

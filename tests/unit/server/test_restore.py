@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from relive_base.errors import Refused, ReliveError
 from relive_platform.server.backup import restore_backup
+from relive_platform.server.backup.reading import _unpack
 from relive_platform.server.home import AlreadyRunning
 
 MANIFEST = b'{"format": 1, "version": "0.1.0", "schema": 1, "made_ns": 1}'
@@ -38,6 +39,9 @@ def backup(path: Path, members: list[tuple[str, bytes | str]], manifest: bytes =
         [("home/link", "../.."), ("home/link/evil", b"x")],
         [("home/deep/../../../evil", b"x")],
         [("store/../../evil/part/file", b"x")],
+        [("home//run/token", b"x")],
+        [("home/./run/token", b"x")],
+        [("home/store", "../elsewhere")],
     ],
 )
 def test_nothing_leaves_the_home(tmp_path: Path, members: list[tuple[str, bytes | str]]) -> None:
@@ -85,3 +89,47 @@ def test_a_home_that_holds_something_or_is_in_use_is_left_alone(tmp_path: Path) 
     with pytest.raises(Refused, match=r"not empty: it has registry\.db"):
         restore_backup(file, home)
     assert (home / "registry.db").read_bytes() == b"mine"
+
+
+def test_a_hard_link_is_refused_wherever_it_leads(tmp_path: Path) -> None:
+    # Given a backup with a hard link to a file beside the home, and then that name as a file
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"mine")
+    path = backup(tmp_path / "b.tar", [])
+    with tarfile.open(path, "a") as tar:
+        link = tarfile.TarInfo("home/x")
+        link.type, link.linkname = tarfile.LNKTYPE, "../victim"
+        tar.addfile(link)
+        file = tarfile.TarInfo("home/x")
+        file.size = 1
+        tar.addfile(file, io.BytesIO(b"x"))
+    # When it is restored, I expect a refusal, and the file as it was
+    with pytest.raises(ReliveError, match="nothing that a home has"):
+        restore_backup(path, tmp_path / "home")
+    assert victim.read_bytes() == b"mine"
+
+
+def test_a_folder_that_may_not_be_written_gets_its_mode_when_it_is_full(tmp_path: Path) -> None:
+    # Given a version's folder, which nobody but root may write to
+    path = backup(tmp_path / "b.tar", [])
+    with tarfile.open(path, "a") as tar:
+        folder = tarfile.TarInfo("home/code")
+        folder.type, folder.mode = tarfile.DIRTYPE, 0o555
+        tar.addfile(folder)
+        file = tarfile.TarInfo("home/code/main.py")
+        file.size, file.mode = 4, 0o444
+        tar.addfile(file, io.BytesIO(b"pass"))
+    modes: list[int] = []
+    home = tmp_path / "home"
+    home.mkdir()
+
+    class Watched(tarfile.TarFile):
+        def makefile(self, tarinfo: tarfile.TarInfo, targetpath: str) -> None:
+            modes.append(Path(targetpath).parent.stat().st_mode & 0o777)
+            super().makefile(tarinfo, targetpath)  # type: ignore[misc]
+
+    # When it is unpacked, I expect the folder to be writable while it is filled, and not afterwards
+    with Watched.open(path) as tar:
+        _unpack(tar, home)
+    assert modes[-1] == 0o700
+    assert (home / "code").stat().st_mode & 0o777 == 0o555

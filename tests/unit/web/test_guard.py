@@ -117,3 +117,20 @@ def test_sessions_and_codes_are_bounded(doorkeeper: Doorkeeper) -> None:
 
     assert doorkeeper.let_in(code, "") is None
     assert not doorkeeper.knows(session)
+
+
+async def test_cookies_of_other_programs_do_no_harm(
+    browser: httpx.AsyncClient, doorkeeper: Doorkeeper
+) -> None:
+    session = doorkeeper.let_in("", "the home's token")
+
+    answer = await browser.get("/page", headers={"cookie": f'a={{"x":1}}; {COOKIE}={session}; b="'})
+
+    assert answer.text == "the page"
+
+
+async def test_a_form_of_these_pages_is_sent_with_their_origin(browser: httpx.AsyncClient) -> None:
+    # Browsers send "Origin: null" from pages without a referrer, which would be refused
+    answer = await browser.get("/login")
+
+    assert answer.headers["referrer-policy"] == "same-origin"

@@ -23,6 +23,7 @@ __all__ = ["restore_backup"]
 _MANIFEST_BYTES: Final = 65_536
 _UNPACKED: Final = "store.restore"
 _RUN: Final = "run"
+_LINK_PARTS: Final = 3  # "home/NAME/LINK": the home's own entries are no links
 
 
 def restore_backup(path: Path, home: Path) -> Manifest:
@@ -90,15 +91,34 @@ def _manifest(tar: tarfile.TarFile, path: Path) -> Manifest:
 
 def _unpack(tar: tarfile.TarFile, home: Path) -> None:
     """The home's files to their places, the store's parts beside them."""
+    folders: list[tuple[Path, int]] = []
     for member in tar:
-        top, _, rest = member.name.partition("/")
-        if not rest or top not in (HOME, STORE):
+        name = _place(member)
+        if not name:
             continue
-        member.name = rest if top == HOME else f"{_UNPACKED}/{rest}"
-        if member.name.split("/", 1)[0] == _RUN:
-            continue
-        # "tar" refuses what leads out of the home, also by links; owners are not taken over.
+        member.name = name
+        if member.isdir():
+            folders.append((home / name, member.mode & 0o777))
+            member.mode = 0o700  # a version's folder may not be written: it gets its own mode once it is full
+        # "tar" refuses what leads out of the home, also by symbolic links; owners are not taken over.
         tar.extract(member, home, filter="tar", numeric_owner=False, set_attrs=True)
+    for folder, mode in reversed(folders):
+        if not folder.is_symlink():
+            folder.chmod(mode)
+
+
+def _place(member: tarfile.TarInfo) -> str:
+    """Where it belongs in the home; "" for what is left out. Raises ReliveError for what no backup of ours
+    holds: a hard link would be opened, and written through, wherever it leads."""
+    parts = member.name.split("/")
+    link = member.issym()
+    wrong = any(part in ("", ".", "..") for part in parts) or not (member.isreg() or member.isdir() or link)
+    if wrong or (link and len(parts) < _LINK_PARTS):
+        raise ReliveError(f"the backup holds {member.name[:200]!r}, which is nothing that a home has")
+    top, rest = parts[0], parts[1:]
+    if not rest or top not in (HOME, STORE) or (top == HOME and rest[0] == _RUN):
+        return ""
+    return "/".join(rest if top == HOME else [_UNPACKED, *rest])
 
 
 def _fill_store(home: Path, manifest: Manifest) -> None:

@@ -99,14 +99,23 @@ def _add_home(tar: tarfile.TarFile, home: Path, beside: set[Path]) -> int:
             ):  # below are files of others, whatever their names
                 _add_database(tar, name, file)
             else:
-                tar.add(file, name, recursive=False)
+                _add_file(tar, file, name)
             count += 1
     return count
 
 
+def _add_file(tar: tarfile.TarFile, file: Path, name: str) -> None:
+    tar.inodes.clear()  # type: ignore[attr-defined]  # of two names for one file each is a file of its own
+    tar.add(file, name, recursive=False)
+
+
 def _walk(folder: Path, beside: set[Path], top: bool = True) -> Iterator[Path]:
     """Everything below it, folders before what is in them; links are not followed."""
-    for entry in sorted(folder.iterdir()):
+    try:
+        entries = sorted(folder.iterdir())
+    except FileNotFoundError:  # a deploy's scratch folder that has gone meanwhile
+        return
+    for entry in entries:
         own = top and (entry.name in _LEFT_OUT or entry.name.endswith(_ENDINGS))
         if entry in beside or own:
             continue
@@ -140,6 +149,6 @@ def _add_parts(tar: tarfile.TarFile, parts: list[FrozenPart]) -> int:
         for file in sorted(part.folder.rglob("*")):
             if file.is_file():
                 inside = file.relative_to(part.folder)
-                tar.add(file, f"{STORE}/{part.table}/{part.name}/{inside}", recursive=False)
+                _add_file(tar, file, f"{STORE}/{part.table}/{part.name}/{inside}")
                 count += 1
     return count

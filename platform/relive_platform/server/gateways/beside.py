@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-from relive_base.errors import Refused
+from relive_base.errors import Refused, ReliveError
 from relive_base.garbage import settle
 from relive_base.records import InvocationRecord
 from relive_base.wire.messages import Call, CallResult, ErrorInfo, FunctionSpec
@@ -30,7 +30,7 @@ from relive_platform.engine.pool import FunctionPool
 from relive_platform.engine.workers.life import BUSY, IDLE
 from relive_platform.engine.workers.worker import Worker
 from relive_platform.server.doors import doors
-from relive_platform.server.gateways.channel import Channel, Gone
+from relive_platform.server.gateways.channel import Channel
 from relive_platform.server.gateways.descriptors import Descriptors
 from relive_platform.server.gateways.messages import (
     Applied,
@@ -322,8 +322,8 @@ class GatewayBeside:
         try:
             body = await self.channel.ask("call", asked, max(asked.left_s, 0.0) + worker.spec.timeout_s)
             result = _results.decode(body)
-        except Gone as error:
-            problem = ErrorInfo(type="Gone", message=error.message)
+        except ReliveError as error:  # the server's own, too: whoever has called waits for an answer
+            problem = ErrorInfo(type=type(error).__name__, message=error.message)
             result = CallResult(call_id=asked.call.call_id, ok=False, error=problem)
         worker.answer(result)
 

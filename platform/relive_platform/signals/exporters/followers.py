@@ -97,7 +97,7 @@ class Followers:
             return
         try:
             logs = _logs.decode(payload)
-        except msgspec.ValidationError:  # a Spans frame
+        except msgspec.DecodeError:  # a Spans frame; or what is none at all, which is the worker's own affair
             return
         for line in logs.lines:
             owner = logs.invocation_id or invocation_id

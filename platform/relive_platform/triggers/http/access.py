@@ -27,6 +27,15 @@ _OWN_SITE: Final = (b"same-origin", b"none")
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
+_WEB: Final = re.compile(r"(?:^|;)\s*relive_web=[^;]*")
+"""The session of `relive web`, which browsers send to every port of this host."""
+
+
+def _own_cookies(text: str) -> str:
+    """Without what functions have no business with."""
+    return _WEB.sub("", text).lstrip("; ") if "relive_web=" in text else text
+
+
 class Unauthorized(Exception):
     """The token is missing or another one."""
 
@@ -98,6 +107,10 @@ class Access:
             if scheme.lower() == b"bearer" and hmac.compare_digest(given.strip(), token):
                 known = True
                 head.pairs = [pair for pair in head.pairs if pair[0] != "authorization"]
+        if "cookie" in special:
+            head.pairs = [
+                (name, _own_cookies(text) if name == "cookie" else text) for name, text in head.pairs
+            ]
         return known or self.loopback
 
     # ------------------------------------------------------------ origin

@@ -23,10 +23,10 @@ _SPECIAL: Final = frozenset(
      "x-amz-invocation-type", "host", "expect", "connection", "authorization", "x-relive-token", "origin",
      "referer", "sec-fetch-site", "access-control-request-method", "access-control-request-headers",
      "access-control-request-private-network", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host",
-     "x-forwarded-port", "x-forwarded-prefix", "user-agent", "upgrade", "relive-qualifier")
+     "x-forwarded-port", "x-forwarded-prefix", "user-agent", "upgrade", "relive-qualifier", "cookie")
 )  # fmt: skip
 _WHO_ASKS: Final = frozenset(
-    ("authorization", "x-relive-token", "origin", "referer", "sec-fetch-site",
+    ("authorization", "x-relive-token", "origin", "referer", "sec-fetch-site", "cookie",
      "access-control-request-method", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host",
      "x-forwarded-port", "x-forwarded-prefix")
 )  # fmt: skip

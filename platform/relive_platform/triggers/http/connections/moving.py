@@ -136,8 +136,13 @@ class MovingConnection(Connection):
         if transport.get_write_buffer_size():
             self.loop.call_later(_AGAIN_S, self._give, data)
             return
+        try:
+            descriptor = os.dup(transport.get_extra_info("socket").fileno())
+        except OSError:  # there are no descriptors left: the client tries again
+            transport.abort()
+            return
         self.gone = True
-        self.moves.hand_over(os.dup(transport.get_extra_info("socket").fileno()), data + self._late)
+        self.moves.hand_over(descriptor, data + self._late)
         transport.abort()
 
     def on_response_complete(self) -> None:
