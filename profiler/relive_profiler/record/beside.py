@@ -53,12 +53,13 @@ class Look:
 
 
 class Seen(Protocol):
-    """What one tick can meet. `running`: on the main thread; `threads`: elsewhere, with the innermost frame
-    and how much CPU time the thread has used; `waiting`: at these frames, innermost first."""
+    """What one tick can meet. `running`: on the main thread; `threads`: elsewhere, with the thread's ident,
+    the innermost frame and how much CPU time the thread has used; `waiting`: at these frames,
+    innermost first."""
 
     def anybody(self) -> bool: ...
     def running(self) -> Look | None: ...
-    def threads(self) -> Iterable[tuple[Look, FrameType, int]]: ...
+    def threads(self) -> Iterable[tuple[Look, int, FrameType, int]]: ...
     def waiting(self, limit: int) -> Iterable[tuple[Look, Sequence[FrameType]]]: ...
 
 
@@ -96,7 +97,7 @@ class BesideSampler:
         self._last = self._cpu_last = 0
         self._thread_cpu: dict[int, int] = {}
         self._idle = False  # the tick before has met nobody who computes
-        self._unplaced_ns = 0  # CPU time of the main thread since it was met computing
+        self._unplaced_ns = 0  # CPU time of the main thread since it was met in somebody's code
         os.register_at_fork(after_in_child=self._after_fork)
 
     # ------------------------------------------------------------ life of a profile
@@ -124,6 +125,7 @@ class BesideSampler:
             self._interval = INTERVAL_NS
             self._idle = False
             self._last, self._cpu_last = now, self._cpu_clock()
+            self._unplaced_ns = 0
             self._timer.arm(INTERVAL_NS)
         elif self._idle and self._timer is not None:
             self._idle = False
@@ -189,7 +191,7 @@ class BesideSampler:
         if look is not None:
             stack = self._table.look(frame, None, _DEPTH)
             if stack is not None and self._recording:
-                self._add(look, stack, wall_ns, cpu_ns + self._unplaced_ns)
+                self._add(look, stack, wall_ns, min(cpu_ns + self._unplaced_ns, wall_ns))
                 look.seen_ns = now
                 self._unplaced_ns = 0
         else:  # of code whose turns are shorter than the ticks: who is met next has a part in it
@@ -209,13 +211,12 @@ class BesideSampler:
     def _look_at_threads(self, wall_ns: int) -> bool:
         computes = False
         used: dict[int, int] = {}
-        for look, frame, cpu in self._seen.threads():
+        for look, ident, frame, cpu in self._seen.threads():
             stack = self._table.look(frame, None, _DEPTH)
             if stack is None:
                 continue
-            key = id(look)
-            used[key] = cpu
-            cpu_ns = min(max(cpu - self._thread_cpu.get(key, cpu), 0), wall_ns)
+            used[ident] = cpu
+            cpu_ns = min(max(cpu - self._thread_cpu.get(ident, cpu), 0), wall_ns)
             computes = computes or bool(cpu_ns)
             self._add(look, stack, wall_ns, cpu_ns)
         self._thread_cpu = used

@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from relive_base.kept_builtins import KEPT
 
@@ -40,6 +40,8 @@ _SIGEV_THREAD_ID: Final = 4
 _SECOND_NS: Final = 1_000_000_000
 _MONOTONIC: Final[int] = time.CLOCK_MONOTONIC
 _CLOCK_MONOTONIC_COARSE: Final = 6
+_CPU_OF_THREAD: Final = 6
+"""CPUCLOCK_SCHED | CPUCLOCK_PERTHREAD_MASK of the kernel's posix-timers.h, beside ~tid << 3."""
 _LONGEST_TICK_NS: Final = 10_000_000
 
 
@@ -147,8 +149,14 @@ def preload() -> None:
 
 
 def thread_cpu_ns(ident: int) -> int:
-    """The CPU time of a thread; 0 if that cannot be had."""
+    """The CPU time of a thread of the threading module; 0 if that cannot be had, as of one that has ended.
+
+    By the kernel's id: pthread_getcpuclockid reads the memory of a thread that may be gone by now.
+    """
+    if not sys.platform.startswith("linux"):
+        return 0
     try:
-        return time.clock_gettime_ns(time.pthread_getcpuclockid(ident))
-    except (OSError, AttributeError, OverflowError):
+        native: int = cast(Any, threading)._active[ident].native_id
+        return time.clock_gettime_ns((~native << 3) | _CPU_OF_THREAD)
+    except (KeyError, TypeError, AttributeError, OSError, OverflowError):
         return 0

@@ -49,3 +49,91 @@ def test_it_is_known_whose_they_are_and_the_users_variables_stay_apart() -> None
     whose = [f"('{name}', 'unset', True)" for name in ("one", "two")]
     nobody = "(None, 'unset', True)"
     assert done.stdout.splitlines() == [*(f"({one}, {one})" for one in whose), f"{nobody} {nobody} {{}}"]
+
+
+ANYIO = """
+import asyncio
+import threading
+from contextvars import ContextVar
+from types import SimpleNamespace
+from anyio import to_thread
+from relive_runtime.worker.beside.carrying import Carrier
+from relive_runtime.worker.beside.whereabouts import Whereabouts
+from relive_tracer.record import InvocationState
+
+ours = ContextVar("ours")
+current = lambda: ours.get(None)
+carrier = Carrier(current, [ours])
+carrier.install()
+attempts = {}
+telemetry = SimpleNamespace(current=current, current_of=lambda context: context.get(ours))
+where = Whereabouts(attempts, telemetry, carrier.threads)
+begun, go = threading.Event(), threading.Event()
+
+def stands():
+    begun.set()
+    go.wait()
+
+def names(frame):
+    found = []
+    while frame is not None:
+        found.append(frame.f_code.co_name)
+        frame = frame.f_back
+    return found
+
+def shown(attempt):
+    found = where.frames_of(attempt)
+    return "stands" in (names(found) if hasattr(found, "f_back") else [one.f_code.co_name for one in found])
+
+def seen():
+    return [(look.of, "stands" in names(frame)) for look, _, frame, _ in where.threads()]
+
+async def request(name):
+    ours.set(InvocationState(name, "", "", 0))
+    attempts[name] = SimpleNamespace(
+        name=name, thread=0, task=asyncio.current_task(), code=None, look=SimpleNamespace(of=name))
+    await to_thread.run_sync(stands)
+    await asyncio.Event().wait()
+
+async def until(wanted):
+    while not wanted():
+        await asyncio.sleep(0.001)
+
+async def main():
+    tasks = [asyncio.create_task(request("one"))]
+    await until(begun.is_set)
+    print(seen(), shown(attempts["one"]))
+    go.set()
+    await until(lambda: not seen())
+    print(seen(), shown(attempts["one"]))
+    for end_first in (False, True):
+        begun.clear(), go.clear()
+        if end_first:
+            attempts.clear()
+        name = "three" if end_first else "two"
+        tasks.append(asyncio.create_task(request(name)))
+        await until(begun.is_set)
+        print(seen(), [shown(one) for one in attempts.values()], len(carrier.threads))
+        go.set()
+        await until(lambda: not seen())
+    for task in tasks:
+        task.cancel()
+
+asyncio.run(main())
+"""
+
+
+def test_a_thread_that_one_request_starts_and_others_use_is_of_who_uses_it() -> None:
+    # When AnyIO's thread, which the first request has started, serves it, waits, serves a second one,
+    # and then a third one whose forerunners are over
+    done = subprocess.run(
+        [sys.executable, "-c", ANYIO], capture_output=True, text=True, check=True, timeout=60
+    )
+
+    # I expect its stack to be of the one that it serves, and of nobody while it waits
+    assert done.stdout.splitlines() == [
+        "[('one', True)] True",
+        "[] False",
+        "[('two', True)] [False, True] 1",
+        "[('three', True)] [True] 1",
+    ]

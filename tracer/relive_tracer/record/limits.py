@@ -34,4 +34,5 @@ class TelemetryLimits(msgspec.Struct, frozen=True):  # a dataclass would take 1 
     measurements: int = 1_000  # of one invocation that leave one by one; more are added up for a moment
     held_measurements: int = 512  # values that wait for each other, or series
     held_measurement_ns: int = 10_000_000
+    observed_callbacks: int = 1_000  # of observable instruments, over all invocations of a worker
     frame_lines: int = 200  # lines of one write that travel in one frame

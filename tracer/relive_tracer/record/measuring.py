@@ -8,6 +8,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable
+from itertools import islice
 from types import GeneratorType
 from typing import Any, Final
 
@@ -26,6 +27,8 @@ __all__ = ["Instrument", "Measuring"]
 _EXPONENTIAL: Final = "base2_exponential_bucket_histogram"
 _AGGREGATION: Final = "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION"
 _OBSERVE_EVERY_NS: Final = 1_000_000_000
+_SLOW_NS: Final = 100_000_000
+"""Callbacks that take longer in all are asked at most once a second, too: an answer waits for them."""
 _NO_ATTRIBUTES: Final[Attributes] = {}
 
 
@@ -88,6 +91,7 @@ class Measuring:
         spec: FunctionSpec,
         limits: TelemetryLimits,
         where: Whereabouts,
+        clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self._send = send
         self.limits = limits
@@ -95,9 +99,12 @@ class Measuring:
         self._lock = threading.RLock()
         self._held: dict[InvocationState, _Held] = {}
         self._observed: list[tuple[Instrument, list[Any]]] = []
+        self._callbacks = 0
         self._totals: dict[object, float] = {}
         self._began_ns = time.time_ns()
+        self._clock = clock
         self._asked_ns = 0
+        self._slow = False  # the callbacks were, when they were asked last
         self._detached = False
 
     def detach(self) -> None:
@@ -157,8 +164,14 @@ class Measuring:
         self._tell(state, [instrument.data([point]) for instrument, point in held.points.values()])
 
     def observe(self, instrument: Instrument, callbacks: Iterable[Any] | None) -> None:
-        """An observable instrument: its callbacks are asked at the end of invocations."""
-        self._observed.append((instrument, list(callbacks or ())))
+        """An observable instrument: its callbacks are asked at the end of invocations. Those over the limit
+        are not; each is counted."""
+        given = list(callbacks or ())
+        kept = given[: max(self.limits.observed_callbacks - self._callbacks, 0)]
+        self._callbacks += len(kept)
+        self._where()[0].dropped += len(given) - len(kept)
+        if kept:
+            self._observed.append((instrument, kept))
 
     def finish(self, state: InvocationState, beside: bool) -> None:
         """An invocation has ended."""
@@ -166,10 +179,11 @@ class Measuring:
             return
         try:
             if self._observed:
-                now_ns = time.monotonic_ns()
-                if not beside or now_ns - self._asked_ns > _OBSERVE_EVERY_NS:
+                now_ns = self._clock()
+                if not (beside or self._slow) or now_ns - self._asked_ns > _OBSERVE_EVERY_NS:
                     self._asked_ns = now_ns
                     self._ask(state)
+                    self._slow = self._clock() - now_ns > _SLOW_NS
             with self._lock:
                 # Of nobody else but who runs beside it, and of threads that went on after their invocation.
                 done = [state] if beside else list(self._held)
@@ -188,7 +202,7 @@ class Measuring:
             for callback in callbacks:
                 try:
                     points += self._points(instrument, _observations(callback, CallbackOptions()))
-                except Exception:  # the user's own; its invocation has ended well
+                except BaseException:  # the user's own, sys.exit() too; its invocation has ended well
                     state.dropped += 1
             if points:
                 metrics.append(instrument.data(points))
@@ -197,7 +211,7 @@ class Measuring:
 
     def _points(self, instrument: Instrument, observations: Iterable[Any]) -> list[MetricPoint]:
         points = []
-        for observation in observations:
+        for observation in islice(observations, self.limits.held_measurements):
             number = _number(observation.value)
             if number is None:
                 continue
@@ -208,8 +222,6 @@ class Measuring:
                 self._totals[key] = number
                 number = number - before if number >= before else number  # else it began anew
             points.append(MetricPoint(time.time_ns(), [number], attributes, start_ns=self._began_ns))
-            if len(points) >= self.limits.held_measurements:
-                break
         return points
 
 

@@ -24,6 +24,8 @@ __all__ = ["Whereabouts"]
 
 _OUTERMOST: Final = 8
 _TASKS: Final = 500
+_LOCKS_FILE: Final = "/threading.py"
+_QUEUE_FILES: Final = ("/queue.py", "/multiprocessing/pool.py")
 _YOUNG_NS: Final = 20_000_000
 """An attempt that has run for less is not looked at as one that waits."""
 
@@ -66,8 +68,8 @@ class Whereabouts:
         attempt = self.current()
         return attempt.look if attempt is not None else None
 
-    def threads(self) -> Iterable[tuple[Look, FrameType, int]]:
-        """In other threads: the innermost frame, and the CPU time that the thread has used."""
+    def threads(self) -> Iterable[tuple[Look, int, FrameType, int]]:
+        """In other threads: the ident, the innermost frame, and the CPU time that the thread has used."""
         if not self._attempts or threading.active_count() == 1:
             return
         main = threading.main_thread().ident
@@ -75,7 +77,7 @@ class Whereabouts:
             if ident != main:
                 attempt = self._of_thread(ident, frame)
                 if attempt is not None and attempt.look is not None:
-                    yield attempt.look, frame, thread_cpu_ns(ident)
+                    yield attempt.look, ident, frame, thread_cpu_ns(ident)
 
     def waiting(self, limit: int) -> Iterable[tuple[Look, Sequence[FrameType]]]:
         """Some of those that wait in a task, others at each call."""
@@ -119,10 +121,13 @@ class Whereabouts:
         for attempt in self._attempts.values():
             if attempt.thread == ident:
                 return attempt
+        context = _context_of(frame)
+        if context is not None:  # AnyIO's threads serve others too than who has started them
+            return self._of_context(context)
         state = self._carried.get(ident)
-        if state is not None:
-            return self._attempts.get(state.invocation_id)
-        return self._of_context(_context_of(frame))
+        if state is None or _waits_for_work(frame):
+            return None
+        return self._attempts.get(state.invocation_id)
 
     def _tasks_of(self, attempt: BesideAttempt) -> list[Any]:
         """Its own first, then those that its code has made, in their order."""
@@ -143,6 +148,14 @@ def _task_context(task: Any) -> Context | None:
         context: Context | None = get()
         return context
     return next((held for held in gc.get_referents(task) if type(held) is Context), None)
+
+
+def _waits_for_work(innermost: FrameType) -> bool:
+    """Whether a thread stands at a queue: what it gets there may be anybody's."""
+    at: FrameType | None = innermost
+    while at is not None and at.f_code.co_filename.endswith(_LOCKS_FILE):
+        at = at.f_back
+    return at is not None and at.f_code.co_filename.endswith(_QUEUE_FILES)
 
 
 def _context_of(frame: FrameType) -> Context | None:
