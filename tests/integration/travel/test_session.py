@@ -47,9 +47,7 @@ async def varies(event, context):
     rounds = 0
     while time.perf_counter_ns() % 7:
         rounds += 1
-    found = []
-    for done in asyncio.as_completed([one(number) for number in range(20)]):
-        found.append(await done)
+    found = await asyncio.gather(*(one(number) for number in range(20)))
     raise ValueError(f"{kind} {rounds} {found} {uuid.uuid4()} {random.random()}")
 """
 SLEEPS = """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -67,7 +68,12 @@ collector decodes by its own table."""
 _ARRAY_16: Final = b"\xdc"  # of up to 15 fields: 0x90 and their number
 _INVOKE: Final = Invoke.__struct_config__.tag
 _encoder = msgspec.msgpack.Encoder()
-_decoder: msgspec.msgpack.Decoder[AnyFrame] = msgspec.msgpack.Decoder(AnyFrame)
+
+
+@lru_cache(maxsize=1)
+def _decoder() -> msgspec.msgpack.Decoder[AnyFrame]:
+    """Made at the first frame: that takes milliseconds, which a zygote spends before it forks."""
+    return msgspec.msgpack.Decoder(AnyFrame)
 
 
 def encode_frame(frame: Frame) -> bytes:
@@ -104,7 +110,7 @@ def encode_payload(frame: Frame) -> bytes:
 def decode_frame(payload: bytes | memoryview) -> AnyFrame:
     """One frame from msgpack without its length. Raises FrameError."""
     try:
-        return _decoder.decode(payload)
+        return _decoder().decode(payload)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise FrameError(f"a frame cannot be read: {error}") from error
 
