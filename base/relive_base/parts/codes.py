@@ -39,6 +39,7 @@ class Why:
     NO_FRAMES: Final = Code("no_frames")
     NO_BODY: Final = Code("no_body")
     NO_HEALTHY: Final = Code("no_healthy")
+    NONE_LIKE_IT: Final = Code("none_like_it")
     SUCCEEDED: Final = Code("succeeded")
     SPOKE_FOR_ITSELF: Final = Code("spoke_for_itself")
 

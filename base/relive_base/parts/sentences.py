@@ -34,6 +34,7 @@ SENTENCES: Final[dict[Code, str]] = {
     Why.NO_FRAMES: "no frames to take source files from",
     Why.NO_BODY: "a request without a body: see context",
     Why.NO_HEALTHY: "no event of this version, of at most 64 KiB, has succeeded yet",
+    Why.NONE_LIKE_IT: "no request of this version with a path like it, of at most 4 KiB, succeeded lately",
     Why.SUCCEEDED: "the invocation itself succeeded",
     Why.SPOKE_FOR_ITSELF: "not needed: the process could speak for itself",
     Why.VALUES_OFF: 'capture = "off" in relive.toml: no values are kept',

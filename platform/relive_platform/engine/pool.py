@@ -13,11 +13,11 @@ from relive_runtime.adapters.table import BESIDE, GRPC
 from relive_platform.engine.attempt import FINISHED, Attempt
 from relive_platform.engine.clock import Clock
 from relive_platform.engine.failed.aftermath import NOTHING, Aftermath, Failures
-from relive_platform.engine.invocation import InvokeRequest
 from relive_platform.engine.pace import Pace, workers_wanted
 from relive_platform.engine.placing import crowded, fast_worker, service_worker
 from relive_platform.engine.precise import PreciseProfiles
 from relive_platform.engine.runtime import Runtime
+from relive_platform.engine.successes import Successes
 from relive_platform.engine.supervisor.verdict import init_verdict
 from relive_platform.engine.waiting import Waiting
 from relive_platform.engine.warmth.keeper import Warmth
@@ -29,8 +29,6 @@ from relive_platform.evidence import HeapFound
 
 __all__ = ["FunctionPool", "PoolHost", "PoolLimits", "PoolListener", "why_full"]
 
-HEALTHY_BYTES: Final = 65_536
-"""The newest event that succeeded is kept for the scene of the next failure, if it is no larger."""
 _MB: Final = 1_048_576
 _BORN: Final = 10_000  # calls of gRPC that one worker runs at once
 _SOON_S: Final = 60.0  # idle for less than this: several may come at once again
@@ -142,7 +140,7 @@ class FunctionPool:
         self._idle_s = 0.0  # when it was looked at last
         self._looked_s = 0.0
         self.init_failures = 0  # in a row
-        self.healthy: tuple[InvokeRequest, InvocationRecord] | None = None  # the newest success
+        self.healthy = Successes()
         self.pace = Pace(ahead=not self.serves)
         self.wires = Wires(self.live, lambda: self._fork(1), self._unwired, limits.wait_limit_s, clock)
         self.aftermath = Aftermath(host, listener.on_heap)
@@ -444,8 +442,8 @@ class FunctionPool:
 
     def on_result(self, worker: Worker, attempt: Attempt, result: Result) -> None:
         self.precise.ended(result, attempt.profile)
-        if result.status == "ok" and attempt.record.event_bytes <= HEALTHY_BYTES:
-            self.healthy = attempt.request, attempt.record
+        if result.status == "ok":
+            self.healthy.add(attempt.request, attempt.record)
         self._listener.on_result(worker, attempt, result)
 
     def on_done(self, worker: Worker, attempt: Attempt, done: Done) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from relive_base.parts import Why, missing, not_applicable
 from relive_capture.explore.outside import FAULT_MEMBER
 from relive_capture.explore.parts import HealthyEvent
+from relive_runtime.adapters.table import BESIDE
 from relive_runtime.worker.faults import can_stand_still
 
 from relive_platform.engine.attempt import Attempt
+from relive_platform.engine.successes import Success
 from relive_platform.engine.workers.worker import Worker
 from relive_platform.evidence import SceneJob
 
@@ -23,8 +25,11 @@ def scene_job(attempt: Attempt, worker: Worker | None, profiles: list[bytes]) ->
     values = spec is None or spec.capture != "off"
     if not values:
         parts = {**parts, "event": missing(Why.EVENT_OFF)}
+    healthy = _healthy(attempt, worker) if worker is not None and values and attempt.record.failed else None
     if not attempt.record.failed:
         parts = {**parts, "healthy": not_applicable(Why.SUCCEEDED)}
+    elif healthy is None and worker is not None and values and worker.owner.healthy:
+        parts = {**parts, "healthy": missing(Why.NONE_LIKE_IT)}
     if worker is not None and _lost_samples(attempt, worker, profiles):
         parts = {**parts, "profile": missing(Why.SAMPLES_LOST)}
     members = evidence.members
@@ -51,7 +56,7 @@ def scene_job(attempt: Attempt, worker: Worker | None, profiles: list[bytes]) ->
         in_app=spec.in_app if spec is not None else [],
         span_updates=evidence.span_updates,
         core=worker.core if worker is not None else "",
-        healthy=_healthy(worker) if worker is not None and values and attempt.record.failed else None,
+        healthy=_event(healthy) if healthy is not None else None,
     )
 
 
@@ -61,11 +66,16 @@ def _lost_samples(attempt: Attempt, worker: Worker, profiles: list[bytes]) -> bo
     return not profiles and worker.exited is not None and worker.ready is not None and wanted != "off"
 
 
-def _healthy(worker: Worker) -> HealthyEvent | None:
-    """The last event of the same function version that succeeded."""
-    if worker.owner.healthy is None:
-        return None
-    request, record = worker.owner.healthy
+def _healthy(attempt: Attempt, worker: Worker) -> Success | None:
+    """The last event of the same function version that succeeded; of a service the last request like it."""
+    successes = worker.owner.healthy
+    return (
+        None if successes is None else successes.like(attempt.request, of_its_path=worker.spec.kind in BESIDE)
+    )
+
+
+def _event(healthy: Success) -> HealthyEvent:
+    request, record = healthy
     return HealthyEvent(record.invocation_id, record.started_ns, record.trigger, request.event, request.http)
 
 

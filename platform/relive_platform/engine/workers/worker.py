@@ -11,7 +11,6 @@ from math import inf
 from typing import Final, Protocol
 
 import msgspec
-from relive_base.records import InvocationRecord
 from relive_base.wire.messages import (
     Call,
     CallBegun,
@@ -40,8 +39,8 @@ from relive_runtime.worker.faults import FAULTS
 
 from relive_platform.engine.attempt import ANSWERED, RUNNING, Attempt
 from relive_platform.engine.clock import Clock
-from relive_platform.engine.invocation import InvokeRequest
 from relive_platform.engine.runtime import Runtime
+from relive_platform.engine.successes import Successes
 from relive_platform.engine.workers.born import BornAttempts
 from relive_platform.engine.workers.life import BUSY, GONE, IDLE, STARTING, WorkerLife
 from relive_platform.engine.workers.reports import Reports
@@ -77,8 +76,8 @@ class WorkerOwner(Protocol):
     """What a worker tells; all of it on the event loop."""
 
     @property
-    def healthy(self) -> tuple[InvokeRequest, InvocationRecord] | None:
-        """The newest event that succeeded."""
+    def healthy(self) -> Successes | None:
+        """What went well last; None of a worker that has no events."""
 
     def on_ready(self, worker: Worker, ready: Ready) -> None: ...
     def on_init_failed(self, worker: Worker, failed: InitFailed) -> None: ...
