@@ -71,6 +71,7 @@ class ReliveApp(App[int]):
         self.navigator = Navigator([place_of(view, ident)])
         self.paused = False
         self.paused_ns = 0
+        self.range_chosen = False
         self.health: Health | None = None
         self.health_known = False
         super().__init__()
@@ -168,6 +169,7 @@ class ReliveApp(App[int]):
         """Another time range, for all screens."""
         from relive_tui.screens.base import ReliveScreen
 
+        self.range_chosen = True  # from now on no screen looks at another one by itself
         self.navigator.set_range(range_ns)
         screens = [screen for screen in self.screen_stack if isinstance(screen, ReliveScreen)]
         for screen, place in zip(screens, self.navigator.stack, strict=True):

@@ -29,6 +29,7 @@ class Shell(Protocol):
     navigator: Navigator
     paused: bool
     paused_ns: int
+    range_chosen: bool
     health: Health | None
     health_known: bool
 

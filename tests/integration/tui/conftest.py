@@ -21,6 +21,8 @@ from relive_capture.explore.heap.findings import compare
 from relive_capture.explore.snapshots import read_members
 from relive_capture.heap_format import INTERNAL, ITEM, HeapRoot
 from relive_store import StoreProcess, open_store
+from relive_tracer.explore.health.functions import Figures
+from relive_tracer.explore.health.platform import PlatformSeries
 from relive_tui.models.health import Health
 from relive_tui.models.heap.ref import HeapRef
 from relive_tui.models.heap.view import HeapView, view_heap
@@ -31,6 +33,8 @@ from relive_tui.models.progress import Progress
 from relive_tui.source.reading import FailureRef
 from relive_tui.source.tickets import Ticket
 from relive_views.failures import GroupView
+from relive_views.health.functions import FunctionHealth, Point
+from relive_views.health.platform import Gauge
 from relive_views.kept import KeptView
 from relive_views.profiles.trees import FlameTree, HotRow
 from relive_views.records import FunctionStats, InvocationRow, LogRow, SpanRow
@@ -204,6 +208,36 @@ def sample_flame() -> FlameTree:
     )
 
 
+def sample_figures(points: int) -> list[FunctionHealth]:
+    """A function that fails more and more often, and one of which nothing ran in half of the time."""
+
+    def at(number: int, failed: int, p95_ms: float | None) -> Figures:
+        return Figures(
+            attempts=number, failed=failed, p50_ms=p95_ms, p95_ms=p95_ms, p99_ms=p95_ms, waited_p95_ms=0.4
+        )
+
+    def health(name: str, figures: Sequence[Figures], whole: Figures) -> FunctionHealth:
+        span = [Point(NOW - (15 - n) * 60 * S, 60.0, one) for n, one in enumerate(figures)]
+        return FunctionHealth(name, NOW - 900 * S, 900.0, whole, tuple(span))
+
+    return [
+        health("checkout", [at(60 * n, n, 80.0 + n) for n in range(15)], at(6300, 105, 88.0)),
+        health("resize", [at(7, 0, 300.0) if n < 8 else Figures() for n in range(15)], at(56, 0, 300.0)),
+    ]
+
+
+def sample_gauges() -> list[Gauge]:
+    def gauge(metric: str, unit: str, attributes: dict[str, str], value: float) -> Gauge:
+        means = {n: value + n for n in range(3)}
+        found = PlatformSeries(metric, unit, attributes, value, value, value + 2, value + 1, means)
+        return Gauge(found, tuple(means.get(n) for n in range(4)))
+
+    return [
+        gauge("relive.workers", "{worker}", {"state": "busy"}, 2.0),
+        gauge("relive.memory", "By", {}, 3e8),
+    ]
+
+
 @dataclass
 class SampleSource:
     """Everything a screen can ask, answered at once; `fault` makes every question fail."""
@@ -315,6 +349,14 @@ class SampleSource:
 
     def aliases(self) -> dict[str, str]:
         return {}
+
+    def figures(self, ticket: Ticket, scope: Scope, points: int) -> list[FunctionHealth]:
+        self._ask("figures")
+        return [] if self.empty else sample_figures(points)
+
+    def gauges(self, ticket: Ticket, scope: Scope, points: int) -> list[Gauge]:
+        self._ask("gauges")
+        return [] if self.empty else sample_gauges()
 
     def hottest(self, ticket: Ticket, scope: Scope) -> dict[str, str]:
         self._ask("hottest")

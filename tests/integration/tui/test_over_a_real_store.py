@@ -84,6 +84,31 @@ async def test_one_key_from_launch_to_the_root_cause(world: Any) -> None:
         assert "return total.quantize(CENT)" in shown(app)
 
 
+async def test_what_failed_last_night_is_under_the_cursor_in_the_morning(world: Any) -> None:
+    # Given failures of twelve hours ago, and a time range of 15 minutes that nobody has chosen
+    source = source_of(world)
+    source._clock = lambda: world.now_ns + 12 * 3_600 * 10**9
+    app = ReliveApp(source)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settle(app, pilot)
+        # When the terminal UI opens, Then they are shown, and that the range is a wider one
+        text = shown(app)
+        assert "KeyError: 'sku'" in text
+        assert "none in 15m, so of the last 1d" in text
+        assert "none ran in 15m, so of the last 1d" in text
+        # And each function has its series: rate, errors, p95 and waited time of the one hour in which it ran
+        checkout = next(line for line in text.split("\n") if "8.1" in line and "checkout" in line)
+        assert checkout.count("█") == 4
+        # And what is opened keeps that range
+        await press(app, pilot, "2")
+        assert app.navigator.here.scope.range_ns == 86_400 * 10**9
+        assert "checkout" in shown(app)
+        # But a range that is chosen stays, with nothing in it
+        await press(app, pilot, "1", "t")
+        assert "No failures in this time range" in shown(app)
+    source.close()
+
+
 async def test_two_keys_from_launch_to_the_leak(world: Any) -> None:
     # Given that failure, whose scene has a heap
     async with opened(world) as (app, pilot):

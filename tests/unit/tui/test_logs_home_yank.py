@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from relive_tui.models.functions import FunctionRows
 from relive_tui.models.health import Health, health_line, lateness, live_badge
-from relive_tui.models.home import FailureRows, FunctionRows, preview_lines
+from relive_tui.models.home import FailureRows, preview_lines
 from relive_tui.models.layout.text import line_text, line_width
 from relive_tui.models.lists.invocations import InvocationRows, invocation_preview
 from relive_tui.models.lists.logs import LogPanelRows, LogTail, log_line

@@ -8,20 +8,18 @@ from typing import TYPE_CHECKING
 from relive_tui.models.failure.acts import state_span
 from relive_tui.models.failure.syntax import hit_line
 from relive_tui.models.layout.columns import Column, Table, room_for
-from relive_tui.models.layout.format import age, bytes_short, clock, count_short, percent, rate, sparkline
+from relive_tui.models.layout.format import count_short, day_clock, sparkline
 from relive_tui.models.layout.text import Line, Span, clean, clean_title, fit, width_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from relive_views.failures import GroupView
-    from relive_views.records import FunctionStats
 
     from relive_tui.models.failure.preview import Preview
 
 __all__ = [
     "FailureRows",
-    "FunctionRows",
     "failure_title",
     "is_settled",
     "kind_label",
@@ -66,10 +64,11 @@ class FailureRows:
         self.groups = list(groups)
         self.now_ns = now_ns
         names = room_for((clean(group.function) for group in self.groups), 8, 20)
+        times = room_for((day_clock(group.captured_at, now_ns) for group in self.groups), 8, 12)
         places = room_for((place(group.file, group.line) for group in self.groups), 8, 26)
         self._table = Table(
             (
-                Column("LAST", 8, keep=8),
+                Column("LAST", times, keep=8),
                 Column("FUNCTION", names, keep=9),
                 Column("FAILURE", 40, keep=10, grow=1),
                 Column("COUNT", 5, "right", keep=7),
@@ -88,7 +87,7 @@ class FailureRows:
     def line(self, index: int, width: int, selected: bool) -> Line:
         group = self.groups[index]
         cells: list[Span] = [
-            (clock(group.captured_at), "dim"),
+            (day_clock(group.captured_at, self.now_ns), "dim"),
             (clean(group.function), "name"),
             (f"✖ {failure_title(group.error_type, group.message)}", "error"),
             ("×" + count_short(group.count), "bold"),
@@ -120,87 +119,6 @@ def failure_title(error_type: str, message: str) -> str:
     """`KeyError: 'sku'`, on one line."""
     short = clean(error_type.rpartition(".")[2] or "failure")
     return f"{short}: {clean_title(message)}" if message.strip() else short
-
-
-class FunctionRows:
-    """The functions of the application, the worst first."""
-
-    def __init__(
-        self,
-        functions: Sequence[FunctionStats] = (),
-        now_ns: int = 0,
-        hottest: Mapping[str, str] | None = None,
-        aliases: Mapping[str, str] | None = None,
-    ) -> None:
-        self.functions = sorted(
-            functions, key=lambda row: (-bool(row.errors), -row.last_failure_ns, row.name)
-        )
-        self.now_ns = now_ns
-        self._hottest = hottest or {}  # function -> "cart.py:88 31%"
-        self._aliases = aliases or {}  # function -> "live v7, 10% v8"; no column if no function has any
-        names = room_for((clean(row.name) for row in self.functions), 8, 24)
-        self._table = Table(
-            (
-                Column("FUNCTION", names, keep=10),
-                *((Column("ALIASES", 20, keep=7),) if self._aliases else ()),
-                Column("CALLS", 6, "right", keep=9),
-                Column("RPS", 5, "right", keep=5),
-                Column("ERR%", 6, "right", keep=9),
-                Column("LAST FAILED", 11, "right", keep=8),
-                Column("P50ms", 6, "right", keep=5),
-                Column("P95ms", 6, "right", keep=4),
-                Column("P99ms", 6, "right", keep=7),
-                Column("COLD%", 5, "right", keep=3),
-                Column("MEM/LIMIT", 11, "right", keep=4),
-                Column("HOTTEST LINE", 18, keep=6, grow=1, cut="start"),
-                Column("TREND", 10, keep=2),
-            )
-        )
-
-    def __len__(self) -> int:
-        return len(self.functions)
-
-    def header(self, width: int) -> Line:
-        return self._table.header(width)
-
-    def line(self, index: int, width: int, selected: bool) -> Line:
-        row = self.functions[index]
-        errors = percent(row.errors, row.invocations)
-        memory = ""
-        tight = row.memory_limit_bytes > 0 and row.max_rss_bytes > 0.9 * row.memory_limit_bytes
-        if row.max_rss_bytes:
-            memory = bytes_short(row.max_rss_bytes)
-            memory += "/" + bytes_short(row.memory_limit_bytes) if row.memory_limit_bytes else ""
-        cells: list[Span] = [
-            (clean(row.name), "name"),
-            *(((clean(self._aliases.get(row.name, "")), "accent"),) if self._aliases else ()),
-            (count_short(row.invocations), ""),
-            (rate(row.rps), "dim"),
-            (("✖" if row.errors else "") + errors, "error" if row.errors else "dim"),
-            (_ago(row.last_failure_ns, self.now_ns), "error" if row.last_failure_ns else ""),
-            (_millis(row.p50_ms), ""),
-            (_millis(row.p95_ms), ""),
-            (_millis(row.p99_ms), ""),
-            (percent(row.cold_starts, row.invocations), "dim"),
-            (("!" if tight else "") + memory, "warn" if tight else ""),
-            (clean(self._hottest.get(row.name, "")), "path"),
-            (sparkline(list(row.spark), 10), "accent"),
-        ]
-        return self._table.row(cells, width, selected=selected)
-
-
-def _ago(then_ns: int, now_ns: int) -> str:
-    """`50s ago`, `now`; empty for never."""
-    text = age(then_ns, now_ns)
-    return text if text in ("", "now") else f"{text} ago"
-
-
-def _millis(value: float) -> str:
-    if value <= 0:
-        return "0"
-    if value < 10:
-        return f"{value:.1f}"
-    return f"{value:.0f}" if value < 10_000 else f"{value / 1000:.0f}s"
 
 
 def preview_lines(preview: Preview | None, group: GroupView | None, height: int = 3) -> list[Line]:

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
 
+from relive_tui.models.functions import POINTS, FunctionRows
 from relive_tui.models.health import Health, health_line, lateness
-from relive_tui.models.home import FailureRows, FunctionRows, is_settled, matches_group, preview_lines
+from relive_tui.models.home import FailureRows, is_settled, matches_group, preview_lines
 from relive_tui.models.layout.format import counted
 from relive_tui.models.lists.feed import Feed
 from relive_tui.models.navigation.scope import Place, Scope
+from relive_tui.models.widening import Widening
 from relive_tui.screens.base import ReliveScreen
 from relive_tui.widgets.bars import LineBar
 from relive_tui.widgets.rows import VirtualRows
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from relive_views.failures import GroupView
+    from relive_views.health.functions import FunctionHealth
     from relive_views.records import FunctionStats
     from textual.timer import Timer
     from textual.widget import Widget
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
 __all__ = ["HomeScreen"]
 
 PREVIEW_DELAY_S = 0.08
+SLOW_NS = 10_000_000_000
+"""Hot lines and series change by the minute: they are asked for every ten seconds."""
 TALL = 30  # rows of a terminal in which the preview shows the lines around the failing one
 NO_FAILURES = (
     "No failures in this time range.\n\nt: another range · relive invoke FN --event '{}' sends an event"
@@ -63,9 +68,13 @@ class HomeScreen(ReliveScreen):
         self.groups: Feed[list[GroupView]] = Feed("failures")
         self.stats: Feed[list[FunctionStats]] = Feed("functions")
         self.hottest: dict[str, str] = {}
+        self.figures: dict[str, FunctionHealth] = {}
+        self.wider_failures: Widening[list[GroupView]] = Widening()
+        self.wider_functions: Widening[list[FunctionStats]] = Widening()
         self.aliases: dict[str, str] = {}
         self.text = ""
         self.settled_too = False
+        self._slow_range = self.scope.range_ns
         self._previews: dict[str, Preview] = {}
         self._preview_timer: Timer | None = None
 
@@ -77,18 +86,57 @@ class HomeScreen(ReliveScreen):
         return "#failures"
 
     def load(self) -> None:
-        scope = self.scope
-        self.ask(
-            "failures", self.groups, lambda ticket: self.data.failure_groups(ticket, scope), self._groups
-        )
-        self.ask("functions", self.stats, lambda ticket: self.data.functions(ticket, scope), self._functions)
+        self._ask_lists()
         self.ask("aliases", Feed("aliases"), lambda _ticket: self.data.aliases(), self._told_aliases)
         self.ask_health()
-        if not self.hottest or self.data.now_ns() - self._hot_ns > 10_000_000_000:
-            self._hot_ns = self.data.now_ns()
-            self.ask("hot", Feed("hot lines"), lambda ticket: self.data.hottest(ticket, scope), self._hottest)
+        if not self.hottest or self.data.now_ns() - self._slow_ns > SLOW_NS:
+            self._ask_slow()
 
-    _hot_ns = 0
+    _slow_ns = 0
+
+    def _ask_lists(self) -> None:
+        """In the range of the scope, or in a wider one if nobody has chosen it and there is nothing in it."""
+        scope, now_ns = self.scope, self.data.now_ns()
+        fixed = self.relive.range_chosen or bool(self.data.file)
+        failures, functions = self.wider_failures, self.wider_functions
+
+        def groups(ticket: Ticket) -> list[GroupView]:
+            def ask(range_ns: int) -> list[GroupView]:
+                return self.data.failure_groups(ticket, replace(scope, range_ns=range_ns))
+
+            return failures.find(scope.range_ns, now_ns, ask, lambda found: fixed or any_open(found))[0]
+
+        def stats(ticket: Ticket) -> list[FunctionStats]:
+            def ask(range_ns: int) -> list[FunctionStats]:
+                return self.data.functions(ticket, replace(scope, range_ns=range_ns))
+
+            return functions.find(scope.range_ns, now_ns, ask, lambda found: fixed or bool(found))[0]
+
+        self.ask("failures", self.groups, groups, self._groups)
+        self.ask("functions", self.stats, stats, self._functions)
+
+    def _ask_slow(self) -> None:
+        self._slow_ns = self.data.now_ns()
+        scope = self.functions_scope
+        self.ask("hot", Feed("hot lines"), lambda ticket: self.data.hottest(ticket, scope), self._hottest)
+        self.ask(
+            "figures",
+            Feed("rates and waiting"),
+            lambda ticket: self.data.figures(ticket, scope, POINTS),
+            self._told_figures,
+        )
+
+    @property
+    def functions_scope(self) -> Scope:
+        """The scope, with the range of the functions that are shown."""
+        wider = self.wider_functions.range_ns
+        return self.scope if wider is None else replace(self.scope, range_ns=wider)
+
+    @property
+    def failures_scope(self) -> Scope:
+        """The scope, with the range of the failures that are shown."""
+        wider = self.wider_failures.range_ns
+        return self.scope if wider is None else replace(self.scope, range_ns=wider)
 
     # ------------------------------------------------------------ answers
 
@@ -107,9 +155,9 @@ class HomeScreen(ReliveScreen):
         tall = min(max(len(groups) + 3, 6), max(self.size.height * 2 // 5, 6))
         rows.styles.height = "1fr" if self.has_class("-tiny") else tall
         total = sum(group.count for group in groups)
-        rows.border_title = (
-            f"Failures  {total:,} in {counted(len(groups), 'group')}" if groups else "Failures"
-        )
+        told = self.wider_failures.told(self.scope.range_ns, "none")
+        title = f"Failures  {total:,} in {counted(len(groups), 'group')}" if groups else "Failures"
+        rows.border_title = f"{title} · {told}" if told else title
         edges = [f"/ {safe_title(self.text)}"] if self.text else []
         edges += (
             [f"A: {'hide' if self.settled_too else 'show'} {settled} resolved or ignored"] if settled else []
@@ -124,8 +172,12 @@ class HomeScreen(ReliveScreen):
     def _functions(self, functions: list[FunctionStats]) -> None:
         rows = self.query_one("#functions", VirtualRows)
         functions = [row for row in functions if self.text in row.name.lower()]
-        rows.show(FunctionRows(functions, self.data.now_ns(), self.hottest, self.aliases))
-        rows.border_title = f"Functions  {len(functions)}"
+        rows.show(FunctionRows(functions, self.data.now_ns(), self.hottest, self.aliases, self.figures))
+        told = self.wider_functions.told(self.scope.range_ns, "none ran")
+        rows.border_title = f"Functions  {len(functions)}" + (f" · {told}" if told else "")
+        if self._slow_range != self.functions_scope.range_ns:  # what was asked beside it is of another range
+            self._slow_range = self.functions_scope.range_ns
+            self._ask_slow()
         rows.say_empty(NO_MATCH if self.text and self.stats.value else lateness(self.health) or NO_FUNCTIONS)
 
     def _told_aliases(self, aliases: dict[str, str]) -> None:
@@ -136,6 +188,11 @@ class HomeScreen(ReliveScreen):
 
     def _hottest(self, hottest: dict[str, str]) -> None:
         self.hottest = hottest
+        if self.stats.value is not None:
+            self._functions(self.stats.value)
+
+    def _told_figures(self, figures: list[FunctionHealth]) -> None:
+        self.figures = {one.function: one for one in figures}
         if self.stats.value is not None:
             self._functions(self.stats.value)
 
@@ -210,12 +267,16 @@ class HomeScreen(ReliveScreen):
         source = chosen.rows.source
         if isinstance(source, FunctionRows):
             name = source.functions[chosen.index].name
-            self.relive.go(Place("invocations", replace(self.scope.without_invocation(), function=name)))
+            scope = replace(self.functions_scope.without_invocation(), function=name)
+            self.relive.go(Place("invocations", scope))
 
     def scope_of(self, group: GroupView) -> Scope:
         """The scope with the newest failure of a group in it."""
         return replace(
-            self.scope, function=group.function, invocation_id=group.invocation_id, attempt=group.attempt
+            self.failures_scope,
+            function=group.function,
+            invocation_id=group.invocation_id,
+            attempt=group.attempt,
         )
 
     def action_heap(self) -> None:
@@ -236,8 +297,8 @@ class HomeScreen(ReliveScreen):
         """What a digit takes along: the function under the cursor, if the functions have the focus."""
         rows = self.query_one("#functions", VirtualRows)
         if rows.has_focus and isinstance(rows.source, FunctionRows) and len(rows.source):
-            return replace(self.scope, function=rows.source.functions[rows.cursor].name)
-        return self.scope
+            return replace(self.functions_scope, function=rows.source.functions[rows.cursor].name)
+        return self.failures_scope
 
     def slash(self) -> None:
         from relive_tui.screens.dialogs.prompt import Prompt
@@ -264,3 +325,8 @@ class HomeScreen(ReliveScreen):
         rows = self.query_one("#failures", VirtualRows)
         rows.focus()
         rows.move_to(rows.cursor + step)
+
+
+def any_open(groups: list[GroupView]) -> bool:
+    """Whether somebody has to look at one of them."""
+    return not all(map(is_settled, groups))

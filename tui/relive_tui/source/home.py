@@ -14,6 +14,7 @@ from relive_base.source_text import split_source
 from relive_views.deployed import DeployedCode
 
 from relive_tui.models.progress import Progress
+from relive_tui.source.health.figures import Figures
 from relive_tui.source.heaps import Heaps
 from relive_tui.source.invocations import Invocations
 from relive_tui.source.profiles import Profiles
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["DataSource"]
 
 
-class DataSource(Heaps, Profiles, Traces, Invocations):
+class DataSource(Heaps, Profiles, Traces, Invocations, Figures):
     """Reads a home. Implements `relive_tui.source.reading.Source`.
 
     `status` gives the object of `relive status --json`, or None without a server; without `status` nothing is

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from relive_views.failures import GroupView
+    from relive_views.health.functions import FunctionHealth
+    from relive_views.health.platform import Gauge
     from relive_views.heaps import Comparison as Growth
     from relive_views.kept import KeptView
     from relive_views.profiles.trees import HotRow
@@ -57,6 +59,12 @@ class LoneSource:
 
     def aliases(self) -> dict[str, str]:
         return {}
+
+    def figures(self, ticket: Ticket, scope: Scope, points: int) -> list[FunctionHealth]:
+        return []
+
+    def gauges(self, ticket: Ticket, scope: Scope, points: int) -> list[Gauge]:
+        return []
 
     def hottest(self, ticket: Ticket, scope: Scope) -> dict[str, str]:
         return {}

@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from relive_views.failures import GroupView
+    from relive_views.health.functions import FunctionHealth
+    from relive_views.health.platform import Gauge
     from relive_views.heaps import Comparison as Growth
     from relive_views.kept import KeptView
     from relive_views.profiles.trees import FlameTree, HotRow
@@ -47,6 +49,12 @@ class Source(Protocol):
 
     def functions(self, ticket: Ticket, scope: Scope) -> list[FunctionStats]:
         """Statistics of every function."""
+
+    def figures(self, ticket: Ticket, scope: Scope, points: int) -> list[FunctionHealth]:
+        """Rate, errors, durations and waiting of functions, in at most `points` stretches of time."""
+
+    def gauges(self, ticket: Ticket, scope: Scope, points: int) -> list[Gauge]:
+        """What the server has said of itself, the same way."""
 
     def hottest(self, ticket: Ticket, scope: Scope) -> dict[str, str]:
         """Function -> `cart.py:88 31%`."""

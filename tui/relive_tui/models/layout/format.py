@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from itertools import pairwise
 
 __all__ = [
-    "age", "bytes_short", "clock", "clock_ms", "count_short", "counted", "duration", "percent", "range_label",
-    "rate", "short_id", "sparkline",
+    "age", "bytes_short", "clock", "clock_ms", "count_short", "counted", "day_clock", "duration", "millis",
+    "percent", "range_label", "rate", "short_id", "sparkline", "trend",
 ]  # fmt: skip
 
 _SPARKS = "▁▂▃▄▅▆▇█"
@@ -48,6 +50,14 @@ def age(then_ns: int, now_ns: int) -> str:
 def clock(ns: int) -> str:
     """Local time of day, `12:04:11`; empty for 0."""
     return time.strftime("%H:%M:%S", time.localtime(ns // _NS)) if ns > 0 else ""
+
+
+def day_clock(ns: int, now_ns: int) -> str:
+    """Local time of day; of another day than now's with the day and without seconds: `Nov 29 23:10`."""
+    then, now = (time.localtime(each // _NS) for each in (ns, now_ns))
+    if ns <= 0 or (then.tm_year, then.tm_yday) == (now.tm_year, now.tm_yday):
+        return clock(ns)
+    return time.strftime("%b %d %H:%M", then)
 
 
 def clock_ms(ns: int) -> str:
@@ -107,6 +117,34 @@ def sparkline(values: list[int], width: int) -> str:
     if top <= 0:
         return ("▁" * len(values)).rjust(width)
     return "".join(_SPARKS[0] if v <= 0 else _SPARKS[max(1, round(v * 7 / top))] for v in values).rjust(width)
+
+
+def trend(values: Sequence[float | None], width: int) -> str:
+    """A series in `width` bars, each the highest of its stretch of time: `·` if nothing was measured in it,
+    `▁` for zero."""
+    if width <= 0:
+        return ""
+    if len(values) > width:
+        edges = [at * len(values) // width for at in range(width + 1)]
+        parts = [values[first:last] for first, last in pairwise(edges)]
+        values = [max((each for each in part if each is not None), default=None) for part in parts]
+    top = max((value for value in values if value is not None), default=0.0)
+    return "".join(_bar(value, top) for value in values).rjust(width)
+
+
+def _bar(value: float | None, top: float) -> str:
+    if value is None:
+        return "·"
+    return _SPARKS[max(round(value / top * 7), 1)] if value > 0 and top > 0 else _SPARKS[0]
+
+
+def millis(value: float) -> str:
+    """Milliseconds in at most five characters: `0`, `3.1`, `88`, `12s`."""
+    if value <= 0:
+        return "0"
+    if value < 10:
+        return f"{value:.1f}"
+    return f"{value:.0f}" if value < 10_000 else f"{value / 1000:.0f}s"
 
 
 def short_id(ident: str) -> str:

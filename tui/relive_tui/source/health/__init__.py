@@ -1,0 +1,1 @@
+"""How functions and the platform are doing, and the alerts on that."""
