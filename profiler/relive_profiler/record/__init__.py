@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from relive_profiler.record.costs import COST_FILES, CostMeter
 from relive_profiler.record.outlook import Awaiting, Outlook
 from relive_profiler.record.sampler import Sampler, SamplerLimits, preload
-from relive_profiler.record.timer import thread_cpu_ns
+from relive_profiler.record.timer import native_thread, thread_cpu_ns
 
 if TYPE_CHECKING:
     from relive_profiler.record.beside import BesideSampler, Look
@@ -24,6 +24,7 @@ __all__ = [
     "Outlook",
     "Sampler",
     "SamplerLimits",
+    "native_thread",
     "preload",
     "thread_cpu_ns",
 ]

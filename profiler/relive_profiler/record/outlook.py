@@ -18,6 +18,8 @@ Awaiting = tuple[Sequence[FrameType], str]
 class Outlook:
     """Asked in the sampler's signal handler, on the main thread: no method may run the user's code."""
 
+    looks_at_threads = False
+
     def span(self) -> str:
         """The id of the function's own span that is open here; "" for none, or the invoke span."""
         return ""
@@ -26,6 +28,7 @@ class Outlook:
         """If an event loop waits at `frame`, what its tasks wait for; else nothing."""
         return ()
 
-    def threads(self) -> Iterable[tuple[int, FrameType, int]]:
-        """Other threads that are to be looked at: their identifiers, innermost frames and CPU times in ns."""
+    def threads(self) -> Iterable[tuple[int, FrameType | None, int]]:
+        """Other threads that are to be looked at: the kernel's id, the innermost frame (None: it waits for
+        work) and the CPU time in ns of each."""
         return ()

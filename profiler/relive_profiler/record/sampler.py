@@ -30,6 +30,7 @@ from relive_profiler.record.outlook import Awaiting, Outlook
 from relive_profiler.record.precise import PreciseProfiler
 from relive_profiler.record.rhythm import Rhythm, SamplerLimits, Timer, voluntary_switches
 from relive_profiler.record.stacks import StackTable, standard_folders, without_inner, without_own
+from relive_profiler.record.threads import OtherThreads
 from relive_profiler.record.timer import PROFILE_SIGNAL, ThreadTimer, TimerUnavailable, cpu_timer, tick_ns
 
 __builtins__ = KEPT
@@ -82,6 +83,7 @@ class Sampler:
         self._switches = switches
         self._clock = clock
         self._cpu_clock = cpu_clock
+        self._others = OtherThreads()
         self._table = StackTable(source, cached=self._limits.cached_stacks)
         self._sent: set[int] = set()
         self._sent_since_ns = clock()
@@ -142,7 +144,6 @@ class Sampler:
         self._fresh: list[StackFrames] = []
         self._samples = self._dropped = 0
         self._unplaced_ns = 0  # CPU time of an event loop since it was met computing
-        self._thread_cpu: dict[int, int] = {}
 
     def _begin(self, invocation_id: str, phase: str, mode: str, outer: FrameType) -> None:
         self._active = False
@@ -158,9 +159,9 @@ class Sampler:
             rhythm = self._take_signal()
             if rhythm is None:
                 return
-        for ident, _, used_ns in self._outlook.threads():
-            self._thread_cpu[ident] = used_ns
         cpu = self._cpu_last = self._cpu_clock()
+        if self._outlook.looks_at_threads:
+            self._others.begin(self._outlook.threads(), cpu)
         now = self._begun = self._last = self._clock()
         self._active = True
         rhythm.begin(now, cpu, loading=phase == "init")
@@ -247,7 +248,9 @@ class Sampler:
                 )
             if current is not self._handler:
                 signal.signal(PROFILE_SIGNAL, self._handler)
-                signal.siginterrupt(PROFILE_SIGNAL, False)  # system calls restart
+                # System calls restart, unless threads are to be looked at: a main thread that waits for them
+                # in a lock would not come to a look before they have ended.
+                signal.siginterrupt(PROFILE_SIGNAL, self._outlook.looks_at_threads)
         except (TimerUnavailable, OSError, ValueError) as error:
             self.reason = str(error)
             return None
@@ -302,8 +305,10 @@ class Sampler:
                 cpu_ns = min(cpu_ns, wall_ns) + self._unplaced_ns
                 self._unplaced_ns = 0
                 self._add(stack, 1, wall_ns, cpu_ns, outlook.span())
-        for ident, innermost, used_ns in outlook.threads():
-            self._look_at_thread(ident, innermost, used_ns, wall_ns)
+        if outlook.looks_at_threads:
+            main_ns = self._cpu_clock()
+            for share in self._others.look(outlook.threads(), self._stack_of_thread, main_ns, wall_ns):
+                self._add(*share)
 
     def _look_at_tasks(self, tasks: Sequence[Awaiting], wall_ns: int) -> None:
         """The loop waits, and all of its tasks do: each for an equal part of the time, in one sample. What it
@@ -316,12 +321,8 @@ class Sampler:
                 self._add(stack, count, wall_ns // len(tasks), 0, span)
                 count = 0
 
-    def _look_at_thread(self, ident: int, frame: FrameType, used_ns: int, wall_ns: int) -> None:
-        before_ns = self._thread_cpu.get(ident, 0)  # 0: it has been started meanwhile
-        self._thread_cpu[ident] = used_ns
-        stack = self._table.look(frame, None, self._limits.depth)
-        if stack is not None:
-            self._add(stack, 1, wall_ns, min(max(used_ns - before_ns, 0), wall_ns))
+    def _stack_of_thread(self, frame: FrameType) -> StackFrames | None:
+        return self._table.look(frame, None, self._limits.depth)
 
     def _add(self, stack: StackFrames, count: int, wall_ns: int, cpu_ns: int, span: str = "") -> None:
         number = stack.stack_hash

@@ -28,6 +28,7 @@ __all__ = [
     "ThreadTimer",
     "TimerUnavailable",
     "cpu_timer",
+    "native_thread",
     "preload",
     "thread_cpu_ns",
     "tick_ns",
@@ -149,14 +150,19 @@ def preload() -> None:
 
 
 def thread_cpu_ns(ident: int) -> int:
-    """The CPU time of a thread of the threading module; 0 if that cannot be had, as of one that has ended.
+    """The CPU time of a thread of the threading module; 0 if that cannot be had, as of one that has ended."""
+    return native_thread(ident)[1]
+
+
+def native_thread(ident: int) -> tuple[int, int]:
+    """The kernel's id of a thread of the threading module and its CPU time; 0, 0 if that cannot be had.
 
     By the kernel's id: pthread_getcpuclockid reads the memory of a thread that may be gone by now.
     """
     if not sys.platform.startswith("linux"):
-        return 0
+        return 0, 0
     try:
         native: int = cast(Any, threading)._active[ident].native_id
-        return time.clock_gettime_ns((~native << 3) | _CPU_OF_THREAD)
+        return native, time.clock_gettime_ns((~native << 3) | _CPU_OF_THREAD)
     except (KeyError, TypeError, AttributeError, OSError, OverflowError):
-        return 0
+        return 0, 0

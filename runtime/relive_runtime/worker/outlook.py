@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from relive_base.kept_builtins import KEPT
 from relive_capture.record import suspended_frames
-from relive_profiler.record import Awaiting, Outlook, thread_cpu_ns
+from relive_profiler.record import Awaiting, Outlook, native_thread
 from relive_tracer.record import Telemetry
 
 __builtins__ = KEPT
@@ -36,7 +36,7 @@ class WorkerOutlook(Outlook):
     def __init__(self, telemetry: Telemetry, look_at_threads: bool) -> None:
         self._own_span = telemetry.own_span
         self.span = telemetry.own_span  # type: ignore[method-assign]  # one call less
-        self._threads = look_at_threads
+        self.looks_at_threads = look_at_threads
         self._turn = 0  # which tasks come next
         self._waits: dict[int, bool] = {}  # by the id of a code: whether a loop waits there
         self._codes: list[object] = []  # keeps those alive
@@ -74,13 +74,14 @@ class WorkerOutlook(Outlook):
         self._turn = (self._turn + _TASKS) % len(ordered)
         return (ordered + ordered)[self._turn : self._turn + _TASKS]
 
-    def threads(self) -> Iterable[tuple[int, FrameType, int]]:
-        if not self._threads or threading.active_count() == 1:
+    def threads(self) -> Iterable[tuple[int, FrameType | None, int]]:
+        if threading.active_count() == 1:
             return
         own = threading.get_ident()
         for ident, frame in list(sys._current_frames().items())[:_THREADS]:
-            if ident != own and not _idles(frame):
-                yield ident, frame, thread_cpu_ns(ident)
+            native, used_ns = native_thread(ident) if ident != own else (0, 0)
+            if native:
+                yield native, None if _idles(frame) else frame, used_ns
 
 
 def _frames(task: Any) -> list[FrameType]:

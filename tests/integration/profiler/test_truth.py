@@ -20,7 +20,7 @@ from relive_runtime.worker.outlook import WorkerOutlook
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="POSIX timers per thread")
 
-OFTEN = SamplerLimits(interval_ns=500_000, fine_share=100_000, samples=100_000)
+OFTEN = SamplerLimits(interval_ns=500_000, fine_share=100_000, fine_samples=100_000, samples=100_000)
 POINTS = 0.03
 used: Counter[str] = Counter()  # CPU ns, by what the functions say themselves
 
@@ -58,21 +58,34 @@ async def hundred():
     await asyncio.gather(*(often(24) for _ in range(50)), *(seldom(8) for _ in range(50)))
 
 
-def _sampled(make_sampler, work, *, threads=False):
-    """(shares by the profile, shares in truth), by the function whose frame is on the stack."""
+def waits():
+    """Its truth is real time: nothing of it is spent computing."""
+    began = time.perf_counter_ns()
+    time.sleep(0.15)
+    used["waits"] += time.perf_counter_ns() - began
+
+
+def _sampled(make_sampler, work, *, threads=False, handlers=1, limits=OFTEN, **options):
+    """(shares by the profile, shares in truth), by the function whose frame is on the stack: of CPU time, and
+    of waiting. `work` is done by `handlers` invocations."""
     used.clear()
     telemetry = SimpleNamespace(own_span=lambda context=None: "")
-    sampler = make_sampler(limits=OFTEN, outlook=WorkerOutlook(telemetry, threads))
-    sampler.start("i")
-    work()
-    profile = sampler.stop()
+    sampler = make_sampler(limits=limits, outlook=WorkerOutlook(telemetry, threads), **options)
+    profiles = []
+    for number in range(handlers):
+        sampler.start(str(number))
+        work()
+        profiles.append(sampler.stop())
     sampler.close()
-    names = {stack.stack_hash: set(stack.functions) for stack in profile.new_stacks}
     found: Counter[str] = Counter()
-    for number, cpu_ns in zip(profile.stack_hashes, profile.cpu_ns, strict=True):
-        name = next((one for one in ("python_code", "native_code") if one in names[number]), "")
-        if name:
-            found[name] += cpu_ns
+    names: dict[int, set[str]] = {}
+    for profile in filter(None, profiles):
+        names |= {stack.stack_hash: set(stack.functions) for stack in profile.new_stacks}
+        values = zip(profile.stack_hashes, profile.wall_ns, profile.cpu_ns, strict=True)
+        for number, wall_ns, cpu_ns in values:
+            name = next((one for one in ("python_code", "native_code", "waits") if one in names[number]), "")
+            if name:
+                found[name] += wall_ns if name == "waits" else cpu_ns
     return _shares(found), _shares(used)
 
 
@@ -94,6 +107,63 @@ def _holds(make_sampler, work, **options):
 
 def test_a_hundred_tasks_in_one_loop(make_sampler):
     _holds(make_sampler, lambda: asyncio.run(hundred()))
+
+
+def test_python_and_native_code_one_after_the_other(make_sampler):
+    def work():
+        for _ in range(3):
+            python_code(0.03)
+            native_code(0.06)
+
+    _holds(make_sampler, work)
+
+
+def test_waiting_beside_computing(make_sampler):
+    def work():
+        python_code(0.05)
+        waits()
+        native_code(0.05)
+
+    _holds(make_sampler, work, limits=SamplerLimits())
+
+
+def test_short_handlers_in_their_sum(make_sampler):
+    def work():
+        python_code(0.0003)
+        native_code(0.0006)
+
+    _holds(make_sampler, work, handlers=400, cpu_timer_factory=lambda signum: None)
+
+
+def _in_threads(*pairs):
+    threads = [threading.Thread(target=function, args=(cpu_s,)) for function, cpu_s in pairs]
+    for thread in threads:
+        thread.start()
+    return threads
+
+
+@pytest.mark.parametrize(
+    "pairs",
+    [
+        pytest.param([(python_code, 0.1), (native_code, 0.2)], id="two that compete"),
+        pytest.param([(python_code, 0.02), (native_code, 0.04)] * 4, id="eight short ones"),
+    ],
+)
+def test_threads_that_the_main_thread_waits_for(make_sampler, pairs):
+    def work():
+        for thread in _in_threads(*pairs):
+            thread.join()
+
+    _holds(make_sampler, work, threads=True, limits=SamplerLimits())
+
+
+def test_a_thread_beside_a_main_thread_that_computes(make_sampler):
+    def work():
+        (thread,) = _in_threads((native_code, 0.1))
+        python_code(0.05)
+        thread.join()
+
+    _holds(make_sampler, work, threads=True)
 
 
 def test_without_the_policy_threads_are_left_alone(make_sampler):
