@@ -76,6 +76,11 @@ async def say(request, context):
         await context.abort(grpc.StatusCode.INTERNAL, "it broke")
     if request == b"slow":
         await asyncio.sleep(600)
+    if request in (b"away", b"lost"):
+        context.set_code(grpc.StatusCode.UNAVAILABLE)
+        context.set_details("come back later")
+    if request == b"lost":
+        raise LookupError("lost")
     return request
 
 def shout(request, context):
@@ -103,6 +108,8 @@ async def serve():
     server = grpc.aio.server(options=[("grpc.so_reuseport", 1)])
     handlers = {
         "Say": grpc.unary_unary_rpc_method_handler(say),
+        "Read": grpc.unary_unary_rpc_method_handler(say, request_deserializer=int),
+        "Write": grpc.unary_unary_rpc_method_handler(say, response_serializer=int),
         "Shout": grpc.unary_unary_rpc_method_handler(shout),
         "Count": grpc.unary_stream_rpc_method_handler(count),
         "Letters": grpc.unary_stream_rpc_method_handler(letters),
@@ -285,6 +292,30 @@ async def test_failures_have_their_status_and_a_scene(duplex: Duplex, channel: g
         await say(channel, b"wrong", "Shout")
     assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
     assert [one[0] for one in await duplex.calls("Shout", 3)] == ["ok"]
+
+
+async def test_what_the_server_is_at_fault_for_fails_however_it_was_said(
+    duplex: Duplex, channel: grpc.aio.Channel
+) -> None:
+    """When nobody serves a method, a handler sets a status, or raises with one, or its message cannot be read
+    or written, I expect the client's status in the record, and a failure: UNIMPLEMENTED also is the type of the
+    server's span."""
+    wrong = [("No", b"", 12), ("Say", b"away", 14), ("Say", b"lost", 14), ("Read", b"a", 2), ("Write", b"a", 2)]
+    for method, text, code in wrong:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await say(channel, text, method)
+        assert caught.value.code().value[0] == code
+    found = {method: await duplex.calls(method, code) for method, code in (("No", 12), ("Read", 2), ("Write", 2))}
+    errors = {method: [row[:2] for row in rows] for method, rows in found.items()}
+    assert errors["No"] == [("error", "RpcFailed")]
+    assert errors["Read"] == errors["Write"] == [("error", "ValueError")]
+    away = await duplex.calls("Say", 14, 2)
+    assert [row[:2] for row in away] == [("error", "RpcFailed"), ("error", "LookupError")]
+    span = (
+        "SELECT StatusCode, SpanAttributes['error.type'], SpanAttributes['rpc.response.status_code']"
+        f" FROM otel_traces WHERE SpanKind = 'Server' AND TraceId = '{found['No'][0][6]}'"
+    )
+    assert await duplex.rows(span, 1) == [("Error", "UNIMPLEMENTED", "UNIMPLEMENTED")]
 
 
 async def test_deadlines_of_the_function_and_of_the_client(duplex: Duplex, channel: grpc.aio.Channel) -> None:

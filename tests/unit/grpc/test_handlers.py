@@ -10,6 +10,7 @@ import grpc
 from relive_base.wire.messages import FunctionSpec
 from relive_runtime.adapters.grpc.handlers import RecordingHandlers
 from relive_runtime.adapters.grpc.recording import CallRecorder
+from relive_runtime.adapters.grpc.wrapping import MISSING
 
 
 async def _say(request: bytes, _context: Any) -> bytes:
@@ -26,7 +27,7 @@ def _recorder() -> CallRecorder:
 
 def test_registered_handlers_come_first_and_each_is_wrapped_once() -> None:
     """Given a server with a registered handler and a generic one, when calls come, I expect the registered
-    one before the other, the same handler each time, and none for what nobody knows."""
+    one before the other, the same handler each time, and for what nobody knows the one that says so."""
     own, other = (grpc.unary_unary_rpc_method_handler(_say) for _ in range(2))
     handlers = RecordingHandlers(_recorder(), begins=True)
     handlers.add([grpc.method_handlers_generic_handler("shop.Echo", {"Say": other, "More": other})])
@@ -36,7 +37,7 @@ def test_registered_handlers_come_first_and_each_is_wrapped_once() -> None:
         first = handlers.service(_details("/shop.Echo/Say"))
         assert first is handlers.service(_details("/shop.Echo/Say"))
         assert first is not handlers.service(_details("/shop.Echo/More"))
-        assert handlers.service(_details("/shop.Echo/None")) is None
+        assert handlers.service(_details("/shop.Echo/None")) is MISSING
 
     asyncio.run(scenario())
 

@@ -67,6 +67,12 @@ class SpanRow:
         """Whether its status is Error."""
         return self.status == "Error"
 
+    @property
+    def title(self) -> str:
+        """Its name; of a call of gRPC that did not end well with its status, which may be no failure."""
+        code = self.attributes.get("rpc.response.status_code", "OK")
+        return self.name if code == "OK" else f"{self.name} {code}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogRow:

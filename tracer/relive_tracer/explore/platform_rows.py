@@ -85,6 +85,7 @@ _KINDS: Final = {
 _MESSAGE_CHARS: Final = 2_000
 _SERVER_ERROR: Final = 500
 _BAD_EVENT: Final = "bad_event"
+_RPC_FAILED: Final = "RpcFailed"  # a status alone; the convention names it
 _SHORT_WAIT_NS: Final = 1_000_000
 """A worker was free: such a wait is told by the record, and is not worth a span of its own."""
 
@@ -269,7 +270,9 @@ def _add_trigger(
         if not parent and record.link_trace_id == record.trace_id:
             parent = record.link_span_id
     if failed or record.status == "rejected":
-        attributes = {**attributes, "error.type": _error_type(record)}
+        ended_with = attributes.get("rpc.response.status_code", "")
+        error_type = _error_type(record)
+        attributes = {**attributes, "error.type": ended_with if error_type == _RPC_FAILED else error_type}
     # A timer's span begins when it fired: nobody else's does, and the wait lies below it.
     begin = _waits_since(record) if trigger == "timer" else record.accepted_ns
     out.add(

@@ -86,7 +86,7 @@ def trace_lines(tree: SpanTree, width: int = 120, *, limit: int = _MAX_LINES) ->
 def _name(tree: SpanTree, index: int) -> str:
     span = tree.spans[index]
     mark = "x" if span.failed else "?" if tree.orphans[index] else " "
-    return one_line(f"{'  ' * min(tree.depths[index], _MAX_DEPTH)}{mark} {span.name}")
+    return one_line(f"{'  ' * min(tree.depths[index], _MAX_DEPTH)}{mark} {span.title}")
 
 
 def _line(tree: SpanTree, index: int, name: str, bar_width: int, critical: set[int]) -> str:

@@ -23,6 +23,16 @@ _SKEW_NS: Final = 60_000_000_000
 _STATUS: Final = "grpc-status"
 _BY_STATUS: Final = {"timeout": "4", "cancelled": "1", "memory": "14", "crash": "14", "lost": "14"}
 _UNKNOWN: Final = "2"
+_NAMES: Final = {
+    str(number): name
+    for number, name in enumerate(
+        (
+            "OK CANCELLED UNKNOWN INVALID_ARGUMENT DEADLINE_EXCEEDED NOT_FOUND ALREADY_EXISTS PERMISSION_DENIED"
+            " RESOURCE_EXHAUSTED FAILED_PRECONDITION ABORTED OUT_OF_RANGE UNIMPLEMENTED INTERNAL UNAVAILABLE"
+            " DATA_LOSS UNAUTHENTICATED"
+        ).split()
+    )
+}
 _begun = msgspec.msgpack.Decoder(CallBegun)
 _streams = msgspec.msgpack.Decoder(CallStreams)
 
@@ -41,6 +51,8 @@ class Caller:
         if not status:
             status = "0" if outcome.ok else _BY_STATUS.get(record.status, _UNKNOWN)
         record.attributes = {**record.attributes, "rpc.grpc.status_code": status}
+        if status in _NAMES:
+            record.attributes["rpc.response.status_code"] = _NAMES[status]
 
     def set_result(self, outcome: Outcome, /) -> None:
         """Nobody waits."""

@@ -12,13 +12,14 @@ from relive_base.wire.messages import CallBegun, FunctionSpec, Invoke, own_id
 
 from relive_runtime.adapters.table import GRPC
 
-__all__ = ["OK", "SERVER_ERRORS", "UNIMPLEMENTED", "UNKNOWN", "RpcFailed", "begun", "code_of"]
+__all__ = ["NO_METHOD", "OK", "SERVER_ERRORS", "UNIMPLEMENTED", "UNKNOWN", "RpcFailed", "begun", "code_of"]
 
 """The trigger."""
 
 OK: Final = 0
 UNKNOWN: Final = 2
 UNIMPLEMENTED: Final = 12
+NO_METHOD: Final = "Method not found!"  # as grpc says it
 SERVER_ERRORS: Final = {
     2: "UNKNOWN", 4: "DEADLINE_EXCEEDED", 12: "UNIMPLEMENTED", 13: "INTERNAL", 14: "UNAVAILABLE",
     15: "DATA_LOSS",

@@ -8,9 +8,8 @@ from typing import Any, Final
 import grpc
 import grpc.aio
 
-from relive_runtime.adapters.grpc.calls import UNIMPLEMENTED
 from relive_runtime.adapters.grpc.recording import CallRecorder
-from relive_runtime.adapters.grpc.wrapping import Wrapped, wrapped
+from relive_runtime.adapters.grpc.wrapping import MISSING, Wrapped, wrapped
 
 __all__ = ["RecordingHandlers"]
 
@@ -37,16 +36,13 @@ class RecordingHandlers(grpc.GenericRpcHandler):
         self._registered.update(handlers)
 
     def service(self, handler_call_details: Any) -> Any:
-        """The handler of a call; None if there is none. In the task that serves it."""
+        """The handler of a call. In the task that serves it."""
         if not self._begins:
             return self._find(handler_call_details)
         call = self._recorder.begin(handler_call_details.method, handler_call_details.invocation_metadata)
         try:
             handler = self._find(handler_call_details)
-            if handler is None:
-                call.end(UNIMPLEMENTED)
-                return None
-            return self._wrapped(handler).handler(call)
+            return MISSING if handler is None else self._wrapped(handler).handler(call)
         except BaseException as error:
             call.fail(error, None)
             raise

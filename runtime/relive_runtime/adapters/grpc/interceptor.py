@@ -7,9 +7,8 @@ from typing import Any
 
 import grpc.aio
 
-from relive_runtime.adapters.grpc.calls import UNIMPLEMENTED
 from relive_runtime.adapters.grpc.recording import CallRecorder
-from relive_runtime.adapters.grpc.wrapping import wrapped
+from relive_runtime.adapters.grpc.wrapping import MISSING, wrapped
 
 __all__ = ["RecordingInterceptor"]
 
@@ -27,10 +26,7 @@ class RecordingInterceptor(grpc.aio.ServerInterceptor):
         call = self._recorder.begin(handler_call_details.method, handler_call_details.invocation_metadata)
         try:
             handler = await continuation(handler_call_details)
-            if handler is None:
-                call.end(UNIMPLEMENTED)
-                return None
-            return wrapped(handler).handler(call)
+            return MISSING if handler is None else wrapped(handler).handler(call)
         except BaseException as error:
             call.fail(error, None)
             raise

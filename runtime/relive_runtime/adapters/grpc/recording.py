@@ -11,13 +11,22 @@ from typing import TYPE_CHECKING, Any, Final
 from relive_base.wire.messages import FunctionSpec
 
 from relive_runtime.adapters.base import Answer
-from relive_runtime.adapters.grpc.calls import OK, SERVER_ERRORS, UNKNOWN, RpcFailed, begun, code_of
+from relive_runtime.adapters.grpc.calls import (
+    NO_METHOD,
+    OK,
+    SERVER_ERRORS,
+    UNIMPLEMENTED,
+    UNKNOWN,
+    RpcFailed,
+    begun,
+    code_of,
+)
 from relive_runtime.worker.limits.deadline import HandlerTimeout
 
 if TYPE_CHECKING:
     from relive_runtime.worker.beside.desk import Desk
 
-__all__ = ["Call", "CallRecorder", "current_call", "recorder", "watched"]
+__all__ = ["Call", "CallRecorder", "current_call", "recorder", "watched", "watched_request"]
 
 _CANCELLED: Final = 1
 _DEADLINE_EXCEEDED: Final = 4
@@ -31,21 +40,37 @@ current_call: Final = _current.get
 """The call in whose task this is."""
 
 
-def watched(serialize: Callable[[Any], bytes] | None) -> Callable[[Any], bytes] | None:
-    """The serializer of answers; what it raises is the end of the call."""
-    if serialize is None:
-        return None
+def watched(serialize: Callable[[Any], bytes] | None, *, parts: bool) -> Callable[[Any], Any]:
+    """The serializer of answers; what it raises is the end of the call, and so is an answer that is not one
+    of several `parts`. Without one, grpc takes what the handler gives."""
 
-    def watched(message: Any) -> bytes:
+    def watched(message: Any) -> Any:
         call = _current.get()
         try:
-            data = serialize(message)
+            data = serialize(message) if serialize is not None else message
         except BaseException as error:
             call.fail(error, None)
             raise
-        if call.attempt is not None:
+        if call.attempt is not None and isinstance(data, bytes | bytearray | str):
             call.attempt.streamed_bytes += len(data)
+        if not parts:
+            call.end(OK)
         return data
+
+    return watched
+
+
+def watched_request(read: Callable[[bytes], Any] | None) -> Callable[[bytes], Any] | None:
+    """The deserializer of a call's one request: where it raises, no handler ever begins."""
+    if read is None:
+        return None
+
+    def watched(data: bytes) -> Any:
+        try:
+            return read(data)
+        except BaseException as error:
+            _current.get().fail(error, None)
+            raise
 
     return watched
 
@@ -151,9 +176,18 @@ class Call:
 
     # ------------------------------------------------------------ ends
 
-    def returned(self, context: Any) -> None:
-        """Its handler has returned; the status may be one that it has set."""
+    def returned(self, context: Any, *, parts: bool) -> None:
+        """Its handler has returned; the status may be one that it has set. A good answer that is not in
+        `parts` has yet to become bytes: its serializer ends the call."""
         code = code_of(context.code())
+        if parts or code != OK:
+            self._ended_with(code, context)
+
+    def unknown_method(self) -> None:
+        """Nobody serves its method."""
+        self._failed(RpcFailed(f"{SERVER_ERRORS[UNIMPLEMENTED]}: {NO_METHOD}"), UNIMPLEMENTED)
+
+    def _ended_with(self, code: int, context: Any) -> None:
         if code in SERVER_ERRORS:
             self._failed(RpcFailed(f"{SERVER_ERRORS[code]}: {_text(context)}"), code)
         else:
@@ -178,7 +212,7 @@ class Call:
             return
         code = code_of(context.code()) if context is not None else OK
         if not _is_abort(error):
-            self._failed(error, UNKNOWN)
+            self._failed(error, code if code != OK else UNKNOWN)  # as grpc tells the client
         elif code in SERVER_ERRORS:
             failed = RpcFailed(f"{SERVER_ERRORS[code]}: {_text(context)}")
             failed.__cause__ = error.__cause__ or error.__context__
@@ -225,8 +259,10 @@ class Call:
             self.fail(asyncio.CancelledError(), None)
         elif error is not None:
             self.fail(error, None)
+        elif self.context is not None:
+            self._ended_with(code_of(self.context.code()), self.context)
         else:
-            self.end(code_of(self.context.code()) if self.context is not None else _CANCELLED)
+            self.end(_CANCELLED)
 
 
 def _is_abort(error: BaseException) -> bool:

@@ -9,10 +9,11 @@ from typing import Any, Final
 
 import grpc
 
-from relive_runtime.adapters.grpc.recording import Call, current_call, watched
+from relive_runtime.adapters.grpc.calls import NO_METHOD
+from relive_runtime.adapters.grpc.recording import Call, current_call, watched, watched_request
 from relive_runtime.adapters.grpc.sync_context import SyncContext
 
-__all__ = ["Wrapped", "wrapped"]
+__all__ = ["MISSING", "Wrapped", "wrapped"]
 
 _KINDS: Final = {
     (False, False): ("unary_unary", grpc.unary_unary_rpc_method_handler),
@@ -45,17 +46,19 @@ def wrapped(handler: Any) -> Wrapped:
     inner = getattr(handler, name)
     codecs = {
         "request_deserializer": handler.request_deserializer,
-        "response_serializer": watched(handler.response_serializer),
+        "response_serializer": watched(handler.response_serializer, parts=bool(handler.response_streaming)),
     }
+    if not handler.request_streaming:  # else what it raises comes to the handler, which may go on
+        codecs["request_deserializer"] = watched_request(handler.request_deserializer)
     if inspect.isasyncgenfunction(inner):
         return Wrapped(handler, make(_async_parts(inner), **codecs), None)
     if inspect.iscoroutinefunction(inner):  # one that streams writes by its context, and returns nothing
-        return Wrapped(handler, make(_async_unary(inner), **codecs), None)
+        return Wrapped(handler, make(_async_unary(inner, bool(handler.response_streaming)), **codecs), None)
     outer = _sync_parts if handler.response_streaming else _sync_unary
     return Wrapped(handler, None, lambda call: make(outer(inner, call.in_thread()), **codecs))
 
 
-def _async_unary(inner: Any) -> Any:
+def _async_unary(inner: Any, parts: bool) -> Any:
     async def handle(request: Any, context: Any) -> Any:
         call = current_call()
         call.context = context
@@ -68,7 +71,7 @@ def _async_unary(inner: Any) -> Any:
             if call.verdict is not None:  # ended from here: the client is to hear why
                 await context.abort(*call.verdict)
             raise
-        call.returned(context)
+        call.returned(context, parts=parts)
         return response
 
     return handle
@@ -102,7 +105,7 @@ def _async_parts(inner: Any) -> Any:
         finally:
             if parts is not None:
                 await parts.aclose()
-        call.returned(context)
+        call.returned(context, parts=True)
 
     return handle
 
@@ -117,7 +120,7 @@ def _sync_unary(inner: Any, call: Call) -> Any:
         except BaseException as error:
             call.fail(error, context)
             raise
-        call.returned(context)
+        call.returned(context, parts=False)
         return response
 
     return handle
@@ -143,6 +146,20 @@ def _sync_parts(inner: Any, call: Call) -> Any:
         except BaseException as error:
             call.fail(error, context)
             raise
-        call.returned(context)
+        call.returned(context, parts=True)
 
     return handle
+
+
+async def _missing(_requests: Any, context: Any) -> None:
+    call = current_call()
+    call.context = context
+    if not call.admits(context):
+        call.end(grpc.StatusCode.PERMISSION_DENIED.value[0])
+        await context.abort(grpc.StatusCode.PERMISSION_DENIED, _STRANGER)
+    call.unknown_method()
+    await context.abort(grpc.StatusCode.UNIMPLEMENTED, NO_METHOD)
+
+
+MISSING: Final = grpc.stream_stream_rpc_method_handler(_missing)
+"""The handler of methods that a server has none for: to clients it is as if there were none."""

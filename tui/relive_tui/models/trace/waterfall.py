@@ -161,7 +161,7 @@ class WaterfallRows:
         sign = "✖ " if span.failed else "! " if self.trace.bad[index] and folded else ""
         attempt = f" #{self._attempts[index]}" if index in self._attempts else ""
         more = f" (+{self._inside[index]})" if folded and self._inside[index] else ""
-        return f"{indent}{mark} {sign}{clean(span.name)}{attempt}{more}"
+        return f"{indent}{mark} {sign}{clean(span.title)}{attempt}{more}"
 
     def _bars(self, index: int, span: SpanRow, area: int, tone: str) -> Line:
         """The bar; before it, as a thin line, the platform's spans that are folded into it."""
