@@ -250,10 +250,10 @@ class FakeWorker:
         for message in messages:
             self._events.on_message(encode_frame(message)[4:])
 
-    def gets_ready(self) -> None:
+    def gets_ready(self, **told: Any) -> None:
         """Its process exists, and its module is loaded."""
         self._events.on_started(_NO_PID + self.worker_id, "")
-        self.says(Ready(pid=1, started_ns=1, loaded_ns=2, isolation_tier=1))
+        self.says(Ready(pid=1, started_ns=1, loaded_ns=2, isolation_tier=1, **told))
 
     def orphan(self) -> None:
         """What started it dies."""

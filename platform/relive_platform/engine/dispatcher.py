@@ -9,7 +9,7 @@ from typing import Final, Protocol
 from msgspec.structs import replace
 from relive_base.ids import new_invocation_ids
 from relive_base.records import InvocationRecord
-from relive_base.wire.messages import Call, CallBegun, Done, ErrorInfo, FunctionSpec, Result
+from relive_base.wire.messages import WEBSOCKET, Call, CallBegun, Done, ErrorInfo, FunctionSpec, Result
 from relive_runtime.adapters.table import GRPC
 
 from relive_platform.engine.attempt import FINISHED, Attempt
@@ -36,7 +36,7 @@ from relive_platform.engine.workers.born import Caller, request_of
 from relive_platform.engine.workers.worker import Worker
 from relive_platform.evidence import Finished, HeapFound, SceneJob
 
-__all__ = ["LOOP", "QUALIFIER", "CallHandler", "Dispatcher", "Recorder"]
+__all__ = ["LOOP", "QUALIFIER", "SOCKETS_FULL", "CallHandler", "Dispatcher", "Recorder"]
 
 QUALIFIER: Final = "relive.qualifier"
 """Attribute of an invocation that asked for a version or an alias: what it asked for."""
@@ -44,6 +44,10 @@ QUALIFIER: Final = "relive.qualifier"
 LOOP: Final = "RecursiveLoop"
 """The error of an invocation that lies too deep below what has begun it."""
 
+SOCKETS_FULL: Final = "sockets_full"
+"""The kind of a refusal: no worker takes a further websocket."""
+
+_SOCKET_RETRY_S: Final = 5  # those that are open may stay so for hours
 _NO_KEYS: Final[list[str]] = []
 _log = logging.getLogger(__name__)
 _NOTHING: Final = Evidence()  # of an attempt of which nothing has come but its answer
@@ -124,7 +128,7 @@ class Dispatcher:
         if pool.submit(attempt):
             self._recorder.begun(attempt.record)
         else:
-            self._reject(pool, attempt, why_full(pool.limits, len(pool.waiting)))
+            self._turn_away(pool, attempt, why_full(pool.limits, len(pool.waiting)))
 
     def _attempt(
         self, pool: FunctionPool, request: InvokeRequest, waiter: Waiter, ids: tuple[str, str, str, str]
@@ -199,10 +203,19 @@ class Dispatcher:
         self._fail(attempt, None, "rejected", ErrorInfo(type=LOOP, message=text, kind="loop"))
         self._finish(attempt, None)
 
-    def _reject(self, pool: FunctionPool, attempt: Attempt, message: str) -> None:
-        error = ErrorInfo(type="Throttled", message=message, kind="throttled")
+    def _turn_away(self, pool: FunctionPool, attempt: Attempt, why: str) -> None:
+        if attempt.request.wire == WEBSOCKET and not pool.has_socket_room():
+            count = sum(worker.sockets for worker in pool.live())
+            message = f"{count} websockets are open, as many as its workers take: see `websockets`"
+            error = ErrorInfo(type="TooManyWebsockets", message=message, kind=SOCKETS_FULL)
+            self._reject(attempt, error, _SOCKET_RETRY_S)
+        else:
+            error = ErrorInfo(type="Throttled", message=why, kind="throttled")
+            self._reject(attempt, error, pool.retry_after_s())
+
+    def _reject(self, attempt: Attempt, error: ErrorInfo, retry_after_s: int) -> None:
         attempt.fail("rejected", error)
-        self._settle(attempt, None, pool.retry_after_s())
+        self._settle(attempt, None, retry_after_s)
         self._finish(attempt, None)
 
     def _settle(self, attempt: Attempt, worker: Worker | None, retry_after_s: int = 0) -> None:
@@ -318,7 +331,7 @@ class Dispatcher:
             return
         limit = pool.limits.max_workers
         waited = self._mono() - attempt.accepted_mono
-        self._reject(
+        self._turn_away(
             pool, attempt, f"no worker became free in {waited:.1f} s; all {limit} of its workers are busy"
         )
 

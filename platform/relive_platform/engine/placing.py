@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from relive_base.wire.messages import WEBSOCKET
+
 from relive_platform.engine.attempt import Attempt
 from relive_platform.engine.pace import AHEAD_SERVICE_S
 from relive_platform.engine.workers.life import BUSY
@@ -27,9 +29,10 @@ def service_worker(workers: Iterable[Worker], attempt: Attempt, *, idle: bool) -
     found = lagging = None
     room = 0
     for worker in workers:
+        free = worker.room_for(attempt)
         if (
             worker.state != BUSY
-            or worker.begun >= worker.capacity
+            or free <= 0
             or worker.retiring
             or worker.condemned
             or attempt.record.invocation_id in worker.attempts
@@ -37,16 +40,19 @@ def service_worker(workers: Iterable[Worker], attempt: Attempt, *, idle: bool) -
             continue
         if worker.lags:
             lagging = worker
-        elif worker.room > room:
-            found, room = worker, worker.room
+        elif free > room:
+            found, room = worker, free
     if found is None:
         return lagging if not idle else None
-    return None if idle and found.begun >= SPREAD else found
+    used = found.sockets if attempt.request.wire == WEBSOCKET else found.begun - found.sockets
+    return None if idle and used >= SPREAD else found
 
 
 def crowded(worker: Worker) -> bool:
     """Whether a worker of a service has little room left, or does not take what it is given."""
-    return worker.lags or worker.begun >= _CROWDED * worker.capacity
+    if worker.socket_capacity and worker.sockets >= _CROWDED * worker.socket_capacity:
+        return True
+    return worker.lags or worker.begun - worker.sockets >= _CROWDED * worker.capacity
 
 
 def fast_worker(workers: Iterable[Worker], attempt: Attempt, ahead_limit: float) -> Worker | None:

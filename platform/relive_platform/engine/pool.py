@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from relive_base.records import InvocationRecord
-from relive_base.wire.messages import Call, CallBegun, Done, FunctionSpec, InitFailed, Ready, Result
+from relive_base.wire.messages import (
+    WEBSOCKET,
+    Call,
+    CallBegun,
+    Done,
+    FunctionSpec,
+    InitFailed,
+    Ready,
+    Result,
+)
 from relive_runtime.adapters.table import BESIDE, GRPC
 
 from relive_platform.engine.attempt import FINISHED, Attempt
@@ -179,10 +188,20 @@ class FunctionPool:
             return True
         if self.limits.reserved and self.busy + len(self.waiting) >= self.limits.max_workers:
             return False
-        if not self.waiting.join(attempt):
+        socket = attempt.request.wire == WEBSOCKET
+        if (socket and not self.has_socket_room()) or not self.waiting.join(attempt):
             return False
+        if socket:
+            self._fork(1 - self.starting)  # none of those that are open ends soon
         self.scale()
         return True
+
+    def has_socket_room(self) -> bool:
+        """Whether a further websocket has a worker, or would get one."""
+        live = self.live()
+        if any(worker.socket_room > 0 for worker in live) or not all(one.socket_capacity for one in live):
+            return True  # those of no number of their own wait as all requests do
+        return self.starting > 0 or len(live) < self.limits.max_workers
 
     def take_back(self, worker: Worker) -> None:
         """Another worker gets what was sent ahead to one that takes longer than it used to."""
@@ -398,7 +417,7 @@ class FunctionPool:
 
     def _free(self, worker: Worker) -> None:
         worker.become(IDLE)
-        while self.waiting and worker.room and not worker.retiring and self._give_next(worker):
+        while self.waiting and self._has_room(worker) and not worker.retiring and self._give_next(worker):
             pass
         if worker.begun:
             return
@@ -429,9 +448,12 @@ class FunctionPool:
             worker.kill()
 
     def _give_next(self, worker: Worker) -> bool:
-        """Give it the first one that waits. False if there is none, or it still has another attempt at that
-        invocation."""
+        """Give it the first one that waits and that it has room for. False if there is none, or it still has
+        another attempt at that invocation."""
         attempt = self.waiting.next()
+        if attempt is not None and worker.socket_capacity and worker.room_for(attempt) <= 0:
+            self.waiting.rejoin([attempt])
+            attempt = self.waiting.first(lambda one: worker.room_for(one) > 0)
         if attempt is None:
             return False
         if attempt.record.invocation_id in worker.attempts:
@@ -449,9 +471,7 @@ class FunctionPool:
     def on_done(self, worker: Worker, attempt: Attempt, done: Done) -> None:
         result = attempt.result
         ok = result is not None and result.status == "ok"
-        if result is not None:
-            handler_s = (result.ended_ns - result.started_ns) / 1e9
-            self.pace.took(worker.ended_mono - attempt.began_mono, handler_s)
+        self._learn(worker, attempt)
         error = attempt.record.error
         if error is not None or worker.fingerprint:
             worker.fail(error.fingerprint if error is not None else "")
@@ -482,6 +502,13 @@ class FunctionPool:
             self._free(worker)
         if worker.attempts and not worker.begun:
             self.take_back(worker)  # it failed: the process begins nothing any more
+
+    def _learn(self, worker: Worker, attempt: Attempt) -> None:
+        """How long it took; how long a websocket was open says nothing."""
+        result = attempt.result
+        if result is not None and attempt.request.wire != WEBSOCKET:
+            handler_s = (result.ended_ns - result.started_ns) / 1e9
+            self.pace.took(worker.ended_mono - attempt.began_mono, handler_s)
 
     def on_saved(self, worker: Worker, attempt: Attempt) -> None:
         """A worker at its memory limit has told all there is, and waits if its code was stopped."""
@@ -537,10 +564,14 @@ class FunctionPool:
         if self._worn(worker, done) or not done.reusable or (result is not None and not result.reusable):
             worker.retire()  # once it has run dry
         elif self.serves:
-            while self.waiting and worker.room > 0 and self._give_next(worker):
+            while self.waiting and self._has_room(worker) and self._give_next(worker):
                 pass
         elif self.waiting and (worker.room or self.pace.ahead_limit):
             self._give_next(worker)
+
+    @staticmethod
+    def _has_room(worker: Worker) -> bool:
+        return worker.room > 0 or worker.socket_room > 0
 
     def on_skipped(self, worker: Worker, attempt: Attempt) -> None:
         """Too late for it: it waited behind a slow one. Another worker gets it, or the same one anew."""

@@ -40,6 +40,14 @@ class Waiting(deque[Attempt]):
             self._on_waited(attempt)
         return None
 
+    def first(self, fits: Callable[[Attempt], bool]) -> Attempt | None:
+        """The first one that `fits` leaves, past those that do not."""
+        for index, attempt in enumerate(self):
+            if fits(attempt) and not attempt.waiter.done():
+                del self[index]
+                return attempt
+        return None
+
     def expire(self, now_mono: float) -> None:
         """Those at the front that have waited for too long leave."""
         while self and self._too_long(self[0], now_mono):

@@ -468,6 +468,7 @@ class Registry:
             recording=config.recording,
             dependencies=installed.lock_hash,
             capacity=config.capacity,
+            websockets=config.websockets,
             interface=config.interface,
             idle_timeout_s=config.idle_timeout_s,
             stop_timeout_s=config.stop_timeout_s,

@@ -207,6 +207,7 @@ class _Worker:
                 own_tmp=self._reached.own_tmp,
                 wire=cast("ServiceAdapter", adapter).wire if self._serves else "",
                 capacity=cast("ServiceAdapter", adapter).capacity if self._serves else 1,
+                websockets=cast("ServiceAdapter", adapter).websockets if self._serves else False,
             )
         )
         profile = self._sampler.stop_init()

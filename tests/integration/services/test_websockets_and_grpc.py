@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -127,6 +128,8 @@ FUNCTIONS = """
 kind = "service"
 app = "echo:app"
 max_workers = 1
+capacity = 1
+websockets = 3
 timeout_s = 2
 [functions.rpc]
 kind = "grpc"
@@ -146,6 +149,10 @@ METHOD, STATUS = "t.SpanAttributes['rpc.method']", "t.SpanAttributes['rpc.grpc.s
 CALLS = """
 SELECT i.Status, i.ErrorType, i.ErrorFunction, i.HasScene, i.Logs, t.ParentSpanId, t.TraceId
 FROM invocations i JOIN otel_traces t ON t.SpanId = i.TriggerSpanId WHERE t.SpanKind = 'Server'
+"""
+SPAN = """
+SELECT StatusCode, SpanAttributes['error.type'], SpanAttributes['rpc.response.status_code']
+FROM otel_traces WHERE SpanKind = 'Server'
 """
 
 
@@ -257,6 +264,20 @@ async def test_the_time_limit_is_that_of_the_handshake(duplex: Duplex) -> None:
         assert await client.recv() == "still here"
 
 
+async def test_idle_websockets_leave_requests_their_places(duplex: Duplex) -> None:
+    """Given a worker for one request and three websockets, when three are open, I expect a request to be
+    served beside them, and a fourth handshake to get 503 with the time to come again."""
+    async with contextlib.AsyncExitStack() as stack:
+        for _ in range(3):
+            await stack.enter_async_context(websockets.connect(duplex.url))
+        assert (await duplex.served.http("GET", "/fn/echo/")).body == b"plain"
+        with pytest.raises(InvalidStatus) as caught:
+            await websockets.connect(duplex.url)
+        response = caught.value.response
+        assert (response.status_code, response.headers["retry-after"]) == (503, "5")
+        assert b"TooManyWebsockets" in response.body
+
+
 # ---------------------------------------------------------------- gRPC
 
 
@@ -298,24 +319,32 @@ async def test_what_the_server_is_at_fault_for_fails_however_it_was_said(
     duplex: Duplex, channel: grpc.aio.Channel
 ) -> None:
     """When nobody serves a method, a handler sets a status, or raises with one, or its message cannot be read
-    or written, I expect the client's status in the record, and a failure: UNIMPLEMENTED also is the type of the
-    server's span."""
-    wrong = [("No", b"", 12), ("Say", b"away", 14), ("Say", b"lost", 14), ("Read", b"a", 2), ("Write", b"a", 2)]
+    or written, I expect the client's status in the record, and a failure: UNIMPLEMENTED also is the type
+    of the server's span."""
+    wrong = [
+        ("No", b"", 12),
+        ("Say", b"away", 14),
+        ("Say", b"lost", 14),
+        ("Read", b"a", 2),
+        ("Write", b"a", 2),
+    ]
     for method, text, code in wrong:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await say(channel, text, method)
         assert caught.value.code().value[0] == code
-    found = {method: await duplex.calls(method, code) for method, code in (("No", 12), ("Read", 2), ("Write", 2))}
+    found = {
+        method: await duplex.calls(method, code) for method, code in (("No", 12), ("Read", 2), ("Write", 2))
+    }
     errors = {method: [row[:2] for row in rows] for method, rows in found.items()}
     assert errors["No"] == [("error", "RpcFailed")]
     assert errors["Read"] == errors["Write"] == [("error", "ValueError")]
     away = await duplex.calls("Say", 14, 2)
-    assert [row[:2] for row in away] == [("error", "RpcFailed"), ("error", "LookupError")]
-    span = (
-        "SELECT StatusCode, SpanAttributes['error.type'], SpanAttributes['rpc.response.status_code']"
-        f" FROM otel_traces WHERE SpanKind = 'Server' AND TraceId = '{found['No'][0][6]}'"
-    )
-    assert await duplex.rows(span, 1) == [("Error", "UNIMPLEMENTED", "UNIMPLEMENTED")]
+    assert sorted(row[1] for row in away) == ["LookupError", "RpcFailed"]
+    assert {row[0] for row in away} == {"error"}
+    trace_id = found["No"][0][6]
+    assert await duplex.rows(f"{SPAN} AND TraceId = '{trace_id}'", 1) == [
+        ("Error", "UNIMPLEMENTED", "UNIMPLEMENTED")
+    ]
 
 
 async def test_deadlines_of_the_function_and_of_the_client(duplex: Duplex, channel: grpc.aio.Channel) -> None:

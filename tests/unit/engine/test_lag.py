@@ -19,6 +19,7 @@ from relive_base.wire.messages import Invoke
 from relive_platform.engine.engine import Engine, EngineLimits
 from relive_platform.engine.invocation import InvokeRequest
 from relive_platform.engine.pool import PoolLimits
+from relive_platform.triggers.http.responses import status_of
 
 
 class Service:
@@ -28,20 +29,21 @@ class Service:
         self.time = SetTime()
         self.runtime = FakeRuntime()
         self.engine = Engine(Recorded(), folder, folder, AtOnce(), EngineLimits(), self.time.clock)
+        websockets = limits.pop("websockets", 0)
         wanted = PoolLimits(**({"waiting_workers": 0, "capacity": 10} | limits))
-        spec = spec_of(kind="service", capacity=wanted.capacity, timeout_s=60.0)
+        spec = spec_of(kind="service", capacity=wanted.capacity, timeout_s=60.0, websockets=websockets)
         self.pool = self.engine.deploy(spec, self.runtime, wanted)
 
-    def ask(self) -> Answers:
+    def ask(self, wire: str = "") -> Answers:
         """A request."""
         answers = Answers()
-        self.engine.dispatcher.begin(InvokeRequest(function="f"), answers)
+        self.engine.dispatcher.begin(InvokeRequest(function="f", wire=wire), answers)
         return answers
 
-    def ready(self, number: int = 0) -> FakeWorker:
+    def ready(self, number: int = 0, **told: Any) -> FakeWorker:
         """The worker with this number, once it has loaded the application."""
         fake = self.runtime.workers[number]
-        fake.gets_ready()
+        fake.gets_ready(**told)
         return fake
 
     def looked_at(self, seconds: float) -> None:
@@ -91,3 +93,47 @@ async def test_who_is_turned_away_is_told_when_to_come_again(tmp_path: Path) -> 
     service.time.passes(5.0)
     service.ask()
     assert service.ask().outcomes[0].retry_after_s == 35
+
+
+async def test_websockets_take_no_place_of_requests_and_are_refused_when_full(tmp_path: Path) -> None:
+    """Given a worker for one request and two websockets, when two are open, I expect a request to run beside
+    them at once and a second one to wait, a third websocket to get a worker of its own, and with no further
+    workers a refusal that says why and when to come again. How long they were open says nothing of
+    requests."""
+    service = Service(tmp_path, max_workers=2, capacity=1, websockets=2)
+    opened = [service.ask("websocket")]
+    first = service.ready(websockets=True)
+    opened += [service.ask("websocket"), service.ask(), service.ask()]
+    assert len(first.invoked()) == 3
+    service.time.passes(1.0)
+    attempts = service.engine.host.workers[first.worker_id].attempts
+    request = next(one for one in attempts.values() if not one.request.wire)
+    first.says(answer_of(request, done=True))
+    assert len(first.invoked()) == 4  # the request that waited; no websocket takes its place
+    service.ask("websocket")
+    second = service.ready(1, websockets=True)
+    service.ask("websocket")
+    assert len(second.invoked()) == 2
+    [refused] = service.ask("websocket").outcomes
+    assert (refused.record.status, refused.record.error and refused.record.error.type) == (
+        "rejected",
+        "TooManyWebsockets",
+    )
+    assert (refused.retry_after_s, status_of(refused.record)) == (5, 503)
+    before = service.pool.pace.service_s
+    service.time.passes(3_600.0)
+    first.says(answer_of(next(one for one in attempts.values() if one.request.wire), done=True))
+    assert service.pool.pace.service_s == before
+    assert service.ask("websocket").outcomes == []
+    assert len(first.invoked()) == 5
+
+
+async def test_requests_that_wait_behind_websockets_are_served(tmp_path: Path) -> None:
+    """Given websockets and requests that wait for a worker to start, when it has room for some of the
+    websockets only, I expect the requests behind the others to be served."""
+    service = Service(tmp_path, max_workers=1, capacity=2, websockets=1)
+    for wire in ("websocket", "websocket", "", ""):
+        service.ask(wire)
+    worker = service.ready(websockets=True)
+    assert len(worker.invoked()) == 3
+    assert [one.request.wire for one in service.pool.waiting] == ["websocket"]

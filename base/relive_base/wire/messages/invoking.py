@@ -77,6 +77,7 @@ class Ready(Frame, tag="ready"):
     own_tmp: bool = False  # whether its /tmp is its own
     capacity: int = 1  # attempts that it runs at once
     wire: str = ""  # the unix socket that it listens on for connections to be spliced to; "": none
+    websockets: bool = False  # whether it takes them, beside its `capacity` requests
 
 
 class InitFailed(Frame, tag="init_failed"):

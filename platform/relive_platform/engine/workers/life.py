@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import Final
 
+from relive_base.wire.messages import WEBSOCKET
+
 from relive_platform.engine.attempt import AHEAD, RUNNING, Attempt
 
 __all__ = [
@@ -54,14 +56,17 @@ class WorkerLife:
     """The state of a worker, and its attempts by their invocations' ids.
 
     `capacity` of them run at once. They come first in `attempts`, in the order in which they began; those
-    behind them were sent ahead, and begin in their order when one before them is done.
+    behind them were sent ahead, and begin in their order when one before them is done. Websockets stay open
+    for hours: where `socket_capacity` is not 0, that many are beside the `capacity` others.
     """
 
     def __init__(self, capacity: int = 1) -> None:
         self.state = STARTING
         self.capacity = capacity
+        self.socket_capacity = 0
         self.attempts: dict[str, Attempt] = {}
         self.begun = 0  # of them
+        self.sockets = 0  # of these, that are not counted in `capacity`
         self.wires = 0  # connections of clients that are joined to it
         self.lag_s = 0.0  # for so long it has left unread what it was sent: its event loop does not turn
         self._unread_since = 0.0
@@ -104,9 +109,10 @@ class WorkerLife:
             self.become(BUSY)
         self.adopt(attempt, now_mono)
 
-    def widen(self, capacity: int) -> None:
-        """It has told how many attempts it runs at once."""
+    def widen(self, capacity: int, sockets: int = 0) -> None:
+        """It has told how many attempts it runs at once, before it has any."""
         self.capacity = max(capacity, 1)
+        self.socket_capacity = max(sockets, 0)
 
     def become(self, state: str) -> None:
         """The one way from state to state. Raises WrongStep."""
@@ -125,35 +131,40 @@ class WorkerLife:
         invocation_id = attempt.record.invocation_id
         if invocation_id in attempts:
             raise WrongStep(f"a worker cannot have two attempts at {invocation_id}")
-        if self.begun >= self.capacity:
+        if self.room_for(attempt) <= 0:
             attempt.send_ahead(now_mono, wait_s)
             attempts[invocation_id] = attempt
             return False
         if self.state != BUSY:
             self.become(BUSY)
         attempt.begin(now_mono)
-        self.begun += 1
+        self._count(attempt, 1)
         self.began_mono = now_mono
         attempts[invocation_id] = attempt
         return True
 
+    def _count(self, attempt: Attempt, one: int) -> None:
+        self.begun += one
+        if self.socket_capacity and attempt.request.wire == WEBSOCKET:
+            self.sockets += one
+
     def adopt(self, attempt: Attempt, now_mono: float) -> None:
         """An attempt that waited for a worker has one that did not get ready, and fails with it."""
         attempt.begin(now_mono)
-        self.begun += 1
+        self._count(attempt, 1)
         self.began_mono = now_mono
         self.attempts[attempt.record.invocation_id] = attempt
 
     def drop(self, attempt: Attempt) -> None:
         """It has an attempt no more that it has begun, whatever became of it."""
         del self.attempts[attempt.record.invocation_id]
-        self.begun -= 1
+        self._count(attempt, -1)
 
     def finish(self, attempt: Attempt, now_mono: float) -> None:
         """An attempt is over: its worker has told all of it."""
         record = attempt.record
         del self.attempts[record.invocation_id]
-        self.begun -= 1
+        self._count(attempt, -1)
         large = record.event_bytes + record.result_bytes > LARGE_BYTES
         self.last = attempt.without_bodies() if large else attempt
         self.ended_mono = now_mono
@@ -161,9 +172,10 @@ class WorkerLife:
     def go_on(self, now_mono: float) -> None:
         """What was sent ahead begins, as far as there is room."""
         attempts = self.attempts
-        while self.begun < self.capacity and len(attempts) > self.begun:
-            next(islice(attempts.values(), self.begun, None)).begin(now_mono)
-            self.begun += 1
+        while self.room > 0 and len(attempts) > self.begun:
+            attempt = next(islice(attempts.values(), self.begun, None))
+            attempt.begin(now_mono)
+            self._count(attempt, 1)
             self.began_mono = now_mono
 
     def give_up_ahead(self) -> list[Attempt]:
@@ -182,7 +194,16 @@ class WorkerLife:
     @property
     def room(self) -> int:
         """How many more attempts would begin in it at once."""
-        return self.capacity - self.begun
+        return self.capacity - self.begun + self.sockets
+
+    @property
+    def socket_room(self) -> int:
+        """How many of these may be websockets."""
+        return self.socket_capacity - self.sockets if self.socket_capacity else self.room
+
+    def room_for(self, attempt: Attempt) -> int:
+        """How many more of this one's kind would begin in it at once."""
+        return self.socket_room if attempt.request.wire == WEBSOCKET else self.room
 
     def find(self, invocation_id: str) -> Attempt | None:
         """The attempt at an invocation, if it has begun it and there is more to come of it."""

@@ -33,7 +33,7 @@ from relive_base.wire.messages import (
     frame_kind,
 )
 from relive_base.wire.sink import BELL
-from relive_runtime.adapters.service.capacity import ASGI_CAPACITY
+from relive_runtime.adapters.service.capacity import ASGI_CAPACITY, ASGI_SOCKETS
 from relive_runtime.adapters.table import BESIDE
 from relive_runtime.worker.faults import FAULTS
 
@@ -407,7 +407,8 @@ class Worker(WorkerLife):
         self.ready = _ready.decode(payload)
         self.process.own_tmp = self.ready.own_tmp
         if self.serves:
-            self.widen(self.spec.capacity or min(self.ready.capacity, ASGI_CAPACITY))
+            sockets = (self.spec.websockets or ASGI_SOCKETS) if self.ready.websockets else 0
+            self.widen(self.spec.capacity or min(self.ready.capacity, ASGI_CAPACITY), sockets)
         self.owner.on_ready(self, self.ready)
 
     def _on_init_failed(self, payload: bytes) -> None:

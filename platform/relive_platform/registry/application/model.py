@@ -88,6 +88,7 @@ class FunctionConfig(msgspec.Struct, frozen=True, kw_only=True):
     resources: dict[str, Resource] = {}  # of its application, which it sees in its environment
     lambda_api: dict[str, Any] = {}  # what was given to Lambda's API of it, and means nothing here
     capacity: int = 0  # of a service; 0: by its interface
+    websockets: int = 0  # of an ASGI service; 0: the usual number
     interface: str = ""  # of a service: "asgi", "wsgi"; "": by what its application looks like
     idle_timeout_s: float = 300.0
     stop_timeout_s: float = 10.0

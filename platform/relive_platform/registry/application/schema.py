@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from relive_runtime.adapters.service.capacity import ASGI_CAPACITY, WSGI_CAPACITY
+from relive_runtime.adapters.service.capacity import ASGI_CAPACITY, ASGI_SOCKETS, WSGI_CAPACITY
 from relive_runtime.adapters.table import KINDS as HANDLER_KINDS
 
 from relive_platform.keys import Key
@@ -64,6 +64,13 @@ FUNCTION: Final[Mapping[str, Key]] = {
         f" {WSGI_CAPACITY} (WSGI, a thread each).",
         low=1,
         high=10_000,
+    ),
+    "websockets": Key(
+        "whole",
+        "Websockets that one worker of an ASGI service has open at once, beside its `capacity` requests."
+        f" Default: {ASGI_SOCKETS}.",
+        low=1,
+        high=100_000,
     ),
     "interface": Key(
         "text",

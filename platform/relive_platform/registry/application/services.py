@@ -12,7 +12,7 @@ from relive_platform.registry.application.lines import KeyPath
 __all__ = ["service_problems"]
 
 _OF_GRPC: Final = ("capacity", "stop_timeout_s")
-_OF_SERVICES: Final = ("app", "capacity", "interface", "idle_timeout_s", "stop_timeout_s")
+_OF_SERVICES: Final = ("app", "capacity", "websockets", "interface", "idle_timeout_s", "stop_timeout_s")
 
 
 def service_problems(table: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str, str]]:
@@ -27,6 +27,8 @@ def service_problems(table: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str, s
             yield (), "the function has no handler", "add handler: `module:attribute`, such as cart:handler"
         yield from _grpc_problems(table)
         return
+    if table.get("interface") == "wsgi" and "websockets" in table:
+        yield ("websockets",), "websockets is for ASGI services: WSGI has none", "leave websockets out"
     if "app" in table and "handler" in table:
         yield ("handler",), "app and handler both name the application", "leave handler out"
     if "app" not in table and "handler" not in table:

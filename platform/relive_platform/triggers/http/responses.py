@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from relive_base.records import InvocationRecord
 from relive_base.wire.messages import ErrorInfo, Result, StreamHead
 
+from relive_platform.engine.dispatcher import SOCKETS_FULL
 from relive_platform.engine.invocation import Outcome
 
 __all__ = [
@@ -59,6 +60,7 @@ _GENERIC: Final = {
     504: ("Timeout", "the function took too long"),
 }
 """What a client is told of a failure that is none of its business."""
+_FULL: Final = ("TooManyWebsockets", "the function has as many websockets open as it takes")
 
 
 class BadHeader(ValueError):
@@ -70,6 +72,8 @@ def status_of(record: InvocationRecord) -> int:
     by_status = {"rejected": 429, "timeout": 504, "crash": 502, "memory": 502, "cancelled": 503}
     by_kind = {"bad_result": 502, "bad_event": 400}
     kind = record.error.kind if record.error is not None else ""
+    if kind == SOCKETS_FULL:
+        return 503
     return by_status.get(record.status) or by_kind.get(kind, 500)
 
 
@@ -164,7 +168,7 @@ def error_response(
     status = status or status_of(record)
     kind, message = error.type, error.message
     if not details and error.kind != "bad_event":  # there the client reads of its own event only
-        kind, message = _GENERIC.get(status, _GENERIC[500])
+        kind, message = _FULL if error.kind == SOCKETS_FULL else _GENERIC.get(status, _GENERIC[500])
     detail = {
         "type": kind,
         "message": message,

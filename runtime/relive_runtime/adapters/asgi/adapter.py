@@ -52,6 +52,7 @@ class AsgiAdapter:
     """One per worker. The application starts as this is made."""
 
     wire = ""
+    websockets = True
 
     def __init__(self, application: Callable[..., Any], spec: FunctionSpec) -> None:
         self.application = _single(application)

@@ -38,6 +38,8 @@ class GrpcAdapter:
     """One per worker. The application's server starts as this is made; what it serves is recorded once the
     worker serves."""
 
+    websockets = False
+
     def __init__(self, loaded: Loaded) -> None:
         self._spec = spec = loaded.spec
         with originals():

@@ -33,6 +33,10 @@ class ServiceAdapter(Protocol):
         """How many of them at once."""
 
     @property
+    def websockets(self) -> bool:
+        """Whether it takes some, beside those."""
+
+    @property
     def wire(self) -> str:
         """The port where it listens for connections that are joined to it; "" if it does not."""
 

@@ -29,6 +29,7 @@ class WsgiAdapter:
     """One per worker. Threads are made as they are needed, `capacity` at most."""
 
     wire = ""
+    websockets = False
 
     def __init__(self, application: Callable[..., Any], spec: FunctionSpec) -> None:
         self._application = application
