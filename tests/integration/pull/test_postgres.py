@@ -13,6 +13,7 @@ from relive_platform.triggers.pull.postgres import connector
 from relive_platform.triggers.pull.postgres.config import PostgresTrigger
 from relive_platform.triggers.pull.postgres.connector import ChangesConnector
 from relive_platform.triggers.pull.postgres.outbox import OutboxConnector
+from signal_clients import queries_postgres, with_signals
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -281,3 +282,11 @@ async def test_rows_of_an_outbox_are_events_and_are_deleted(
         assert rows[0]["key"] == {"id": 1}
         await rig.until(lambda: database.execute("SELECT count(*) FROM outbox").fetchone()[0] == 0)
         assert not await rig.lease()
+
+
+@pytest.mark.parametrize("threads", [False, True], ids=["restarted", "interrupted"])
+def test_a_client_gets_the_same_under_the_samplers_signals(server: ForeignServer, threads: bool) -> None:
+    expected = queries_postgres(server.url)
+    found, looks = with_signals(lambda: queries_postgres(server.url), threads)
+    assert found == expected
+    assert looks

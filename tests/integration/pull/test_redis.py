@@ -11,6 +11,7 @@ from pull_rig import lose_an_ack, rigged
 from pull_servers import ForeignServer, Redis, running
 from relive_platform.triggers.pull.redis.config import RedisTrigger
 from relive_platform.triggers.pull.redis.connector import RedisConnector
+from signal_clients import queries_redis, with_signals
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -130,3 +131,11 @@ async def test_an_entry_that_is_too_large_for_an_event_comes_without_its_fields(
         assert records[1]["omitted"]["bytes"] > 50_000
         await rig.until(lambda: redis.xinfo_groups("f")[0]["pending"] == 0)
         assert rig.state().omitted == 1
+
+
+@pytest.mark.parametrize("threads", [False, True], ids=["restarted", "interrupted"])
+def test_a_client_gets_the_same_under_the_samplers_signals(server: ForeignServer, threads: bool) -> None:
+    expected = queries_redis(server.url)
+    found, looks = with_signals(lambda: queries_redis(server.url), threads)
+    assert found == expected
+    assert looks
