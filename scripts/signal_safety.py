@@ -3,9 +3,9 @@
     pip install gevent
     python scripts/signal_safety.py [ROUNDS]
 
-PostgreSQL and Redis are those of Debian (scripts/install_servers.sh). A look is due every half millisecond, four
-times as often as by default; "interrupted" is `profile_threads = true`, with which system calls do not restart.
-Ends with 1 if a result differs.
+PostgreSQL and Redis are those of Debian (scripts/install_servers.sh). A look is due every half millisecond,
+four times as often as by default; "interrupted" is `profile_threads = true`, with which system calls do not
+restart. Ends with 1 if a result differs.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Work of real clients that blocks in system calls and in native code: the same result is expected whether the
-sampler's signals come or not.
+"""Work of real clients that blocks in system calls and in native code: the same result is expected whether
+the sampler's signals come or not.
 
 Each function takes the folder for its files, or the URL of its server, and answers something that depends on
 no time.
@@ -30,8 +30,8 @@ PAUSE_S = 0.01
 
 
 def with_signals(work: Callable[[], Any], threads: bool) -> tuple[Any, int]:
-    """The result of `work` while a look is due every half millisecond, and how many there were. `threads`: system
-    calls do not restart."""
+    """The result of `work` while a look is due every half millisecond, and how many there were. `threads`:
+    system calls do not restart."""
     outlook = WorkerOutlook(SimpleNamespace(own_span=lambda context=None: ""), threads)  # type: ignore[arg-type]
     # On the real clock: signals are wanted that meet code that waits.
     sampler = Sampler(limits=OFTEN, outlook=outlook, cpu_timer_factory=lambda signum: None)
