@@ -74,6 +74,11 @@ async def app(scope, receive, send):
         except LookupError:
             log.exception("answered all the same")
         await answer(send, b"sorry", 503)
+    elif path == "/handled":
+        try:
+            raise LookupError(query["sku"])
+        except LookupError:
+            await answer(send, b"sorry", int(query["status"]))
     elif path == "/forever":
         order = query["order"]
         await asyncio.sleep(3600)
@@ -187,6 +192,13 @@ def web(environ, start_response):
             yield b"last"
         start_response("200 OK", [("content-type", "text/plain")])
         return parts()
+    elif path == "/handled":
+        try:
+            raise LookupError(query["sku"])
+        except LookupError:
+            found = sys.exc_info()
+        start_response(query["status"] + " Told", [("content-type", "text/plain")], found)
+        return [b"sorry"]
     elif path == "/length":
         start_response("200 OK", [("content-type", "text/plain")])
         return [str(len(environ["wsgi.input"].read())).encode()]

@@ -122,6 +122,20 @@ async def test_an_exception_that_is_answered_for_is_the_failure(services: Served
     assert (await invocation(services, answer))[:2] == ("error", "LookupError")
 
 
+async def test_what_is_handled_while_a_500_is_answered_is_the_failure(services: Served) -> None:
+    # When applications answer 500 for an exception that nobody logs, as unknown frameworks do
+    for function in ("shop", "web"):
+        failed = await services.http("GET", f"/fn/{function}/handled?sku=ink&status=500")
+        told = await services.http("GET", f"/fn/{function}/handled?sku=ink&status=404")
+
+        # I expect their own answers, and the exception with its frames as the failure of the first one only
+        assert (failed.status, failed.body, told.status) == (500, b"sorry", 404)
+        assert (await invocation(services, failed))[:2] == ("error", "LookupError")
+        frames = (await scene_of(services, failed)).exceptions[0].frames
+        assert "ink" in str(frames[-1].locals)
+        assert (await invocation(services, told))[0] == "ok"
+
+
 async def test_time_limits_end_one_request_wherever_it_stands(services: Served) -> None:
     # Given a service whose requests may take half a second
     # When one waits for longer, and one computes

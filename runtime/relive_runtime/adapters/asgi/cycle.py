@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable, MutableMapping
 from typing import Any, Final, Protocol
 
@@ -197,6 +198,8 @@ class HttpCycle:
         self._status = int(message["status"])
         if headers or self._status != _OK:
             check_head(self._status, headers)
+        if self._status >= _INTERNAL_ERROR:
+            self._server.desk.gives_up(self.attempt, sys.exc_info()[1])
         self._headers, self._type, self._length = headers, kind, length
         self._bodiless = self._bodiless or self._status in _BODILESS
         self._phase = _HEAD

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from collections.abc import Callable, Iterable
 from typing import Any, Final, Protocol
 
@@ -23,6 +24,7 @@ WINDOW_BYTES: Final = 262_144
 """So much is on its way to the client at most; then the application waits for it."""
 _WHOLE_BYTES: Final = 262_144
 _OK: Final = 200
+_INTERNAL_ERROR: Final = 500
 _TYPE: Final = "content-type"
 _BODILESS: Final = (204, 304)
 
@@ -96,6 +98,7 @@ class WsgiRequest:
     def _start(
         self, status: str, headers: list[tuple[str, str]], exc_info: Any = None, /
     ) -> Callable[[bytes], object]:
+        error = exc_info[1] if exc_info is not None else None
         if exc_info is not None:
             try:
                 if self._begun:
@@ -118,6 +121,9 @@ class WsgiRequest:
         check_head(number, kept)
         if self._type:
             check_head(_OK, ((_TYPE, self._type),))
+        if number >= _INTERNAL_ERROR:
+            self._desk.gives_up(self.attempt, sys.exc_info()[1] if error is None else error)
+        error = None  # it knows this frame
         self._headers = kept
         self._status = number
         self._bodiless = self._request.method == "HEAD" or self._status in _BODILESS

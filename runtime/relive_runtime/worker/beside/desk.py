@@ -14,7 +14,7 @@ from typing import Any, Final, NoReturn
 from relive_base.wire.messages import AnyFrame, Frame, FunctionSpec, Invoke, Scene, StreamHead, StreamPart
 from relive_base.wire.sink import FrameSink
 from relive_profiler.record import BesideSampler
-from relive_tracer.record import Telemetry
+from relive_tracer.record import HANDLED, Telemetry
 
 from relive_runtime.adapters.base import Answer
 from relive_runtime.adapters.http.framework_errors import FrameworkErrors
@@ -208,6 +208,13 @@ class Desk:
             self._outside.leave(attempt.recorded)
         if not self._attempts:
             self._sink.watched = False
+
+    @staticmethod
+    def gives_up(attempt: BesideAttempt, error: BaseException | None) -> None:
+        """It answers that it has failed, while `error`, if any, is handled: whatever the framework."""
+        noticed = attempt.state.noticed if attempt.state is not None else None
+        if noticed is not None:
+            noticed.note(error, HANDLED)
 
     def cancel(self, invocation_id: str) -> None:
         """Somebody wants it to end."""
