@@ -90,6 +90,14 @@ class Settings:
         " that can be.",
         low=0,
     )
+    gateway_silence_s: float = _set(
+        10.0,
+        "A gateway beside the server that says nothing for so long, because it hangs or was stopped, is ended"
+        " and started again.",
+        unit="s",
+        low=1,
+        high=3_600,
+    )
     api: str = _set(
         "", "Address of the control API. Empty: the unix socket `run/api.sock` in the home.", unit="address"
     )

@@ -106,10 +106,10 @@ async def _spread(serving: Served, clients: list[_Client], path: str) -> dict[in
 
 
 @asynccontextmanager
-async def _two(tmp_path: Path) -> AsyncIterator[tuple[Served, list[_Client]]]:
+async def _two(tmp_path: Path, **settings: float) -> AsyncIterator[tuple[Served, list[_Client]]]:
     """Two gateways that run all they can, and eight connections."""
     async with served(
-        tmp_path / "home", gateways=2, gateway_rate=0, waiting_workers=1, with_api=True
+        tmp_path / "home", gateways=2, gateway_rate=0, waiting_workers=1, with_api=True, **settings
     ) as serving:
         await serving.deploy(_app(tmp_path / "app"))
         clients = [await _Client.of(serving) for _ in range(8)]
@@ -205,7 +205,7 @@ def _print_basket(call: RemoteDebugCall) -> str:
 async def test_a_gateway_that_is_killed_costs_its_own_requests_and_limits_and_deploys_hold(
     tmp_path: Path,
 ) -> None:
-    async with _two(tmp_path) as (serving, clients):
+    async with _two(tmp_path, gateway_silence_s=1.5) as (serving, clients):
         side = serving.server.gateways.sides[0]
         # Given a function of two workers, more requests than that, and connections of both processes
         await _spread(serving, clients, "/fn/slow/")
@@ -266,6 +266,17 @@ async def test_a_gateway_that_is_killed_costs_its_own_requests_and_limits_and_de
             "SELECT count() FROM invocations WHERE Function = 'where' AND Version = 2"
         )
         assert kept >= versions.count(2)
+        # When a gateway is stopped
+        stopped = side.pid
+        os.kill(stopped, signal.SIGSTOP)
+        # I expect new connections to be the server's, and the gateway to be replaced
+        await serving.until(lambda: not side.answers)
+        assert "nothing" in serving.server.gateways.describe()["gateway 2"]["state"] or side.pid != stopped
+        later = await _Client.of(serving)
+        assert (await later.get("/fn/where/")).status == 200
+        await serving.until(lambda: side.answers and side.pid != stopped)
+        assert side.restarts == 2
+        later.close()
         for client in fresh:
             client.close()
 

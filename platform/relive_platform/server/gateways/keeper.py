@@ -144,6 +144,8 @@ class Gateways:
         elsewhere = sum(side.load.connections for side in self.sides if side.load is not None)
         self._server.listener.limits = replace(limits, connections=max(limits.connections - elsewhere, 1))
         self._follow()
+        for side in self.sides:
+            side.look(_TICK_S, self._server.settings.gateway_silence_s)
         self.lending.tick()
         self._timer = asyncio.get_running_loop().call_later(_TICK_S, self._tick)
 
@@ -162,7 +164,7 @@ class Gateways:
     # ------------------------------------------------------------ sockets
 
     def _give(self, descriptor: int, data: bytes) -> None:
-        ready = [side for side in self.sides if side.load is not None]
+        ready = [side for side in self.sides if side.load is not None and side.answers]
         if not ready:
             self._spawn(self._server.listener.take_in(descriptor, data))
             return
@@ -266,7 +268,7 @@ class Gateways:
         """How each stands, by its name."""
         return {
             f"gateway {side.number}": {
-                "state": "ok" if side.load is not None else "starting",
+                "state": _state(side),
                 "restarts": side.restarts,
                 **_described(side.load),
             }
@@ -290,7 +292,7 @@ class Gateways:
             except Gone:
                 return None
 
-        answers = await asyncio.gather(*(one(side) for side in self._ready))
+        answers = await asyncio.gather(*(one(side) for side in self._ready if side.answers))
         return [answer for answer in answers if answer is not None]
 
     async def cancel(self, ident: str) -> Cancelled | None:
@@ -393,6 +395,12 @@ class Gateways:
         if self._timer is not None:
             self._timer.cancel()
         await asyncio.gather(*(side.close() for side in self.sides))
+
+
+def _state(side: SideGateway) -> str:
+    if side.load is None:
+        return "starting"
+    return "ok" if side.answers else f"has said nothing for {side.silent_s:.0f} s"
 
 
 def _described(load: Load | None) -> dict[str, Any]:

@@ -23,6 +23,10 @@ __all__ = ["SideGateway"]
 _BACKOFF_S: Final = (0.1, 0.5, 2.0, 5.0, 15.0)
 _STABLE_S: Final = 30.0
 _END_S: Final = 10.0
+_START_S: Final = 60.0
+"""A process may take so long to start, whatever its silence is limited to."""
+_SILENT_S: Final = 1.0
+"""It tells how it stands ten times a second: one that is silent for so long gets nothing new."""
 _load: Final = msgspec.msgpack.Decoder(Load)
 _log = logging.getLogger(__name__)
 
@@ -49,6 +53,7 @@ class SideGateway:
         self.ready = False
         self.restarts = 0
         self.ended = 0  # invocations of its processes before this one
+        self.silent_s = 0.0  # since it has told how it stands, as far as the server has looked
         self.load: Load | None = None
         self.channel = Channel({}, {}, lambda: None)
         self._descriptors: Descriptors | None = None
@@ -61,6 +66,7 @@ class SideGateway:
         self._changed = changed
         self._closing = False
         self._begun_at = 0.0
+        self._given_up = 0  # the run that was silent for too long
         self._quick = 0  # ends soon after the start, in a row
         self.given = 0  # connections since its last load
 
@@ -68,6 +74,7 @@ class SideGateway:
         """Start its process. Raises OSError."""
         loop = asyncio.get_running_loop()
         self.run = time.time_ns()
+        self.silent_s = 0.0
         self._begun_at = time.monotonic()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         our_sockets, their_sockets = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -91,11 +98,34 @@ class SideGateway:
 
     def _is_ready(self, _body: bytes) -> None:
         self.ready = True
+        self.silent_s = 0.0
         self._changed(self)
 
     def _take_load(self, body: bytes) -> None:
         self.load = _load.decode(body)
         self.given = 0
+        self.silent_s = 0.0
+
+    @property
+    def answers(self) -> bool:
+        """Whether it is ready, and has told so just now."""
+        return self.ready and self.silent_s < _SILENT_S
+
+    def look(self, passed_s: float, limit_s: float) -> None:
+        """Now and then. `passed_s`: in which the server has heard whatever there was; so what the server
+        itself was busy for is no silence of this one. After `limit_s` of that its process is ended, if it
+        hangs or was stopped."""
+        if not self.pid or self._given_up == self.run:
+            return
+        self.silent_s += passed_s
+        if self.silent_s > (limit_s if self.ready else max(limit_s, _START_S)):
+            self._given_up = self.run
+            _log.error(
+                "gateway %d (pid %d) has said nothing for %.1f s: it hangs or was stopped, and is ended; what it"
+                " ran is recorded as lost (RELIVE_GATEWAY_SILENCE_S: %g)",
+                *(self.number, self.pid, self.silent_s, limit_s),
+            )
+            self.kill()
 
     def _lost(self) -> None:
         """Its process has ended."""
@@ -165,7 +195,7 @@ class SideGateway:
     async def drain(self, timeout_s: float) -> None:
         """Take no new requests, and finish those that run."""
         self._closing = True
-        if self.ready:
+        if self.answers:
             try:
                 await self.channel.ask("drain", timeout_s, timeout_s + _END_S)
             except Gone as error:
@@ -174,7 +204,7 @@ class SideGateway:
     async def close(self) -> None:
         """End it."""
         self._closing = True
-        if self.ready:
+        if self.answers:
             try:
                 await self.channel.ask("close", None, 3 * _END_S)
             except Gone as error:
