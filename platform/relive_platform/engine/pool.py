@@ -143,6 +143,7 @@ class FunctionPool:
         self.in_service = False  # events that name no version are its own
         self._came = False  # an event, since it was looked at last
         self.arrived = 0  # events
+        self.by_http = 0  # of these, requests that any process with the function could have taken
         self._invoked = False  # by an event, ever
         self._used = False  # invoked or deployed since this server has it
         self._last_busy = self._mono()
@@ -172,6 +173,9 @@ class FunctionPool:
         """Run it now or let it wait. False: too many wait already."""
         self.active = self._came = True
         self.arrived += 1
+        request = attempt.request
+        if request.http is not None and not request.event_id and not request.qualifier:
+            self.by_http += 1
         if self.serves:
             worker = service_worker(self.workers, attempt, idle=bool(self.idle))
         elif self.pace.ahead_limit and not self.draining:

@@ -2,7 +2,8 @@
 
 The server runs everything by itself, as if it were alone. A function that is busy is lent: each gateway gets
 a part of the workers that it may have, and connections whose requests are for it. What a function may have in
-all is never exceeded: a gateway gets a worker once the one that it takes the place of has ended.
+all is never exceeded: a gateway gets a worker once the one that it takes the place of has ended. Calls of
+other functions, queues and AWS's API are the server's own: requests over HTTP alone make a function busy.
 """
 
 from __future__ import annotations
@@ -36,17 +37,21 @@ class Borrower(Protocol):
 
 @dataclass(slots=True)
 class _Lent:
-    """A function that may be lent. `most`: workers that it may have; `granted`: by gateway."""
+    """A function that may be lent. `most`: workers that it may have; `granted`: by gateway; `by_http`,
+    `arrived`: of the server's pool, when it was looked at last."""
 
     pool: FunctionPool
     most: int
     needs: list[Need]
     granted: list[int]
+    by_http: int
     arrived: int
-    came: int = 0  # in the last tenth of a second
+    came: int = 0  # over HTTP, in the last tenth of a second
     rate: float = 0.0
     busy: bool = False
     busy_at: float = 0.0
+    came_at: float = 0.0  # the last of these
+    others_at: float = 0.0  # the last event that only the server can take
 
 
 @dataclass(slots=True)
@@ -81,9 +86,10 @@ class Lending:
             most = pool.limits.max_workers
             if known is None or known.pool is not pool:
                 needs = [Need() for _ in range(len(self.borrowers) + 1)]
-                new = _Lent(pool, most, needs, [0] * len(self.borrowers), pool.arrived)
+                new = _Lent(pool, most, needs, [0] * len(self.borrowers), pool.by_http, pool.arrived)
                 if known is not None:  # of the version before
                     new.rate, new.busy, new.busy_at = known.rate, known.busy, known.busy_at
+                    new.came_at, new.others_at = known.came_at, known.others_at
                 known = new
             known.most = most
             known.needs[0].floor = max(pool.limits.provisioned, 1)
@@ -124,7 +130,10 @@ class Lending:
     def _look(self, lent: _Lent, name: str, passed: float, now: float) -> None:
         """How busy it is, and what each process could use."""
         pool = lent.pool
-        came, lent.arrived = pool.arrived - lent.arrived, pool.arrived
+        came, lent.by_http = pool.by_http - lent.by_http, pool.by_http
+        arrived, lent.arrived = pool.arrived - lent.arrived, pool.arrived
+        if arrived > came:
+            lent.others_at = now
         lent.needs[0].seen.append(pool.busy + len(pool.waiting))
         for index, borrower in enumerate(self.borrowers):
             wanted = 0
@@ -134,6 +143,8 @@ class Lending:
                     came += one.arrived
             lent.needs[index + 1].seen.append(wanted)
         lent.came = came
+        if came:
+            lent.came_at = now
         lent.rate += (came / passed - lent.rate) * _SMOOTH
         if lent.rate >= self.rate:
             lent.busy, lent.busy_at = True, now
@@ -157,7 +168,8 @@ class Lending:
     def _share(self, lent: _Lent, name: str, grants: list[list[Grant]], now: float) -> None:
         pool = lent.pool
         up = [index for index, borrower in enumerate(self.borrowers) if borrower.load is not None]
-        alone = not lent.busy or pool.is_watched or now < self._crowded_until
+        elsewhere = lent.others_at - lent.came_at > _COOL_S  # no gateway would have anything to do
+        alone = not lent.busy or elsewhere or pool.is_watched or now < self._crowded_until
         parts = [lent.most]
         if up and not alone:
             parts = shares(lent.most, [lent.needs[0], *(lent.needs[index + 1] for index in up)])

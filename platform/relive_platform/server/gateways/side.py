@@ -121,8 +121,8 @@ class SideGateway:
         if self.silent_s > (limit_s if self.ready else max(limit_s, _START_S)):
             self._given_up = self.run
             _log.error(
-                "gateway %d (pid %d) has said nothing for %.1f s: it hangs or was stopped, and is ended; what it"
-                " ran is recorded as lost (RELIVE_GATEWAY_SILENCE_S: %g)",
+                "gateway %d (pid %d) has said nothing for %.1f s: it hangs or was stopped, and is ended; what"
+                " it ran is recorded as lost (RELIVE_GATEWAY_SILENCE_S: %g)",
                 *(self.number, self.pid, self.silent_s, limit_s),
             )
             self.kill()
