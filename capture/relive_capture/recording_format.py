@@ -16,6 +16,7 @@ __all__ = [
     "SCHEMA",
     "Body",
     "Failure",
+    "GivenAnswer",
     "PlaybackReport",
     "RawCall",
     "RecordedCall",
@@ -23,6 +24,8 @@ __all__ = [
     "ReplayInput",
     "ReplayNotes",
     "Seeds",
+    "Watched",
+    "WatchedPlace",
 ]
 
 SCHEMA: Final = 1
@@ -150,6 +153,40 @@ class Recording(msgspec.Struct, kw_only=True):
     http: bool = True  # False: the recording is off for this function
 
 
+class GivenAnswer(msgspec.Struct, omit_defaults=True):
+    """What somebody says that a call is answered which the recording has no answer to. `name`: the function
+    that is called, the URL, or method and URL."""
+
+    name: str
+    body: bytes = b""  # JSON
+
+
+class WatchedPlace(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """A frame of the recorded failure, in the code that a replay runs: the lines `first` to `last` are the
+    statement in which it stood, or what stands in its place (none if `last` is before `first`).
+
+    `entry`, `hit`: it was in the function's n-th frame, and there the n-th time at these lines. `once`: they
+    are in no loop."""
+
+    file: str
+    function: str
+    first: int
+    last: int
+    entry: int = 1
+    hit: int = 1
+    once: bool = False
+
+
+class Watched(msgspec.Struct, omit_defaults=True):
+    """What became of it: how many frames its function had, whether the one that is meant left the lines
+    without an exception, and which frame went up with one from there last, and at which time."""
+
+    entries: int = 0
+    left: bool = False
+    raised_entry: int = 0
+    raised_hit: int = 0
+
+
 class ReplayInput(msgspec.Struct, kw_only=True):
     """What a replay's worker plays back."""
 
@@ -161,6 +198,8 @@ class ReplayInput(msgspec.Struct, kw_only=True):
     paced: bool = False  # calls take as long as they took
     travel: bool = False  # on a virtual clock, so that each run goes the same way
     timeout_s: float = 0.0  # of such a run, on its clock
+    answers: list[GivenAnswer] = []  # for calls that the recording has no answer to
+    watched: list[WatchedPlace] = []
 
 
 class PlaybackReport(msgspec.Struct, omit_defaults=True, kw_only=True):
@@ -174,3 +213,5 @@ class PlaybackReport(msgspec.Struct, omit_defaults=True, kw_only=True):
     drawn: int = 0  # bytes of os.urandom beyond the recorded ones
     clock: str = ""  # why the clock could not be moved
     globals: dict[str, str] = {}  # as ReplayNotes.globals, before the invocation
+    given: list[str] = []  # calls that got an answer which somebody has given
+    watched: list[Watched] = []  # of each place that was watched

@@ -204,6 +204,33 @@ def test_mended_code_that_runs_on_to_a_new_call_is_no_other_failure(lab: Lab) ->
     assert "without the recorded failure; --live lets it be made" in done.stdout
 
 
+def test_mended_code_that_fails_later_is_past_the_failing_line(lab: Lab) -> None:
+    # Given code that is mended, and now goes on to ask another function
+    mended = SOURCE.replace('answer["price"] * count', '(answer["price"] or 0) * count').replace(
+        '    return total(get("/chunked"), event["count"])',
+        """    import relive
+    found = total(get("/chunked"), event["count"])
+    return relive.invoke("doubled", {"number": found})["double"]""",
+    )
+    folder = application(lab.home, lab.shop, mended)
+
+    # I expect the replay to say that it has got past the failing line, and how to answer the call
+    again = lab.replay("prices", "--code", str(folder))
+    assert (again["outcome"], again["counts"]["past"]) == ("past", 1)
+    assert again["runs"][0]["calls"]["missing"] == ["CALL doubled"]
+    done = lab.home.run("replay", lab.failed["prices"], "--code", str(folder), check=False)
+    assert done.returncode == 1
+    assert done.stdout.startswith("✖ past the failing line  prices")
+    assert "to answer it yourself: --answer doubled=JSON" in done.stdout
+
+    # ... and to pass once it is answered, by a file, too
+    answer = lab.home.home / "answer.json"
+    answer.write_text('{"double": 12}')
+    again = lab.replay("prices", "--code", str(folder), "--answer", f"doubled=@{answer}")
+    assert (again["outcome"], again["runs"][0]["result"]) == ("passed", 12)
+    assert again["runs"][0]["calls"] == {"answered": 3, "given": ["CALL doubled"]}
+
+
 def test_chance_and_the_clock_repeat(lab: Lab) -> None:
     again = lab.replay("chance", "--times", "3")
 

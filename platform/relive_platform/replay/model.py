@@ -7,12 +7,13 @@ from typing import Any, Final
 import msgspec
 from relive_capture.recording_format import PlaybackReport
 
-__all__ = ["OTHER", "PASSED", "SAME", "UNRECORDED", "Difference", "ReplayOutcome", "ReplayRun"]
+__all__ = ["OTHER", "PASSED", "PAST", "SAME", "UNRECORDED", "Difference", "ReplayOutcome", "ReplayRun"]
 
 SAME: Final = "same"
 OTHER: Final = "other"
 PASSED: Final = "passed"
 UNRECORDED: Final = "unrecorded"
+PAST: Final = "past"
 
 
 class Difference(msgspec.Struct, omit_defaults=True):
@@ -25,8 +26,9 @@ class Difference(msgspec.Struct, omit_defaults=True):
 
 
 class ReplayRun(msgspec.Struct, kw_only=True):
-    """One run. `outcome`: "same" (its fingerprint is the recorded one), "other", "passed", or "unrecorded":
-    it came to a call that the scene has no answer to."""
+    """One run. `outcome`: "same" (its fingerprint is the recorded one), "passed", "past" (it left the
+    recorded failing line without that failure, and failed later), "unrecorded" (it came to a call that the
+    scene has no answer to), or "other"."""
 
     outcome: str
     seconds: float
@@ -63,15 +65,16 @@ class ReplayOutcome(msgspec.Struct, kw_only=True):
 
     @property
     def outcome(self) -> str:
-        """ "same", "other", "passed", "unrecorded" or "mixed"."""
+        """ "same", "other", "passed", "past", "unrecorded" or "mixed"."""
         found = {run.outcome for run in self.runs}
         return found.pop() if len(found) == 1 else "mixed"
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many runs came to which outcome."""
+        """How many runs came to which outcome; "past" only if any did."""
         outcomes = [run.outcome for run in self.runs]
-        return {name: outcomes.count(name) for name in (SAME, OTHER, PASSED, UNRECORDED)}
+        names = (SAME, OTHER, PASSED, UNRECORDED, *((PAST,) if PAST in outcomes else ()))
+        return {name: outcomes.count(name) for name in names}
 
     @property
     def seconds(self) -> float:

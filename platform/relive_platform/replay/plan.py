@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,7 +13,7 @@ import msgspec
 from relive_base.parts import Why
 from relive_base.wire.messages import FunctionSpec, HttpRequest
 from relive_capture.explore.scene import SceneFile
-from relive_capture.recording_format import ReplayInput, ReplayNotes, Seeds
+from relive_capture.recording_format import GivenAnswer, ReplayInput, ReplayNotes, Seeds, WatchedPlace
 from relive_runtime.adapters.table import BESIDE, has_python
 
 from relive_platform.engine.invocation import InvokeRequest
@@ -26,7 +27,7 @@ from relive_platform.registry.storage import VersionTable
 from relive_platform.replay.errors import ReplayError
 from relive_platform.replay.pacing import about_time
 
-__all__ = ["Plan", "make_plan"]
+__all__ = ["Plan", "make_plan", "watching"]
 
 _CALLS: Final = 2_000  # ten times what a worker keeps
 _SCRIPT_BYTES: Final = 32 * 1_048_576
@@ -42,6 +43,7 @@ class Plan:
     """Everything a worker needs. `code`: what is run, in words; `notes`: what the reader should know."""
 
     spec: FunctionSpec
+    script: ReplayInput
     zygote: ZygoteKey
     request: InvokeRequest
     code: str
@@ -65,10 +67,10 @@ def make_plan(
     scratch: Path,
     trust: bool = False,
     travel: bool = False,
+    answers: Sequence[GivenAnswer] = (),
 ) -> Plan:
     """`scratch`: a folder for sources that are taken from the archive, which happens with `trust` only.
-    `travel`: a run
-    that can be gone back in.
+    `travel`: a run that can be gone back in. `answers`: for calls that the recording has no answer to.
     Raises ReplayError, ConfigError, DependencyError."""
     part = scene.parts.get("replay")
     if part is not None and part.because(Why.CLIENT_UNRECORDED) is not None:
@@ -94,6 +96,7 @@ def make_plan(
         paced=travel or about_time(scene),
         travel=travel,
         timeout_s=chosen.spec.timeout_s,
+        answers=list(answers),
     )
     spec = msgspec.structs.replace(
         chosen.spec,
@@ -108,6 +111,7 @@ def make_plan(
         )  # its own one counts on the clock of the run
     return Plan(
         spec=spec,
+        script=script,
         zygote=ZygoteKey(
             sys.executable,
             chosen.deps_dir,
@@ -120,6 +124,12 @@ def make_plan(
         code=chosen.code,
         notes=notes,
     )
+
+
+def watching(plan: Plan, places: list[WatchedPlace]) -> Plan:
+    """The same, in which the worker looks what becomes of these places."""
+    script = msgspec.structs.replace(plan.script, watched=places)
+    return replace(plan, spec=msgspec.structs.replace(plan.spec, replay=_encoded(script)), script=script)
 
 
 def _started_ns(scene: SceneFile) -> int:

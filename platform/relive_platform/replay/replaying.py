@@ -6,7 +6,8 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -18,19 +19,19 @@ from relive_capture.explore.parts import write_scene
 from relive_capture.explore.scene import SceneFile, read_scene
 from relive_capture.model import every_exception
 from relive_capture.record.playback import NotRecorded
-from relive_capture.recording_format import PlaybackReport
+from relive_capture.recording_format import GivenAnswer, PlaybackReport
 from relive_runtime.folder import RuntimeFolderError, build_runtime
 
 from relive_platform.evidence import StackMemory, scene_input
-from relive_platform.replay.comparing import agreement, differences
+from relive_platform.replay.comparing import agreement, differences, same_failure
 from relive_platform.replay.errors import ReplayError
+from relive_platform.replay.looking import Look
 from relive_platform.replay.looping import BackgroundLoop
 from relive_platform.replay.model import OTHER, PASSED, SAME, UNRECORDED, ReplayOutcome, ReplayRun
 from relive_platform.replay.pacing import call_notes
 from relive_platform.replay.plan import CLOCK_DISTRIBUTION, Plan, make_plan
-from relive_platform.replay.stage import Played, Stage
+from relive_platform.replay.stage import Played, Stage, Stages
 from relive_platform.replay.warmth import warm_notes
-from relive_platform.settings import Settings
 
 if TYPE_CHECKING:
     from relive_platform.api.local_debug import LocalDebugCall
@@ -50,14 +51,14 @@ class ReplayOptions:
     """`code`: a working copy instead of the version that failed; `live`: let calls reach the network;
     `trust`: run the sources in the archive if this home has not the code; `debug`
     gets a debugging session in the process of the first run that fails, which is then the last; with
-    `travel` it can
-    go back from there."""
+    `travel` it can go back from there. `answers`: for calls that the recording has no answer to."""
 
     code: Path | None = None
     live: bool = False
     times: int = 1
     trust: bool = False
     travel: bool = False
+    answers: Sequence[GivenAnswer] = ()
     debug: Callable[[LocalDebugCall], None] | None = None
 
 
@@ -71,19 +72,12 @@ def replay(
     cannot be run; whatever the function does is in the outcome."""
     folder = Path(tempfile.mkdtemp(prefix="relive-replay-"))
     try:
-        plan = make_plan(
-            scene,
-            home,
-            code=options.code,
-            live=options.live,
-            scratch=folder,
-            trust=options.trust,
-            travel=options.travel,
-        )
+        plans = _Plans(scene, home, options, folder)
+        plan = plans.asked()
         runtime = _runtime(home, folder)
         with BackgroundLoop() as loop:
-            stage = Stage(Settings(), runtime, folder, keep=options.debug is not None)
-            runs = _Runs(scene, plan, folder, loop, stage).all(options, on_run)
+            stages = Stages(loop, runtime, folder, keep=options.debug is not None)
+            runs = _Runs(scene, plan, plans, folder, loop, stages).all(options, on_run)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     error = _recorded_error(scene)
@@ -116,42 +110,77 @@ def _runtime(home: Path, folder: Path) -> Path:
 
 
 @dataclass(slots=True)
+class _Plans:
+    """What is to be run, in the ways that a replay needs it."""
+
+    scene: SceneFile
+    home: Path
+    options: ReplayOptions
+    folder: Path
+
+    def asked(self) -> Plan:
+        """What was asked for."""
+        return self._plan("", code=self.options.code, travel=self.options.travel)
+
+    def looked_at(self) -> Plan:
+        """The same, to be run for a look only."""
+        return self._plan("look", code=self.options.code)
+
+    def failed(self) -> Plan | None:
+        """The version that failed, if another code was asked for."""
+        return self._plan("failed") if self.options.code is not None else None
+
+    def _plan(self, name: str, *, code: Path | None = None, travel: bool = False) -> Plan:
+        options, scratch = self.options, self.folder / name
+        scratch.mkdir(exist_ok=True)
+        return make_plan(
+            self.scene, self.home, code=code, live=options.live, scratch=scratch, trust=options.trust,
+            travel=travel, answers=options.answers,
+        )  # fmt: skip
+
+
+@dataclass(slots=True)
 class _Runs:
-    """One run after the other on one stage."""
+    """One run after the other."""
 
     scene: SceneFile
     plan: Plan
+    plans: _Plans
     folder: Path
     loop: BackgroundLoop
-    stage: Stage
+    stages: Stages
 
     def all(self, options: ReplayOptions, on_run: Callable[[ReplayRun], None]) -> list[ReplayRun]:
         runs: list[ReplayRun] = []
-        self.loop.call(self.stage.open())
-        try:
+        look = Look(
+            self.scene,
+            self.plans.looked_at,
+            self.plans.failed,
+            lambda plan: self.one(plan, self.stages.spare),
+        )
+        with closing(self.stages):
             for _ in range(options.times):
-                runs.append(self.one())
+                runs.append(self.one(self.plan, self.stages.first))
+                if not options.live:  # nothing that reaches the network is done once more for a look
+                    look.judge(runs[-1])
                 on_run(runs[-1])
                 if options.debug is not None and runs[-1].outcome != PASSED:
                     self._debug(options.debug)
                     break
-        finally:
-            self.loop.call(self.stage.close())
         return runs
 
     def _debug(self, talk: Callable[[LocalDebugCall], None]) -> None:
         try:
-            call = self.loop.call(self.stage.debug(self.scene.invocation_id))
+            call = self.loop.call(self.stages.first().debug(self.scene.invocation_id))
         except NotFound as error:
             self.plan.notes.append(f"no debugger: {error.message}")
         else:
             talk(call)
 
-    def one(self) -> ReplayRun:
+    def one(self, plan: Plan, stage: Callable[[], Stage]) -> ReplayRun:
         began = time.monotonic()
-        plan = self.plan
         try:
-            played = self.loop.call(self.stage.run(plan.spec, plan.zygote, plan.request))
+            played = self.loop.call(stage().run(plan.spec, plan.zygote, plan.request))
         except TimeoutError:
             raise ReplayError("the replay did not come to an end", hint="see relive doctor") from None
         return _run(self.scene, played, time.monotonic() - began, self.folder)
@@ -170,7 +199,7 @@ def _run(scene: SceneFile, played: Played, seconds: float, folder: Path) -> Repl
         raise ReplayError(f"the replay's worker was not run: {error.message}")
     info = write_scene(folder / "replayed.scene", scene_input(played.job, StackMemory()))
     again = read_scene(info.path)
-    if again.manifest["fingerprint"] == scene.manifest["fingerprint"]:
+    if same_failure(scene, again):
         found.outcome = SAME
     else:
         found.outcome = UNRECORDED if _refused(again) and found.calls.missing else OTHER

@@ -19,12 +19,13 @@ from relive_platform.engine.invocation import InvokeRequest, Outcome
 from relive_platform.engine.pool import PoolLimits
 from relive_platform.engine.workers.zygote import ZygoteKey
 from relive_platform.evidence import Finished, HeapFound, SceneJob
+from relive_platform.replay.looping import BackgroundLoop
 from relive_platform.settings import Settings
 
 if TYPE_CHECKING:
     from relive_platform.api.local_debug import LocalDebugCall
 
-__all__ = ["Played", "Stage"]
+__all__ = ["Played", "Stage", "Stages"]
 
 _END_S: Final = 30.0
 _START_SLACK_S: Final = 1.0
@@ -125,3 +126,41 @@ class Stage:
         finally:
             self._recorder.ended = None
             self._engine.withdraw(spec.name)
+
+
+class Stages:
+    """The one on which a replay runs, and one for what is run beside it, which is the same unless the first
+    one keeps a worker for its debugger."""
+
+    def __init__(self, loop: BackgroundLoop, runtime: Path, folder: Path, *, keep: bool) -> None:
+        self._loop = loop
+        self._runtime = runtime
+        self._folder = folder
+        self._keep = keep
+        self._first: Stage | None = None
+        self._spare: Stage | None = None
+
+    def first(self) -> Stage:
+        """Open."""
+        if self._first is None:
+            self._first = self._opened(keep=self._keep)
+        return self._first
+
+    def spare(self) -> Stage:
+        """Open."""
+        if not self._keep:
+            return self.first()
+        if self._spare is None:
+            self._spare = self._opened(keep=False)
+        return self._spare
+
+    def close(self) -> None:
+        """All that was opened."""
+        for stage in (self._first, self._spare):
+            if stage is not None:
+                self._loop.call(stage.close())
+
+    def _opened(self, *, keep: bool) -> Stage:
+        stage = Stage(Settings(), self._runtime, self._folder, keep=keep)
+        self._loop.call(stage.open())
+        return stage

@@ -26,7 +26,7 @@ from relive_runtime.worker.start.namesakes import originals
 if TYPE_CHECKING:
     from contextvars import ContextVar
 
-    from relive_capture.record.playback import Player
+    from relive_capture.record.playback import Passing, Player
     from relive_capture.record.recording import BesideRecorder, Recorded, Recorder
     from relive_capture.recording_format import Recording, ReplayNotes
 
@@ -230,7 +230,7 @@ class _Replayed(Outside):
     def __init__(self, spec: FunctionSpec, player: Player) -> None:
         self._player = player
         self._spec = spec
-        self.install = player.install  # type: ignore[method-assign]
+        self._passing: Passing | None = None
         self.begin = player.begin  # type: ignore[method-assign]
         self.end = player.end  # type: ignore[method-assign]
         self.uninstall = player.uninstall  # type: ignore[method-assign]
@@ -238,6 +238,16 @@ class _Replayed(Outside):
     @property
     def player(self) -> Player | None:
         return self._player
+
+    def install(self) -> None:
+        self._player.install()
+        if self._player.watched:
+            from relive_capture.record.frames import InApp
+            from relive_capture.record.playback import Passing
+
+            own = InApp([self._spec.source, *self._spec.in_app], here=True)
+            self._passing = Passing(self._player.watched, own.place)
+            self._passing.install()
 
     def loaded(self) -> None:
         from relive_capture.record.module_state import module_state
@@ -249,7 +259,10 @@ class _Replayed(Outside):
         """A replay's own failure is compared, and not replayed again."""
 
     def report(self) -> Playback | None:
-        return Playback(report=encode_escaped(msgspec.msgpack.encode, self._player.report()))
+        report = self._player.report()
+        if self._passing is not None:
+            report.watched = self._passing.found
+        return Playback(report=encode_escaped(msgspec.msgpack.encode, report))
 
     def answer(self, call: Call) -> CallResult | None:
         method = "SEND" if call.asynchronous else "CALL"

@@ -12,7 +12,7 @@ from gate import Gate
 from patience import PATIENCE_S
 from relive_base.parts import Why
 from relive_platform.replay import ReplayOptions, replay
-from relive_platform.replay.model import SAME
+from relive_platform.replay.model import PAST, SAME
 from server_harness import Served, parse
 from service_answers import invocation, lines, opened, scene_of
 from small_server import serving
@@ -84,6 +84,32 @@ async def test_one_that_fails_has_a_scene_and_the_others_go_on(services: Served,
     assert "ink" in str(frames[-1].locals)
     assert worker_goes_on.status == 200
     assert waited.body == b"let go"
+
+
+async def test_a_mended_request_that_fails_later_is_past_its_failing_line(
+    services: Served, tmp_path: Path
+) -> None:
+    # Given a request that has failed, and code that does not fail there, but goes on to a call
+    failed = await services.http("GET", "/fn/shop/fails?sku=pen")
+    scene = await scene_of(services, failed)
+    home = services.server.settings.home
+    mended = (
+        (home / "code" / "shop" / "1" / "app.py")
+        .read_text()
+        .replace('raise KeyError(basket["sku"])', "return total")
+        .replace(
+            "await checkout(basket)",
+            'total = await checkout(basket)\n        call({"at": "http://shop.test", "sku": total}, "later")',
+        )
+    )
+    (tmp_path / "app.py").write_text(mended)
+
+    # When it is replayed with that code
+    run = await asyncio.to_thread(replay, scene, home, ReplayOptions(code=tmp_path))
+
+    # I expect the verdict to say so, and which call it was
+    assert run.outcome == PAST
+    assert run.runs[0].calls.missing == ["GET http://shop.test:80/later?sku=3"]
 
 
 async def test_a_request_that_failed_beside_another_is_replayed(

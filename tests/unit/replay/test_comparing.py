@@ -11,7 +11,7 @@ from relive_base.values import ValueNode
 from relive_capture.model import ExceptionView, FrameView
 from relive_capture.record.budget import Budget, Meter
 from relive_capture.record.values import Walker
-from relive_platform.replay.comparing import differences
+from relive_platform.replay.comparing import differences, same_failure
 
 
 def scene(value: object, source: tuple[str, ...] = ("fail()",), **limits: Any) -> Any:
@@ -76,3 +76,38 @@ def test_a_local_that_is_really_missing_is_a_difference() -> None:
 
     assert [found.what for found in differences(first, second)] == ["x"]
     assert differences(first, _scene([], 3)) == []
+
+
+def failure(message: str, kind: str = "exception", error: str = "ValueError", source: str = "fail()") -> Any:
+    found = _scene([], 0, (source,))
+    view = found.exceptions[0]
+    view.message, view.type = message, error
+    return SimpleNamespace(
+        manifest={"kind": kind, "fingerprint": f"{kind} {error} {message} {source}"}, exceptions=[view]
+    )
+
+
+@pytest.mark.parametrize(
+    ("recorded", "replayed", "same"),
+    [
+        ("<Job at 0x7f691ad179c0> is over", "<Job at 0x7f0000000010> is over", True),
+        ("no room for 980 KB", "no room for 1.2 MB", True),
+        ("no room for order 980", "no room for order 981", False),
+        ("no stock", "no order", False),
+    ],
+)
+def test_addresses_and_sizes_in_a_message_make_no_other_failure(
+    recorded: str, replayed: str, same: bool
+) -> None:
+    assert same_failure(failure(recorded), failure(replayed)) is same
+    assert not same_failure(failure(recorded), failure(replayed, source="other()"))
+    assert (differences(failure(recorded), failure(replayed)) == []) is same
+
+
+def test_at_a_limit_of_memory_it_counts_where_that_was() -> None:
+    by_platform = failure("the worker was stopped at 85 % of its 256 MB", "memory", "MemoryLimitExceeded")
+    by_python = failure("", "memory", "MemoryError", "other()")
+
+    assert same_failure(by_platform, by_python)
+    by_python.exceptions[0].frames[0].function = "g"
+    assert not same_failure(by_platform, by_python)

@@ -154,6 +154,8 @@ def test_the_acts_say_how_they_stand() -> None:
         scene(), ActsState(ReplayNote(outcome="passed", at_ns=NOW - 180 * S, code="working copy"), asked=True)
     )
     assert "replay ✔ passed 3m ago (working copy)" in again
+    further = told(scene(), ActsState(ReplayNote(outcome="past", at_ns=NOW - 180 * S), asked=True))
+    assert "replay → past the failing line 3m ago" in further
     assert "not recorded" in told(replace(scene(), parts=()), asked)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from relive_capture.record.playback.answers import NotRecorded
+from relive_capture.record.playback.passing import Passing
 from relive_capture.record.playback.player import Player
 
-__all__ = ["NotRecorded", "Player"]
+__all__ = ["NotRecorded", "Passing", "Player"]

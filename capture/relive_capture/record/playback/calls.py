@@ -26,7 +26,7 @@ class PlayedCalls:
         self.undo = Undo()
         self._hint = hint
         self._script = script
-        self.recorded_calls = RecordedCalls(script.recorded_calls, Redactor(redact_keys))
+        self.recorded_calls = RecordedCalls(script.recorded_calls, Redactor(redact_keys), script.answers)
         self.own_ports: set[object] = set()
         """Where the function itself has listened: it may go there."""
 

@@ -11,7 +11,7 @@ import msgspec
 from relive_capture.record.playback.calls import HINT, PlayedCalls
 from relive_capture.record.playback.chance import Dice
 from relive_capture.record.playback.clock import Clock
-from relive_capture.recording_format import PlaybackReport, ReplayInput
+from relive_capture.recording_format import PlaybackReport, ReplayInput, WatchedPlace
 
 if TYPE_CHECKING:
     from relive_capture.record.playback.virtual_clock import VirtualClock
@@ -70,6 +70,11 @@ class Player(PlayedCalls):
         return clock
 
     @property
+    def watched(self) -> list[WatchedPlace]:
+        """Places of the recorded failure."""
+        return self._script.watched
+
+    @property
     def travels(self) -> bool:
         """Whether the script asks for `travel`."""
         return self._script.travel
@@ -104,4 +109,5 @@ class Player(PlayedCalls):
             drawn=self._dice.drawn,
             clock=self._clock.problem,
             globals=self.globals,
+            given=recorded_calls.given[:_KEPT],
         )

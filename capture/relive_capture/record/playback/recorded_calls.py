@@ -14,18 +14,27 @@ from urllib.parse import parse_qsl, urlsplit
 from relive_base.redaction.redactor import Redactor
 
 from relive_capture.bodies import body_bytes
-from relive_capture.recording_format import RecordedCall
+from relive_capture.recording_format import Body, GivenAnswer, RecordedCall
 
 __all__ = ["RecordedCalls", "normal_url"]
 
+_JSON = [("Content-Type", "application/json")]
 _PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
 
 class RecordedCalls:
-    """The recorded calls that are left."""
+    """The recorded calls that are left. `answers`: for calls that have none; of several with one name each
+    answers one call, and the last one all that follow."""
 
-    def __init__(self, recorded_calls: Iterable[RecordedCall], redactor: Redactor | None = None) -> None:
+    def __init__(
+        self,
+        recorded_calls: Iterable[RecordedCall],
+        redactor: Redactor | None = None,
+        answers: Iterable[GivenAnswer] = (),
+    ) -> None:
         self._redactor = redactor or Redactor()
+        self._answers = list(answers)
+        self.given: list[str] = []
         self._left = list(recorded_calls)
         self._down: dict[tuple[str, str], RecordedCall] = {}  # failed last: does so whenever it is tried
         self.answered = 0
@@ -45,8 +54,7 @@ class RecordedCalls:
             and (normal_url(entry.url) if kind == "http" else entry.url) == wanted
         ]
         if not same:
-            self.missing.append(f"{method} {url}")
-            return None
+            return self._given(kind, method, url)
         sent = _canonical(self._redactor.json_bytes(body))
         found = next((entry for entry in same if _same_body(entry, sent)), None)
         if found is None:
@@ -54,6 +62,20 @@ class RecordedCalls:
             self.differing.append(f"{method} {url}")
         self._use(found)
         return found
+
+    def _given(self, kind: str, method: str, url: str) -> RecordedCall | None:
+        fitting = [answer for answer in self._answers if _is_for(answer.name, kind, method, url)]
+        if not fitting:
+            self.missing.append(f"{method} {url}")
+            return None
+        if len(fitting) > 1:
+            self._answers.remove(fitting[0])
+        self.given.append(f"{method} {url}")
+        body = Body(text=fitting[0].body.decode("utf-8", "replace"))
+        headers = _JSON if kind == "http" else []
+        return RecordedCall(
+            kind=kind, method=method, url=url, status=200, response_headers=headers, response_body=body
+        )
 
     def failed(self, kind: str, place: str) -> RecordedCall | None:
         """The recorded call of `kind` that failed without an answer, if it is the next one for that place.
@@ -107,6 +129,12 @@ def normal_url(url: str) -> str:
         sorted(parse_qsl(parts.query, keep_blank_values=True)) if len(parts.query) < 65_536 else parts.query
     )
     return f"{parts.scheme}://{place}{parts.path or '/'}?{query}"
+
+
+def _is_for(name: str, kind: str, method: str, url: str) -> bool:
+    """Whether an answer of that name answers a call."""
+    called = name.removeprefix(f"{method} ")
+    return called == url or (kind == "http" and normal_url(called) == normal_url(url))
 
 
 def _origin(url: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ _SAID = {
     "same": "the same failure",
     "other": "another failure",
     "passed": "it passed",
+    "past": "past the failing line",
     "unrecorded": "it came to a call that is not in the scene",
     "mixed": "it varies from run to run",
 }
@@ -52,6 +54,13 @@ _WHOLE_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 @click.option(
     "--times", type=click.IntRange(1, 1000), default=1, show_default=True, help="Run it so many times."
 )
+@click.option(
+    "--answer",
+    "answers",
+    multiple=True,
+    metavar="CALL=JSON",
+    help="Answer calls that are not in the scene: a function's name, a URL, or method and URL; CALL=@FILE.",
+)
 @click.option("--trust", is_flag=True, help="Run the sources in the scene if the code is not deployed here.")
 @click.option("--pdb", "debug", is_flag=True, help="A real pdb in the process of the run that fails.")
 @click.option(
@@ -66,6 +75,7 @@ def replay(
     code: Path | None,
     live: bool,
     times: int,
+    answers: tuple[str, ...],
     trust: bool,
     debug: bool,
     travel: bool,
@@ -75,14 +85,16 @@ def replay(
     """Run a failed invocation again: the same event, code, dependencies, calls, clock and random numbers.
 
     Needs no server. Calls are answered from the recording in the scene; a call that was not recorded fails
-    and is named. The exit status is 0 if it passed, 1 if it failed (the same way or another) or made a
-    call that was not recorded ("unrecorded"), 4 if it cannot be replayed.
+    and is named. The exit status is 0 if it passed, 1 if it failed (the same way or another), made a call
+    that was not recorded ("unrecorded"), or failed after it had left the failing line without that failure
+    ("past"); 4 if it cannot be replayed.
 
     \b
     relive replay                        the newest failure
     relive replay checkout               the newest one of a function
     relive replay 01a2086a --times 20    is it flaky?
     relive replay last --code .          does my fix survive the event?
+    relive replay last --code . --answer orders='{"id": 7}'   ... where it now goes on to a new call
     relive replay last --pdb             look at the failure where it happens again
     relive replay last --travel          go back from it, line by line
     relive replay last --travel -c why   where does the bad value come from?
@@ -90,6 +102,7 @@ def replay(
     """
     from relive_platform.replay import ReplayOptions
     from relive_platform.replay import replay as run_again
+    from relive_platform.replay.answers import read_answers
     from relive_platform.replay.history import save_replay
 
     debug = debug or travel
@@ -98,7 +111,10 @@ def replay(
     if commands and not debug:
         raise UsageError("-c is for a debugger", hint="add --pdb or --travel")
     talk = _debugger(session, commands) if debug else None
-    options = ReplayOptions(code=code, live=live, times=times, trust=trust, travel=travel, debug=talk)
+    options = ReplayOptions(
+        code=code, live=live, times=times, trust=trust, travel=travel, debug=talk,
+        answers=read_answers(answers),
+    )  # fmt: skip
     try:
         outcome = run_again(
             _find(session, ident), session.home, options, _say_agreement if travel else _nothing
@@ -135,6 +151,7 @@ def _say_agreement(run: ReplayRun) -> None:
         return
     count, alike = run.locals_compared, run.locals_alike
     said = "the same failure" if run.outcome == "same" else "another failure than the recorded one"
+    said = "past the failing line, and failed there" if run.outcome == "past" else said
     agrees = f": {alike} of {count} locals of the failing frame are as they were recorded" if count else ""
     echo(f"this replay is {said}{agrees}")
     for found in run.differences[:_SHOWN]:
@@ -216,10 +233,23 @@ def _print(outcome: ReplayOutcome) -> None:
         echo(one_line(f"  replayed  {_failure(run.error_type, run.message, run.file, run.line)}", 200))
     _print_differences(run)
     _print_calls(run)
-    if run.outcome == "unrecorded" and run.calls.answered and not run.calls.unused:
-        echo("  after all the recorded ones, without the recorded failure; --live lets it be made")
+    _print_refused(run)
     for note in outcome.notes:
         echo(one_line(f"  note: {note}", 200))
+
+
+def _print_refused(run: ReplayRun) -> None:
+    """What to do about a call that has no answer."""
+    if run.outcome not in ("unrecorded", "past") or not run.calls.missing:
+        return
+    if run.outcome == "past":
+        echo(f"  {_SAID['unrecorded']}")
+    method, _, called = run.calls.missing[-1].partition(" ")
+    if run.calls.answered and not run.calls.unused:
+        lets = "" if method in ("CALL", "SEND") else "; --live lets it be made"
+        echo(f"  after all the recorded ones, without the recorded failure{lets}")
+    if method.isupper() and called:
+        echo(one_line(f"  to answer it yourself: --answer {shlex.quote(f'{called}=JSON')}", 200))
 
 
 def _failure(error_type: str, message: str, file: str, line: int) -> str:
@@ -239,10 +269,11 @@ def _print_differences(run: ReplayRun) -> None:
 
 def _print_calls(run: ReplayRun) -> None:
     calls = run.calls
-    if calls.answered or calls.unused or calls.missing:
+    if calls.answered or calls.unused or calls.missing or calls.given:
         echo(f"  calls: {calls.answered} answered from the scene, {len(calls.unused)} recorded ones not made")
     for title, places in (
         ("not in the scene", calls.missing),
+        ("answered by --answer", calls.given),
         ("not made", calls.unused),
         ("sent another body", calls.differing),
     ):

@@ -19,6 +19,7 @@ _OUTCOMES = {
     "same": ("✖ same failure", "error"),
     "other": ("≠ another failure", "warn"),
     "passed": ("✔ passed", "ok"),
+    "past": ("→ past the failing line", "warn"),
     "unrecorded": ("≠ a call not in the scene", "warn"),
     "mixed": ("± varies", "warn"),
 }
