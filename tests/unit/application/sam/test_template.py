@@ -403,6 +403,13 @@ def test_what_the_runtime_has(read: Load, tmp_path: Path) -> None:
     source = tmp_path / "shop" / "src"
     (source / "app.py").write_text("import os\nimport boto3\ndef handler(event, context): ...\n")
     assert only(read(function())).extra_dependencies == ("boto3",)
+    for text in ("import os as o, json,boto3", "if True: import boto3", "import os; import botocore.config"):
+        (source / "app.py").write_text(f"{text}\ndef handler(event, context): ...\n")
+        assert only(read(function())).extra_dependencies == ("boto3",), text
+    for text in ("import boto3x", "x = 1; boto3 = 2", "# from boto3", "from .boto3 import x"):
+        (source / "app.py").write_text(f"{text}\ndef handler(event, context): ...\n")
+        assert only(read(function())).extra_dependencies == (), text
+    (source / "app.py").write_text("import os\nimport boto3\ndef handler(event, context): ...\n")
     (source / "requirements.txt").write_text("boto3==1.40\n")
     assert only(read(function())).extra_dependencies == ()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -17,8 +17,10 @@ _LAYERS: Final = (
     (re.compile(r":layer:AWSSDKPandas-Python\d+[^:]*:"), "awswrangler"),
     (re.compile(r":layer:aws-xray-sdk-python[^:]*:"), "aws-xray-sdk"),
 )
-_RUNTIME: Final = re.compile(rb"^[ \t]*(?:import|from)[ \t]+(?:boto3|botocore)\b", re.MULTILINE)
-_RESPONSE: Final = re.compile(r"^[ \t]*(?:import|from)[ \t]+cfnresponse\b", re.MULTILINE)
+_IMPORT: Final = r"(?:^|[;:])[ \t]*(?:from[ \t]+|import[ \t]+(?:[\w.]+(?:[ \t]+as[ \t]+\w+)?[ \t]*,[ \t]*)*)"
+"""Up to a module's name; `import json, os, boto3` and `try: import boto3` are imports, too."""
+_RUNTIME: Final = re.compile(rf"{_IMPORT}(?:boto3|botocore)\b".encode(), re.MULTILINE)
+_RESPONSE: Final = re.compile(rf"{_IMPORT}cfnresponse\b", re.MULTILINE)
 _NAMED: Final = re.compile(r"^\s*(boto3|botocore)\b", re.MULTILINE | re.IGNORECASE)
 _MAX_FILES: Final = 2_000
 _SKIPPED: Final = ("node_modules", "__pycache__", "venv")
@@ -30,22 +32,25 @@ def package_of_layer(arn: str) -> str:
     return next((package for pattern, package in _LAYERS if pattern.search(f"{arn}:")), "")
 
 
-def runtime_packages(source: Path | None, code: str = "") -> list[str]:
-    """boto3, if the code in the folder `source` (or the text `code`) imports it and its requirements.txt does
-    not name it; for code in the template, cfnresponse as well. `source`: None for one that is not the
-    application's."""
-    if code:
-        packages = ["boto3"] if _RUNTIME.search(code.encode("utf-8", "replace")) else []
-        return [*packages, "cfnresponse"] if _RESPONSE.search(code) else packages
-    if source is None:
-        return []
+def runtime_packages(source: Path | None, code: str = "", layers: Sequence[Path] = ()) -> list[str]:
+    """boto3, if the code in the folder `source` (or the text `code`), or in `layers`, imports it and no
+    requirements.txt of theirs names it; for code in the template, cfnresponse as well. `source`: None for one
+    that is not the application's."""
+    folders = [*layers, *([source] if source is not None and not code else [])]
+    wanted = _RUNTIME.search(code.encode("utf-8", "replace")) is not None or any(
+        _RUNTIME.search(text) for folder in folders for text in _texts(folder)
+    )
+    packages = ["boto3"] if wanted and not any(_names_it(folder) for folder in folders) else []
+    return [*packages, "cfnresponse"] if _RESPONSE.search(code) else packages
+
+
+def _names_it(folder: Path) -> bool:
+    """Whether what is installed for the folder has boto3 anyway."""
     try:
-        named = (source / "requirements.txt").read_text(encoding="utf-8", errors="replace")
+        named = (folder / "requirements.txt").read_text(encoding="utf-8", errors="replace")
     except OSError:
-        named = ""
-    if _NAMED.search(named) or not any(_RUNTIME.search(text) for text in _texts(source)):
-        return []
-    return ["boto3"]
+        return False
+    return _NAMED.search(named) is not None
 
 
 def _texts(source: Path) -> Iterator[bytes]:

@@ -56,10 +56,17 @@ class Sources:
         """What Lambda's runtime has, once the code is known."""
         if "code" in table.values:
             table.values.pop("source", None)
-        source = (self._folder / str(table.values.get("source", "."))).resolve()
-        own = source.is_relative_to(self._folder.resolve())
-        for package in runtime_packages(source if own else None, table.values.get("code", "")):
+        source = self._own(table.values.get("source", "."))
+        layers = [
+            folder for layer in table.values.get("layers", ()) if (folder := self._own(layer)) is not None
+        ]
+        for package in runtime_packages(source, table.values.get("code", ""), layers):
             self._add_package(table, package, table.line)
+
+    def _own(self, path: object) -> Path | None:
+        """A folder of the application's; None for one that is not in it."""
+        found = (self._folder / str(path)).resolve()
+        return found if found.is_relative_to(self._folder.resolve()) else None
 
     def layers(self, table: FunctionTable, value: Any, at: Place) -> None:
         """Those of this template are folders; well-known ones of others are packages."""
