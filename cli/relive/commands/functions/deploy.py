@@ -98,9 +98,10 @@ def deploy(
         return
     from relive.server.watching import changes
 
+    ignored: list[Ignored] | None = None
     for _ in changes(_place(path), _SKIPPED):
         try:
-            _deploy(session, wanted, as_json)
+            ignored = _deploy(session, wanted, as_json, ignored)
         except ReliveError as error:
             if error.exit_code == ExitCode.UNREACHABLE or isinstance(error, DeployInterrupted):
                 raise
@@ -125,8 +126,11 @@ class DeployInterrupted(Refused):
     """The deploy was cancelled: what was in service stays in service."""
 
 
-def _deploy(session: Session, wanted: _Wanted, as_json: bool) -> None:
-    """Once, and tell what became of each function."""
+def _deploy(
+    session: Session, wanted: _Wanted, as_json: bool, before: list[Ignored] | None = None
+) -> list[Ignored]:
+    """Once, and tell what became of each function; gives what of a template is ignored. `before`: what the
+    last deploy of the same ignored; people are not told again what is as it was."""
     control = session.control()
     deployed, retired, ignored = _send(control, wanted, quiet=as_json or not sys.stderr.isatty())
     served = {info.name: info for info in control.functions()}
@@ -145,13 +149,19 @@ def _deploy(session: Session, wanted: _Wanted, as_json: bool) -> None:
         if as_json:
             emit_object(row)
             continue
+        if entry.unchanged and before is not None:  # with --watch
+            continue
         state = "unchanged" if entry.unchanged else f"deployed in {entry.seconds:.1f} s"
         click.echo(one_line(f"{entry.function}  version {entry.version}  {state}  {entry.url}"))
         for line in trigger_lines(row):
             click.echo(one_line(f"  {line}"))
-    tell_ignored(ignored, as_json=as_json)
+    if before is not None and all(entry.unchanged for entry in deployed) and not as_json:
+        echo("no function has changed")
+    if as_json or ignored != before:
+        tell_ignored(ignored, as_json=as_json)
     for detail in retired:
         note(one_line(f"no longer in service: {detail}", 500), as_json=as_json)
+    return ignored
 
 
 def trigger_lines(row: Mapping[str, Any]) -> Iterator[str]:
