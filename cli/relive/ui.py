@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["VIEWS", "Link", "UiRequest", "file_first", "open_ui", "run_ui"]
 
-VIEWS = ("home", "invocations", "trace", "failure", "flame", "heap", "logs")
+VIEWS = ("home", "invocations", "trace", "failure", "flame", "heap", "logs", "metrics", "alerts")
 FILE_ENDINGS = (".scene", ".heapsnapshot")
 _VALUED = ("--home", "--server")
 
@@ -102,6 +102,18 @@ class Link:
         control = self._control()
         return control.frozen() if control is not None else []
 
+    def asks(self, name: str, event: bytes) -> bytes:
+        """What the server says of "alert:NAME" or "alarm:NAME". Raises ServerUnreachable if none runs."""
+        from relive_base.errors import ServerUnreachable
+        from relive_platform.api import control_pb2 as pb
+
+        control = self._control()
+        if control is None:
+            raise ServerUnreachable(
+                f"no Relive server runs on {self._request.home}", hint="start one with: relive serve"
+            )
+        return control.invoke(pb.InvokeRequest(function=name, event=event, asynchronous=True)).result
+
     def _control(self) -> ControlClient | None:
         from relive_platform.server.locate import find_server
 
@@ -161,6 +173,7 @@ def open_ui(request: UiRequest) -> int:
         request.home / "scenes",
         status=link.status,
         frozen=link.frozen,
+        asks=link.asks,
         home=request.home,
         command=request.command,
     )

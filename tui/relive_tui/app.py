@@ -250,7 +250,12 @@ class ReliveApp(App[int]):
 
     def ask_command(self, text: str) -> None:
         """A line for a command, with `text` in it."""
-        from relive_tui.models.navigation.commands import CommandProblem, complete_command, parse_command
+        from relive_tui.models.navigation.commands import (
+            COMMANDS_SHOWN,
+            CommandProblem,
+            complete_command,
+            parse_command,
+        )
         from relive_tui.screens.dialogs.prompt import Prompt
 
         here = self.navigator.here
@@ -266,8 +271,13 @@ class ReliveApp(App[int]):
             if line:
                 self.obey(parse_command(line, here))
 
-        hint = "trace failure heap ID · flame logs invocations fn NAME · range 2h · home · quit"
-        self.push_screen(Prompt(":", text, hint=hint, check=check, complete=complete_command), done)
+        hint = " ".join(COMMANDS_SHOWN)
+        self.push_screen(
+            Prompt(
+                ": view, id or function · range 2h", text, hint=hint, check=check, complete=complete_command
+            ),
+            done,
+        )
 
     def obey(self, command: Command) -> None:
         """Do what was typed."""

@@ -23,6 +23,7 @@ from relive_capture.heap_format import INTERNAL, ITEM, HeapRoot
 from relive_store import StoreProcess, open_store
 from relive_tracer.explore.health.functions import Figures
 from relive_tracer.explore.health.platform import PlatformSeries
+from relive_tui.models.alerts import Standing
 from relive_tui.models.health import Health
 from relive_tui.models.heap.ref import HeapRef
 from relive_tui.models.heap.view import HeapView, view_heap
@@ -33,6 +34,7 @@ from relive_tui.models.progress import Progress
 from relive_tui.source.reading import FailureRef
 from relive_tui.source.tickets import Ticket
 from relive_views.failures import GroupView
+from relive_views.health.alerts import AlertChangeView, AlertView
 from relive_views.health.functions import FunctionHealth, Point
 from relive_views.health.platform import Gauge
 from relive_views.kept import KeptView
@@ -238,6 +240,29 @@ def sample_gauges() -> list[Gauge]:
     ]
 
 
+def sample_alerts() -> list[Standing]:
+    """One that fires, and one that is silenced and could not be looked at."""
+    firing = AlertView(
+        name="errors", app="shop", state="firing", since_ns=NOW - 300 * S, value=0.071, limit=0.05,
+        condition="error_rate above 0.05", for_s=120, reason="7.1 % of 420 attempts failed", problem="",
+        severity="page", description="roll back: relive alias", silenced=False, checked_ns=NOW - 9 * S,
+        changes=3,
+    )  # fmt: skip
+    other = replace(
+        firing, name="slow [bold]\x1b[31m", state="ok", value=None, limit=None, problem="no such column",
+        silenced=True, severity="", description="", changes=1,
+    )  # fmt: skip
+    return [Standing(firing), Standing(other, NOW + 3_600 * S, "the database moves")]
+
+
+def sample_changes() -> list[AlertChangeView]:
+    change = AlertChangeView(
+        alert="errors", app="shop", at_ns=NOW - 300 * S, state="firing", before="pending", value=0.071,
+        limit=0.05, reason="7.1 % of 420 attempts failed", silenced=False, number=3,
+    )  # fmt: skip
+    return [change, replace(change, alert="slow", at_ns=NOW - 900 * S, state="ok", silenced=True)]
+
+
 @dataclass
 class SampleSource:
     """Everything a screen can ask, answered at once; `fault` makes every question fail."""
@@ -357,6 +382,18 @@ class SampleSource:
     def gauges(self, ticket: Ticket, scope: Scope, points: int) -> list[Gauge]:
         self._ask("gauges")
         return [] if self.empty else sample_gauges()
+
+    def alerts(self, ticket: Ticket) -> list[Standing]:
+        self._ask("alerts")
+        return [] if self.empty else sample_alerts()
+
+    def alert_changes(self, ticket: Ticket, scope: Scope, alert: str) -> list[AlertChangeView]:
+        self._ask(f"changes of {alert!r}")
+        return [] if self.empty else [change for change in sample_changes() if alert in ("", change.alert)]
+
+    def silence(self, ticket: Ticket, alert: str, seconds: float, reason: str) -> int:
+        self._ask(f"silence {alert} {seconds:g} {reason!r}")
+        return NOW + int(seconds * S) if seconds else 0
 
     def hottest(self, ticket: Ticket, scope: Scope) -> dict[str, str]:
         self._ask("hottest")

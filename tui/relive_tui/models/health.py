@@ -24,6 +24,7 @@ class Health:
     queue: str = ""
     detail: str = ""
     store: str = ""  # why the store cannot be used now
+    firing: int = 0  # alerts
 
 
 def lateness(health: Health | None) -> str:
@@ -56,6 +57,8 @@ def health_line(health: Health | None, *, paused: bool, new: int) -> Line:
         line += [("  ! store ", "warn"), (clean(health.store), "warn")]
         if health.spooled:
             line += [("  spooled ", "dim"), (count_short(health.spooled), "")]
+    if health.firing:
+        line.append((f"  ✖ {health.firing} alert{'s' * (health.firing != 1)} (8)", "error"))
     line += [
         ("  ingest lag ", "dim"),
         (("! " if late else "") + f"{health.lag_s:.1f}s", "warn" if late else ""),

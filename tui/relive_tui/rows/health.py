@@ -26,6 +26,7 @@ def health_of(status: Mapping[str, Any] | None) -> Health:
         " ".join(f"{queue[name]} {name}" for name in ("ready", "leased", "dead") if queue.get(name)),
         f"isolation tier {status['isolation_tier']}" if "isolation_tier" in status else "",
         _store_problem(store),
+        int(_part(status, "alerts").get("firing", 0)),
     )
 
 

@@ -14,6 +14,7 @@ from relive_base.source_text import split_source
 from relive_views.deployed import DeployedCode
 
 from relive_tui.models.progress import Progress
+from relive_tui.source.health.alerts import Alerts
 from relive_tui.source.health.figures import Figures
 from relive_tui.source.heaps import Heaps
 from relive_tui.source.invocations import Invocations
@@ -33,11 +34,12 @@ if TYPE_CHECKING:
 __all__ = ["DataSource"]
 
 
-class DataSource(Heaps, Profiles, Traces, Invocations, Figures):
+class DataSource(Heaps, Profiles, Traces, Invocations, Figures, Alerts):
     """Reads a home. Implements `relive_tui.source.reading.Source`.
 
     `status` gives the object of `relive status --json`, or None without a server; without `status` nothing is
-    said of a server. `frozen` gives the failed workers that the server keeps.
+    said of a server. `frozen` gives the failed workers that the server keeps, `asks` what it says of its
+    alerts.
     """
 
     file = ""  # not of one archive
@@ -49,6 +51,7 @@ class DataSource(Heaps, Profiles, Traces, Invocations, Figures):
         *,
         status: Callable[[], Mapping[str, Any] | None] | None = None,
         frozen: Callable[[], Sequence[Any]] | None = None,
+        asks: Callable[[str, bytes], bytes] | None = None,
         home: Path | None = None,
         command: Sequence[str] = (),
         clock: Callable[[], int] = time.time_ns,
@@ -56,6 +59,7 @@ class DataSource(Heaps, Profiles, Traces, Invocations, Figures):
         super().__init__(open_store, scenes_dir, clock)
         self._status = status
         self._frozen = frozen
+        self._asks = asks
         self._deployed = DeployedCode(home or scenes_dir.parent)
         self.command = tuple(command)
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from relive_views.failures import GroupView
+    from relive_views.health.alerts import AlertChangeView
     from relive_views.health.functions import FunctionHealth
     from relive_views.health.platform import Gauge
     from relive_views.heaps import Comparison as Growth
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from relive_views.scenes.model import SceneView
     from relive_views.scenes.replays import ReplayNote
 
+    from relive_tui.models.alerts import Standing
     from relive_tui.models.health import Health
     from relive_tui.models.heap.ref import HeapRef
     from relive_tui.models.lists.filtering import InvocationQuery
@@ -65,6 +67,15 @@ class LoneSource:
 
     def gauges(self, ticket: Ticket, scope: Scope, points: int) -> list[Gauge]:
         return []
+
+    def alerts(self, ticket: Ticket) -> list[Standing]:
+        raise NotFound(f"{self.what} has no alerts")
+
+    def alert_changes(self, ticket: Ticket, scope: Scope, alert: str) -> list[AlertChangeView]:
+        return []
+
+    def silence(self, ticket: Ticket, alert: str, seconds: float, reason: str) -> int:
+        raise NotFound(f"{self.what} has no alerts")
 
     def hottest(self, ticket: Ticket, scope: Scope) -> dict[str, str]:
         return {}

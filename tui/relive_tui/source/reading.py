@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from relive_views.failures import GroupView
+    from relive_views.health.alerts import AlertChangeView
     from relive_views.health.functions import FunctionHealth
     from relive_views.health.platform import Gauge
     from relive_views.heaps import Comparison as Growth
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from relive_views.scenes.model import SceneView
     from relive_views.scenes.replays import ReplayNote
 
+    from relive_tui.models.alerts import Standing
     from relive_tui.models.health import Health
     from relive_tui.models.heap.ref import HeapRef
     from relive_tui.models.heap.view import HeapView
@@ -55,6 +57,15 @@ class Source(Protocol):
 
     def gauges(self, ticket: Ticket, scope: Scope, points: int) -> list[Gauge]:
         """What the server has said of itself, the same way."""
+
+    def alerts(self, ticket: Ticket) -> list[Standing]:
+        """Those that fire first. Raises ServerUnreachable: only a server knows."""
+
+    def alert_changes(self, ticket: Ticket, scope: Scope, alert: str) -> list[AlertChangeView]:
+        """Of one alert, or of all ("") in the scope's time range; the newest first."""
+
+    def silence(self, ticket: Ticket, alert: str, seconds: float, reason: str) -> int:
+        """Let nobody be told of an alert for so long; 0 ends a silence. Gives until when, or 0."""
 
     def hottest(self, ticket: Ticket, scope: Scope) -> dict[str, str]:
         """Function -> `cart.py:88 31%`."""

@@ -8,9 +8,19 @@ from dataclasses import dataclass, replace
 from relive_tui.models.layout.text import clean
 from relive_tui.models.navigation.scope import VIEWS, Place, Scope, looks_like_id, parse_range, place_of
 
-__all__ = ["COMMANDS", "Command", "CommandProblem", "as_typed", "complete_command", "parse_command"]
+__all__ = [
+    "COMMANDS",
+    "COMMANDS_SHOWN",
+    "Command",
+    "CommandProblem",
+    "as_typed",
+    "complete_command",
+    "parse_command",
+]
 
 COMMANDS = (*VIEWS, "range", "fn", "pause", "help", "quit")
+COMMANDS_SHOWN = (*VIEWS, "range", "fn", "quit")
+"""Those without a key of their own, and the end: they fit on a line of 80 cells."""
 
 
 class CommandProblem(ValueError):

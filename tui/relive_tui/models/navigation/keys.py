@@ -10,6 +10,7 @@ Keys = tuple[tuple[str, str], ...]
 
 EVERYWHERE: Final[Keys] = (
     ("1 2 3 4 5 6", "Home Invocations Trace Flame Heap Logs, same scope"),
+    ("7 8", "Metrics Alerts"),
     ("↑↓←→ hjkl", "move; left closes, right opens"),
     ("g G", "first and last row"),
     ("Enter", "open what is under the cursor"),
@@ -92,6 +93,20 @@ KEYS: Final[dict[str, Keys]] = {
         ("/", "filter: type:dict size:>1MB own:>64KB text"),
         ("y", "copy the path"),
         ("x", "export"),
+    ),
+    "metrics": (
+        ("Enter", "invocations of the function"),
+        ("v", "functions, or the platform itself"),
+        ("e E", "next and previous function that fails"),
+        ("3", "trace of the slowest failed attempt, else of the slowest"),
+        ("4", "its flame graph"),
+        ("/", "go to a name"),
+    ),
+    "alerts": (
+        ("m", "silence: tell nobody of it for 30m, 2h, 3d; 0 ends it"),
+        ("Enter", "all that is known of it"),
+        ("A", "changes of all alerts, or of this one"),
+        ("e E", "next and previous alert that fires"),
     ),
     "logs": (
         ("/", "filter by text"),

@@ -11,9 +11,12 @@ from relive_tui.models.layout.text import clean
 __all__ = ["LENSES", "RANGES_NS", "Navigator", "Place", "Scope", "command_of", "parse_range", "place_of"]
 
 _S = 1_000_000_000
-LENSES = {"1": "home", "2": "invocations", "3": "trace", "4": "flame", "5": "heap", "6": "logs"}
-"""The digits that exist; 7, 8 and 9 come with metrics, alerts and SQL."""
-VIEWS = ("home", "invocations", "trace", "failure", "flame", "heap", "logs")
+LENSES = {
+    "1": "home", "2": "invocations", "3": "trace", "4": "flame", "5": "heap", "6": "logs", "7": "metrics",
+    "8": "alerts",
+}  # fmt: skip
+"""The digits, and what each one shows."""
+VIEWS = ("home", "invocations", "trace", "failure", "flame", "heap", "logs", "metrics", "alerts")
 RANGES_NS = (300 * _S, 900 * _S, 3_600 * _S, 21_600 * _S, 86_400 * _S, 7 * 86_400 * _S, 0)
 MAX_STACK = 32
 _RANGE = re.compile(r"(\d{1,6})\s*([smhd])")
@@ -31,6 +34,7 @@ class Scope:
     trace_id: str = ""
     span_id: str = ""
     object: int = 0  # address of the object to begin with, in a heap
+    alert: str = ""  # the one to begin with
 
     def since_ns(self, now_ns: int) -> int:
         """Where the time range begins; 0 if it has no beginning."""
@@ -61,7 +65,7 @@ class Place:
         if self.view != "home":
             if scope.function:
                 parts.append(clean(scope.function))
-            if self.view == "invocations":
+            if self.view in ("invocations", "metrics", "alerts"):
                 pass  # a list is not of one invocation
             elif scope.invocation_id:
                 parts.append("inv " + clean(short_id(scope.invocation_id)))
@@ -139,6 +143,8 @@ def place_of(view: str | None, ident: str | None, base: Scope | None = None) -> 
         return Place(name, scope)
     if name == "trace":
         return Place(name, replace(scope, trace_id=ident, invocation_id=""))
+    if name == "alerts":
+        return Place(name, replace(scope, alert=ident))
     if name in ("failure", "heap") or (name in ("flame", "logs") and looks_like_id(ident)):
         return Place(name, replace(scope, invocation_id=ident))
     return Place(name, replace(scope, function=ident))
@@ -158,8 +164,10 @@ def command_of(place: Place, file: str = "") -> str:
         return "relive tui"
     elif place.view == "trace":
         ident = scope.trace_id or scope.invocation_id
-    elif place.view == "invocations":
+    elif place.view in ("invocations", "metrics"):
         ident = scope.function
+    elif place.view == "alerts":
+        ident = scope.alert
     else:
         ident = scope.invocation_id or ("" if place.view in ("failure", "heap") else scope.function)
     quoted = ident if re.fullmatch(r"[\w.:@/-]*", ident) else "'" + ident.replace("'", "'\"'\"'") + "'"
