@@ -363,6 +363,14 @@ class Settings:
         " the Docker daemon, tmux and the SSH agent of this user.",
         choices=("closed", "open"),
     )
+    observe_limit_s: float = _set(
+        1.0,
+        "All callbacks of a function's observable instruments together, at the end of an invocation. One that"
+        " takes longer is interrupted, and not asked any more.",
+        unit="s",
+        low=0.01,
+        high=60,
+    )
     tmp_mb: int = _set(
         512,
         "Room in each worker's own /tmp, which is in memory and has what its files take; 0: none.",

@@ -159,6 +159,7 @@ class _Worker:
             costs=costs,
         )
         self._timer = DeadlineTimer(lambda: sink.busy)
+        self._telemetry.interrupt_by(self._timer.cut, self._timer.disarm)
         self._outside = outside_of(self._spec, start.hash_seed, self._serves)
         self._caller = Caller(sink, channel, self._spec.call_depth, self._outside)
         self._streamer = Streamer(sink, channel, self._spec.stream_limit_bytes)

@@ -101,6 +101,44 @@ def test_a_flood_is_added_up_and_nothing_of_it_is_lost(run_worker: Run) -> None:
     assert values["took"] == [2 * sum(range(5_000)), 10_000]
 
 
+def test_a_callback_that_hangs_is_cut_off_and_not_asked_again(run_worker: Run) -> None:
+    """Given three observable instruments of which the second hangs in code that catches everything, when two
+    invocations end, I expect what the others observe, one line that names the instrument, the second
+    invocation to end without it, and the timer's next owner to be interrupted by its own deadline only."""
+    recorded = run_worker("""
+        from opentelemetry import metrics
+        from relive_runtime.worker.limits.deadline import DeadlineTimer
+        timer = DeadlineTimer(lambda: False)
+        telemetry.interrupt_by(timer.cut, timer.disarm)
+        SPEC.observe_limit_ms = 100
+        def hangs(options):
+            tell(options.timeout_millis)
+            while True:
+                try:
+                    time.sleep(60)
+                except Exception:
+                    pass
+        meter = metrics.get_meter("m")
+        for name, callback in (("before", lambda _: [metrics.Observation(1)]), ("stuck", hangs),
+                               ("behind", lambda _: [metrics.Observation(2)])):
+            meter.create_observable_gauge(name, [callback])
+        for number in (1, 2):
+            telemetry.begin(invoke(number))
+            counts = telemetry.end()
+            tell(("dropped", counts.dropped))
+            telemetry._tracing._meters._measuring._asked_ns = 0  # a second later
+        time.sleep(0.3)
+        tell(timer.raised)
+    """)
+    told = [(invocation, metric.name) for invocation, metric in recorded.measured]
+    assert told == [("invocation-1", "before"), ("invocation-2", "before"), ("invocation-2", "behind")]
+    [(invocation, line)] = recorded.lines
+    assert (invocation, line.severity) == ("invocation-1", "WARN")
+    assert "the instrument 'stuck' was interrupted after 0.1 s" in line.body
+    said = [text for text in recorded.console.split("\n") if text]
+    assert said == ["100.0", "('dropped', 1)", "('dropped', 0)", "None"]
+
+
 def test_what_was_measured_survives_a_kill(run_worker: Run) -> None:
     recorded = run_worker("""
         from opentelemetry import metrics

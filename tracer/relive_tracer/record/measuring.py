@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import opentelemetry.trace as trace_api
 from relive_base.attributes import Attributes
-from relive_base.wire.messages import AnyFrame, FunctionSpec, MetricData, MetricPoint, Metrics
+from relive_base.wire.messages import AnyFrame, FunctionSpec, LogLine, Logs, MetricData, MetricPoint, Metrics
 
 from relive_tracer.record.convert import span_attributes
 from relive_tracer.record.interruption import of_signal_handler
@@ -105,6 +105,9 @@ class Measuring:
         self._clock = clock
         self._asked_ns = 0
         self._slow = False  # the callbacks were, when they were asked last
+        self._asking = False
+        self._limit_ns = spec.observe_limit_ms * 1_000_000
+        self.interrupt: Any = None  # as in Meters
         self._detached = False
 
     def detach(self) -> None:
@@ -180,7 +183,7 @@ class Measuring:
         try:
             if self._observed:
                 now_ns = self._clock()
-                if not (beside or self._slow) or now_ns - self._asked_ns > _OBSERVE_EVERY_NS:
+                if self._due(beside, now_ns):
                     self._asked_ns = now_ns
                     self._ask(state)
                     self._slow = self._clock() - now_ns > _SLOW_NS
@@ -193,21 +196,67 @@ class Measuring:
         except Exception:
             state.dropped += 1
 
-    def _ask(self, state: InvocationState) -> None:
-        from opentelemetry.metrics import CallbackOptions
+    def _due(self, beside: bool, now_ns: int) -> bool:
+        if self._asking:  # in another thread, where one of them hangs
+            return False
+        return not (beside or self._slow) or now_ns - self._asked_ns > _OBSERVE_EVERY_NS
 
-        metrics = []
-        for instrument, callbacks in self._observed:
-            points: list[MetricPoint] = []
-            for callback in callbacks:
+    def asks_in_thread(self) -> bool:
+        """Whether callbacks are due, in a thread in which nothing can interrupt them."""
+        return (
+            bool(self._observed)
+            and not _on_main_thread()
+            and not self._detached
+            and self._due(True, self._clock())
+        )
+
+    def _ask(self, state: InvocationState) -> None:
+        """All together have `observe_limit_ms`: an answer, or the worker's next one, waits for them."""
+        metrics: list[MetricData] = []
+        self._asking = True
+        try:
+            if self.interrupt is not None and _on_main_thread():
+                cut, stop = self.interrupt
                 try:
-                    points += self._points(instrument, _observations(callback, CallbackOptions()))
-                except BaseException:  # the user's own, sys.exit() too; its invocation has ended well
+                    cut(lambda: self._ask_each(state, metrics), self._limit_ns)
+                except BaseException:  # it came between two of them
+                    stop()
                     state.dropped += 1
-            if points:
-                metrics.append(instrument.data(points))
+            else:
+                self._ask_each(state, metrics)
+        finally:
+            self._asking = False
         if metrics:
             self._tell(state, metrics)
+
+    def _ask_each(self, state: InvocationState, metrics: list[MetricData]) -> None:
+        from opentelemetry.metrics import CallbackOptions
+
+        until_ns = self._clock() + self._limit_ns
+        options = CallbackOptions(timeout_millis=self._limit_ns / 1e6)
+        for instrument, callbacks in self._observed:
+            points: list[MetricPoint] = []
+            for callback in list(callbacks):
+                try:
+                    points += self._points(instrument, _observations(callback, options))
+                except BaseException:  # the user's own, sys.exit() too; its invocation has ended well
+                    state.dropped += 1
+                if self._clock() >= until_ns:
+                    callbacks.remove(callback)
+                    self._say_cut(state, instrument)
+                    break
+            if points:
+                metrics.append(instrument.data(points))
+            if self._clock() >= until_ns:
+                return
+
+    def _say_cut(self, state: InvocationState, instrument: Instrument) -> None:
+        limit_s = self._limit_ns / 1e9
+        text = f"a callback of the instrument {instrument.name!r} was interrupted after"
+        text += f" {limit_s:g} s (RELIVE_OBSERVE_LIMIT_S), and is not asked any more in this worker"
+        line = LogLine(time.time_ns(), "WARN", text, state.trace_id, state.span_id, "logging")
+        if not self._send(Logs(invocation_id=state.invocation_id, lines=[line], dropped=0)):
+            state.dropped += 1
 
     def _points(self, instrument: Instrument, observations: Iterable[Any]) -> list[MetricPoint]:
         points = []
@@ -234,6 +283,10 @@ def _add(kind: str, to: MetricPoint, point: MetricPoint) -> int:
         return 1
     to.values = point.values if kind == "gauge" else [to.values[0] + point.values[0]]
     return 0
+
+
+def _on_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
 
 
 def _observations(callback: Any, options: Any) -> Iterable[Any]:

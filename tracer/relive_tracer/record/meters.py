@@ -16,7 +16,10 @@ from relive_tracer.record.state import InvocationState, Whereabouts
 if TYPE_CHECKING:
     from relive_tracer.record.measuring import Measuring
 
-__all__ = ["Meters"]
+__all__ = ["Interrupt", "Meters"]
+
+Interrupt = tuple[Callable[[Callable[[], object], int], None], Callable[[], None]]
+"""Calls something on the main thread that is interrupted after so many ns; and has that end for good."""
 
 _internal = cast(Any, metrics_api)._internal
 _SDK = "opentelemetry-sdk"  # the scope under which the SDK counts its own spans
@@ -38,6 +41,7 @@ class Meters(MeterProvider):
         self._where = where
         self._measuring: Measuring | None = None
         self._meters: dict[tuple[str, str | None, str | None], Meter] = {}
+        self.interrupt: Interrupt | None = None
         self._detached = False
 
     def install(self) -> None:
@@ -68,6 +72,7 @@ class Meters(MeterProvider):
 
             if self._measuring is None:
                 self._measuring = Measuring(self._send, self._spec, self._limits, self._where)
+                self._measuring.interrupt = self.interrupt
                 if self._detached:
                     self._measuring.detach()
             return RecordingMeter(name, version, schema_url, self._measuring)
@@ -79,6 +84,11 @@ class Meters(MeterProvider):
         run `beside` each other, not each of them asks. Raises nothing of its own."""
         if self._measuring is not None:
             self._measuring.finish(state, beside)
+
+    @property
+    def asks_in_thread(self) -> bool:
+        """Whether the end of an invocation in this thread asks callbacks that nothing can interrupt."""
+        return self._measuring is not None and self._measuring.asks_in_thread()
 
     def detach(self) -> None:
         """In a child that the user's code forked: the way out is the parent's."""

@@ -79,6 +79,7 @@ class Telemetry:
         self.limits = limits or TelemetryLimits()
         self._state = InvocationState("", "", "", spec.output_limit_bytes)
         self._tracing: Tracing | None = None
+        self._interrupt: tuple[Callable[[Callable[[], object], int], None], Callable[[], None]] | None = None
         self._api_logs: ApiLogs | None = None
         self._output = Output(self._send, self._where, self.limits)
         chars = self.limits.line_chars
@@ -144,6 +145,8 @@ class Telemetry:
             missing = tracing.install()
         except Exception as error:  # an SDK that does not fit; the invocations must run all the same
             return f"{type(error).__name__}: {error}"
+        if self._interrupt is not None:
+            tracing.interrupt_by(*self._interrupt)
         self._tracing = tracing
         if self._current is not None:
             tracing.tell_apart(self._current)
@@ -219,6 +222,20 @@ class Telemetry:
 
         self.stdout.finish_of(mine)
         self.stderr.finish_of(mine)
+
+    def interrupt_by(
+        self, cut: Callable[[Callable[[], object], int], None], stop: Callable[[], None]
+    ) -> None:
+        """Callbacks of the user's that are asked on the main thread are called by `cut`, which interrupts
+        them after so many ns; after `stop` it does so no more."""
+        self._interrupt = cut, stop
+        if self._tracing is not None:
+            self._tracing.interrupt_by(cut, stop)
+
+    @property
+    def asks_in_thread(self) -> bool:
+        """Whether the end of an invocation in this thread asks callbacks that nothing can interrupt."""
+        return self._tracing is not None and self._tracing.asks_in_thread
 
     def ensure_logging(self) -> None:
         """Once for the invocations that begin together: the root logger may have lost our handler."""

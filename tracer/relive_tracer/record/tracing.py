@@ -353,6 +353,17 @@ class Tracing:
         self._prepare(invoke, state)
         self._context.attach(state)
 
+    def interrupt_by(
+        self, cut: Callable[[Callable[[], object], int], None], stop: Callable[[], None]
+    ) -> None:
+        """As `Telemetry.interrupt_by`."""
+        self._meters.interrupt = cut, stop
+
+    @property
+    def asks_in_thread(self) -> bool:
+        """As `Telemetry.asks_in_thread`."""
+        return self._meters.asks_in_thread
+
     def leave(self, state: InvocationState) -> None:
         """Such an invocation has ended."""
         if state.span is not None:

@@ -59,6 +59,7 @@ class FunctionSpec(msgspec.Struct, omit_defaults=True, kw_only=True):
     span_slow_ms: int = 0  # an invocation that takes longer is remarkable; 0: the slowest 5 %
     folders: list[str] = []  # absolute: those of its resources, which it may write to
     websockets: int = 0  # open ones that a worker of a service has at once; 0: the usual number
+    observe_limit_ms: int = 1_000  # for all callbacks of observable instruments together
 
 
 class Fork(Frame, tag="fork"):

@@ -264,6 +264,9 @@ class Telling:
         report = self._outside.report()
         if report is not None:
             self._sink.send_surely(report, bell=False)
+        if result is not None and self._telemetry.asks_in_thread:
+            self._send(attempt, result)  # what is asked now may take its time
+            result = None
         attempt.over = True
         attempt.deadline_ns = 0
         if attempt.blocked_ns >= _BLOCKED_NS or attempt.blocking_ns:

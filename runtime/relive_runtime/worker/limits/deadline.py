@@ -102,6 +102,19 @@ class DeadlineTimer:
         """After this, nothing is raised any more."""
         self._armed = False
 
+    def cut(self, call: Callable[[], object], limit_ns: int) -> None:
+        """Call it on the main thread, which is interrupted after `limit_ns`. That is raised, and is no
+        timeout of an invocation."""
+        told, raised = self.before_raise, self.raised
+        self.before_raise = None
+        try:
+            self.arm(time.monotonic_ns() + limit_ns, "it took too long")
+            call()
+            self.disarm()
+        finally:
+            self.disarm()
+            self.before_raise, self.raised = told, raised
+
     def close(self) -> None:
         """Give the timer back; a worker ends instead."""
         _libc.timer_delete(self._timer)
