@@ -10,7 +10,21 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
+from relive_base.wire.inspection import (
+    Children,
+    Evaluate,
+    FrameList,
+    Frames,
+    Raised,
+    ScopeList,
+    Scopes,
+    Source,
+    StackList,
+    Stacks,
+    Values,
+)
 from relive_capture.explore.parts import failure_lines, to_json
+from relive_capture.explore.postmortem import SceneInspector
 from relive_capture.explore.scene import read_scene
 from relive_tui.models.failure.acts import ActsState, acts_line
 from relive_tui.models.failure.completeness import completeness_line, detail_lines
@@ -50,6 +64,25 @@ def look_at_everything(data: bytes) -> None:
     for name in scene.sources[:20]:
         scene.source(name)
     _screen(data)
+    _editor(data)
+
+
+def _editor(data: bytes) -> None:
+    inspector = SceneInspector(read_scene(data))
+    stacks = inspector.answer(Stacks())
+    assert isinstance(stacks, StackList)
+    for stack in range(min(len(stacks.names), 10)):
+        inspector.answer(Raised(stack))
+        frames = inspector.answer(Frames(stack, count=10))
+        for frame in frames.frames if isinstance(frames, FrameList) else []:
+            inspector.answer(Source(frame.file))
+            inspector.answer(Evaluate(frame.number, "event['a'][0].b == len(x)"))
+            scopes = inspector.answer(Scopes(frame.number))
+            for scope in scopes.scopes if isinstance(scopes, ScopeList) else []:
+                values = inspector.answer(Children(scope.reference))
+                for value in values.values[:20] if isinstance(values, Values) else []:
+                    assert not any(char in value.text for char in _UNSAFE), value
+                    inspector.answer(Children(value.reference, "indexed", 1, 5))
 
 
 def _screen(data: bytes) -> None:

@@ -11,6 +11,7 @@ from relive_base.own_code import is_own
 from relive_capture.record.inspection import class_dict, type_name
 
 __all__ = [
+    "cause_of",
     "exception_chain",
     "exception_name",
     "group_members",
@@ -22,7 +23,7 @@ __all__ = [
 MAX_EXCEPTIONS: Final = 999
 _SKIPPED_FRAMES: Final = 64
 _base = class_dict(BaseException)
-_cause: Callable[[BaseException], BaseException | None] = _base["__cause__"].__get__
+cause_of: Callable[[BaseException], BaseException | None] = _base["__cause__"].__get__
 _context: Callable[[BaseException], BaseException | None] = _base["__context__"].__get__
 traceback_of: Callable[[BaseException], TracebackType | None] = _base["__traceback__"].__get__
 _members: Callable[[BaseExceptionGroup[Any]], tuple[BaseException, ...]] = class_dict(BaseExceptionGroup)[
@@ -38,7 +39,7 @@ def exception_chain(error: BaseException) -> list[BaseException]:
     current: BaseException | None = error
     while current is not None and len(found) < MAX_EXCEPTIONS and all(current is not seen for seen in found):
         found.append(current)
-        current = _cause(current) or _context(current)
+        current = cause_of(current) or _context(current)
     return found[::-1]
 
 
@@ -61,7 +62,7 @@ def group_members(chain: list[BaseException]) -> list[tuple[str, BaseException]]
                 known.add(id(link))
                 found.append((relation, link))
                 pending.append(link)
-                relation = "  while handling" if _cause(link) is None else "  caused by"
+                relation = "  while handling" if cause_of(link) is None else "  caused by"
     return found
 
 

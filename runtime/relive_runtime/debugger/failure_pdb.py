@@ -6,7 +6,6 @@ import pdb
 import re
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import CodeType, FrameType, TracebackType
 from typing import Any, Final
 
@@ -14,17 +13,15 @@ from relive_base.code_lines import frame_line
 from relive_base.errors import ReliveError
 
 from relive_runtime.debugger.chain import (
-    exception_chain,
     exception_name,
-    group_members,
-    stack_frames,
-    traceback_of,
-    user_frames,
 )
 from relive_runtime.debugger.completion import complete_line, frame_namespaces
+from relive_runtime.debugger.inspecting import Held, Inspector, is_question, reply
 from relive_runtime.debugger.interrupts import Interrupts
+from relive_runtime.debugger.moment import PdbMoment
 from relive_runtime.debugger.scopes import both_namespaces, has_scopes
 from relive_runtime.debugger.streams import SessionStreams
+from relive_runtime.debugger.views import View, views_of
 from relive_runtime.worker.start.namesakes import originals
 
 __all__ = ["FailurePdb"]
@@ -40,32 +37,6 @@ _ENDED: Final = (
     "the function does not go on, there is nothing left to step through; `debug f(x)` steps through a new"
     " call"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class _View:
-    """One exception, or the stopped stack: what `exceptions` calls it, and its frames."""
-
-    name: str
-    stack: list[tuple[FrameType, int]]
-    error: BaseException | None = None
-
-    @property
-    def trace(self) -> TracebackType | None:
-        return None if self.error is None else traceback_of(self.error)
-
-
-def _views(failure: BaseException | FrameType) -> tuple[list[_View], int]:
-    """All that there is to look at, and which of it is the failure itself. Members of groups come last."""
-    if isinstance(failure, FrameType):
-        return [_View("stopped here", stack_frames(failure))], 0
-    chain = exception_chain(failure)
-    named = [(exception_name(error), error) for error in chain]
-    named += [(f"{relation}: {exception_name(error)}", error) for relation, error in group_members(chain)]
-    views = [_View(name, user_frames(error), error) for name, error in named]
-    shown = [view for view in views if view.stack]
-    last = views[len(chain) - 1]
-    return shown, shown.index(last) if last in shown else 0
 
 
 def _compiled(text: str, mode: str) -> CodeType | None:
@@ -172,14 +143,18 @@ class FailurePdb(_Nested):
         streams: SessionStreams,
         interrupts: Interrupts,
         own: Callable[[str], bool],
+        shown: Callable[[str], str] = str,
     ) -> None:
-        self._views: list[_View] = []  # pdb's own __init__ calls `forget`
+        """`own`: whether a file is the user's; `shown`: how frames name it."""
+        self._quiet = False
+        self._views: list[View] = []  # pdb's own __init__ calls `forget`
         super().__init__(stdin=streams.input, stdout=streams.output)
         self.prompt = _PROMPT
         self._streams = streams
         self._interrupts = interrupts
         self._own = own
-        self._views, self._shown = _views(failure)
+        self._views, self._shown = views_of(failure)
+        self._inspector = Inspector(PdbMoment(self, shown), Held())
 
     def converse(self) -> None:
         """Talk until the user has had enough."""
@@ -194,10 +169,42 @@ class FailurePdb(_Nested):
             except KeyboardInterrupt:
                 self.message("--KeyboardInterrupt--")
 
-    def _look_at(self, number: int) -> None:
+    @property
+    def views(self) -> list[View]:
+        """What there is to look at."""
+        return self._views
+
+    @property
+    def shown(self) -> int:
+        """Which of it is looked at."""
+        return self._shown
+
+    def is_own(self, file: str) -> bool:
+        """Whether a file is the user's."""
+        return self._own(file)
+
+    def stand_at(self, number: int, index: int) -> None:
+        """Look at a frame, without a word."""
+        if number != self._shown:
+            self._turn_to(number)
+        if self.curindex != index:
+            self._quiet = True
+            try:
+                self._select_frame(index)
+            finally:
+                self._quiet = False
+
+    def value_of(self, text: str) -> Any:
+        """Of an expression, in the frame that is looked at. Raises what its code does."""
+        return self._evaluated(text)
+
+    def _turn_to(self, number: int) -> None:
         self._shown = number
         self.setup(None, self._views[number].trace)
         self._name_exception()
+
+    def _look_at(self, number: int) -> None:
+        self._turn_to(number)
         below = len(self.stack) - 1 - self.curindex
         if below:
             self.message(f"({below} frame{'s' * (below > 1)} of libraries below this one: d)")
@@ -206,6 +213,10 @@ class FailurePdb(_Nested):
     def _select_frame(self, number: int) -> None:
         super()._select_frame(number)
         self._name_exception()
+
+    def print_stack_entry(self, *arguments: Any, **options: Any) -> None:
+        if not self._quiet:
+            super().print_stack_entry(*arguments, **options)
 
     def _name_exception(self) -> None:
         """What is looked at is `$_exception`, as in Python 3.13, and with its type `__exception__`, as when
@@ -241,6 +252,9 @@ class FailurePdb(_Nested):
         """One command. Whatever it raises ends the command, not the session."""
         try:
             with self._streams.installed(), self._interrupts.running():
+                if is_question(line):
+                    self.stdout.write(reply(line, self._inspector))
+                    return False
                 return bool(super().onecmd(line))
         except KeyboardInterrupt:
             self.message("--KeyboardInterrupt--")

@@ -15,12 +15,17 @@ from relive_runtime.worker.start.namesakes import originals
 __all__ = ["debug_failure"]
 
 
-def debug_failure(failure: BaseException | FrameType, link: DebugLink, own: Callable[[str], bool]) -> str:
+def debug_failure(
+    failure: BaseException | FrameType,
+    link: DebugLink,
+    own: Callable[[str], bool],
+    shown: Callable[[str], str] = str,
+) -> str:
     """Talk about the frames of an exception, or of code that was stopped (its innermost frame is given),
     until the other end has had enough; gives why it ended, "" if the user ended it.
 
-    `own` says of a file whether it is the user's code. Call it on the main thread. The standard streams, the
-    trace function and the handler of SIGINT are at the end what they were.
+    `own` says of a file whether it is the user's code, `shown` how frames name it. Call it on the main
+    thread. The standard streams, the trace function and the handler of SIGINT are at the end what they were.
     """
     trace = sys.gettrace()
     try:
@@ -28,7 +33,7 @@ def debug_failure(failure: BaseException | FrameType, link: DebugLink, own: Call
             from relive_runtime.debugger.failure_pdb import FailurePdb
         with Interrupts() as interrupts:
             with originals():
-                debugger = FailurePdb(failure, SessionStreams(link, interrupts), interrupts, own)
+                debugger = FailurePdb(failure, SessionStreams(link, interrupts), interrupts, own, shown)
             link.completer = debugger.complete_line
             debugger.converse()
             debugger.forget()

@@ -38,6 +38,8 @@ _RUN_S: Final = 300
 _STEPS: Final = 5_000_000
 _Own = Callable[[str], bool]
 """Whether a file is of the application."""
+_Shown = Callable[[str], str]
+"""How frames name it."""
 
 
 class PipeLink:
@@ -68,13 +70,13 @@ class PipeLink:
 class Run:
     """`trace` and `steps`: what the run is traced with, and how many steps there have been."""
 
-    def __init__(self, child: Child, clock: VirtualClock, own: _Own) -> None:
+    def __init__(self, child: Child, clock: VirtualClock, own: _Own, shown: _Shown) -> None:
         """Call it right before the handler is called."""
         signal.signal(signal.SIGINT, _interrupted)  # the way to the step takes as long as it takes
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.alarm(_RUN_S)
         order, self._pipe = child.order, child.pipe
-        self._own = own
+        self._own, self._shown = own, shown
         self._trail = Trail()
         self._watch = Watch(order.watch, order.by_value)
         self._order = order
@@ -102,7 +104,7 @@ class Run:
         pipe = self._pipe
         try:
             pipe.send(Arrived(os.getpid(), frame.f_lineno, frame.f_code.co_filename))
-            goes = _converse(frame, self._order.stop, pipe, self._own)
+            goes = _converse(frame, self._order.stop, pipe, self._own, self._shown)
         except Closed:
             os._exit(1)
         except BaseException as problem:
@@ -126,7 +128,7 @@ def _interrupted(_number: int, _frame: FrameType | None) -> NoReturn:
     os._exit(1)
 
 
-def _converse(frame: FrameType, step: int, pipe: Pipe, own: _Own) -> Goes:
+def _converse(frame: FrameType, step: int, pipe: Pipe, own: _Own, shown: _Shown) -> Goes:
     from relive_runtime.debugger.interrupts import Interrupts
     from relive_runtime.debugger.standard import standard_library
     from relive_runtime.debugger.streams import SessionStreams
@@ -143,7 +145,7 @@ def _converse(frame: FrameType, step: int, pipe: Pipe, own: _Own) -> Goes:
     with Interrupts() as interrupts:
         with originals():
             debugger = TravelPdb(
-                frame, SessionStreams(link, interrupts), interrupts, own, f"(step {step}) ", ask
+                frame, SessionStreams(link, interrupts), interrupts, own, f"(step {step}) ", ask, shown
             )
         link.completer = debugger.complete_line
         debugger.converse()

@@ -146,7 +146,13 @@ class _Session:
             streams = SessionStreams(self._link, self._interrupts)
             own = self._traveller.own
             debugger = TravelPdb(
-                self._failure, streams, self._interrupts, own, "(failure) ", lambda goes: ask(goes)
+                self._failure,
+                streams,
+                self._interrupts,
+                own,
+                "(failure) ",
+                lambda goes: ask(goes),
+                self._traveller.in_app.shown,
             )
 
         def look() -> None:

@@ -30,9 +30,10 @@ class TravelPdb(FailurePdb):
         own: Callable[[str], bool],
         prompt: str,
         ask: Callable[[Goes], None],
+        shown: Callable[[str], str],
     ) -> None:
         """`ask` has the session answer a question, and comes back."""
-        super().__init__(moment, streams, interrupts, own)
+        super().__init__(moment, streams, interrupts, own, shown)
         self.prompt = prompt
         self._ask_session = ask
         self.goes = Goes("")

@@ -115,7 +115,7 @@ class Traveller:
         else:
             from relive_runtime.travel.playing import Run
 
-            run = Run(self._child, clock, self.own)
+            run = Run(self._child, clock, self.own, self.in_app.shown)
             trace, clock.steps = run.trace, run.steps
             if self._timer is not None:
                 self.watch(DeadlineTimer(lambda: False))  # a forked process has none of its parent's timers

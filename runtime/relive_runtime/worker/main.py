@@ -379,7 +379,7 @@ class _Worker:
         elif failure is not None:
             self._caller.extend(_DEBUG_CALLS_S)
             own = InApp([self._spec.source, *self._spec.in_app], here=True)
-            reason = debug_failure(failure, link, lambda file: own.place(file)[0])
+            reason = debug_failure(failure, link, lambda file: own.place(file)[0], own.shown)
         link.end(reason)
         return link.following
 

@@ -2,6 +2,7 @@
 out."""
 
 from relive_capture.explore.postmortem.evaluate import CannotEvaluate, Evaluator
+from relive_capture.explore.postmortem.inspecting import SceneInspector
 from relive_capture.explore.postmortem.session import PostMortem
 
-__all__ = ["CannotEvaluate", "Evaluator", "PostMortem"]
+__all__ = ["CannotEvaluate", "Evaluator", "PostMortem", "SceneInspector"]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from relive_platform.api.debug_call import DebugCall
     from relive_platform.api.local_debug import LocalDebugCall
 
-__all__ = ["FIELDS", "debug", "talk_to_process"]
+__all__ = ["FIELDS", "attach_to_kept", "debug", "talk_to_process"]
 
 FIELDS = (
     "invocation_id", "function", "error", "pid", "age_s", "expires_s", "rss", "attached", "version",
@@ -80,7 +80,7 @@ def debug(
         raise UsageError("--json is for --list", hint="leave one of them out")
     if is_scene_file(ident) or read_only:
         return _debug_scene(session, load_scene(session, ident), commands, raw)
-    call, why = _attach(session, ident)
+    call, why = attach_to_kept(session, ident)
     if call is None:
         scene = load_scene(session, ident)
         echo(f"{why}\nopening its scene instead: read-only", err=True)
@@ -104,7 +104,7 @@ def _list(session: Session, wide: bool, as_json: bool) -> int:
     return ExitCode.DONE
 
 
-def _attach(session: Session, ident: str) -> tuple[DebugCall | None, str]:
+def attach_to_kept(session: Session, ident: str) -> tuple[DebugCall | None, str]:
     """A session in the process, or None and why there is none. Raises Refused: somebody else debugs it."""
     try:
         control = session.control()

@@ -1,0 +1,1 @@
+"""The Debug Adapter Protocol: an editor looks at a failure, and goes back from it."""

@@ -1,0 +1,185 @@
+"""An editor looks at a failure: in its process, in its scene, and in a replay that it goes back in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.editor_client import Step, conversation, has_client, listening
+from tests.support.relive_cli import Relive, laboratory, toml
+
+pytestmark = pytest.mark.skipif(not has_client(), reason="the client is an npm package")
+
+CODE = """
+PRICES = {"A-1": 300}
+
+
+def price_of(sku):
+    found = PRICES.get(sku)
+    return found
+
+
+def line_total(item):
+    price = price_of(item["sku"])
+    return price * item["count"]
+
+
+def checkout(event, context):
+    total = 0
+    numbers = list(range(2500))
+    for item in event["items"]:
+        total += line_total(item)
+    return {"total": total}
+"""
+FILES = {"main.py": CODE, "relive.toml": toml({"checkout": 'handler = "main:checkout"'})}
+EVENT = {"items": [{"sku": "A-1", "count": 2}, {"sku": "B-2", "count": 1}]}
+FAILING, CALLER = 12, 19
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Relive]:
+    with laboratory(FILES) as home:
+        home.environment = {}
+        yield home
+
+
+@pytest.fixture(scope="module")
+def failed(lab: Relive) -> str:
+    ident = str(lab.invoke("checkout", EVENT)["invocation_id"])
+    lab.scene(ident)
+    return ident
+
+
+@pytest.fixture(scope="module")
+def port(lab: Relive, failed: str) -> Iterator[int]:
+    with listening(lab, failed) as number:
+        yield number
+
+
+def opened(lab: Relive, command: str, **arguments: Any) -> list[Step]:
+    """How a session begins; its answers have the numbers 0 to 4, the last of which is the stack."""
+    token = (lab.home / "run" / "token").read_text()
+    return [
+        ("initialize", {"adapterID": "relive", "linesStartAt1": True, "columnsStartAt1": True}),
+        (command, {"token": token, **arguments}, "initialized"),
+        ("configurationDone", {}, "stopped"),
+        ("threads", {}),
+        ("stackTrace", {"threadId": 1}),
+    ]
+
+
+def test_the_failed_process_is_looked_into(lab: Relive, port: int, tmp_path: Path) -> None:
+    # Given a working copy of the code that failed
+    (tmp_path / "lab").mkdir()
+    (tmp_path / "lab" / "main.py").write_text(CODE)
+
+    # When an editor attaches
+    found = conversation(
+        port,
+        [
+            *opened(lab, "attach", localRoot=str(tmp_path)),
+            ("scopes", {"frameId": "$4.stackFrames.1.id"}),
+            ("variables", {"variablesReference": "$5.scopes.0.variablesReference"}),
+            (
+                "variables",
+                {"variablesReference": "$6.variables.3.variablesReference", "start": 2000, "count": 2},
+            ),
+            ("evaluate", {"expression": "price_of('A-1') + 1", "frameId": "$4.stackFrames.0.id"}),
+            ("evaluate", {"expression": "price", "frameId": "$4.stackFrames.0.id", "context": "hover"}),
+            ("exceptionInfo", {"threadId": 1}),
+            ("stepBack", {"threadId": 1}),
+        ],
+    )
+
+    # I expect the failure where it is, in my own file, with real objects, by pages
+    stopped, frames = found[2]["event"], found[4]["stackFrames"]
+    assert stopped["reason"] == "exception"
+    assert [(frame["name"], frame["line"]) for frame in frames] == [
+        ("line_total", FAILING),
+        ("checkout", CALLER),
+    ]
+    assert frames[0]["source"]["path"] == str(tmp_path / "lab" / "main.py")
+    names = [row["name"] for row in found[6]["variables"]]
+    assert names == ["event", "context", "total", "numbers", "item"]
+    assert found[6]["variables"][3]["indexedVariables"] == 2500
+    assert [(row["name"], row["value"]) for row in found[7]["variables"]] == [
+        ("[2000]", "2000"),
+        ("[2001]", "2001"),
+    ]
+    assert found[8]["result"] == "301"
+    assert found[9]["result"] == "None"
+    assert found[10]["exceptionId"] == "TypeError"
+    assert "in line_total" in found[10]["details"]["stackTrace"]
+    # and that only a replay goes back
+    assert "cannot go back" in found[11]["problem"]
+
+
+def test_a_scene_is_read_and_runs_nothing(lab: Relive, port: int) -> None:
+    found = conversation(
+        port,
+        [
+            *opened(lab, "attach", mode="scene"),
+            ("source", {"sourceReference": "$4.stackFrames.0.source.sourceReference"}),
+            ("evaluate", {"expression": "item['sku']", "frameId": "$4.stackFrames.0.id"}),
+            ("evaluate", {"expression": "price_of('A-1')", "frameId": "$4.stackFrames.0.id"}),
+            ("setBreakpoints", {"source": {"name": "main.py"}, "breakpoints": [{"line": 3}]}),
+        ],
+    )
+
+    # I expect the deployed text, what was captured, and a word on what is not to be had
+    assert found[5]["content"] == CODE
+    assert found[6]["result"] == "'B-2'"
+    assert "live process" in found[7]["problem"]
+    assert found[8]["breakpoints"][0]["verified"] is False
+
+
+def test_an_editor_goes_back_from_a_failure(lab: Relive, port: int) -> None:
+    # When it is run again, and gone back in: by a step, to a breakpoint, and on
+    main = {"source": "$4.stackFrames.0.source"}
+    back = {"threadId": 1}
+    found = conversation(
+        port,
+        [
+            *opened(lab, "launch"),
+            ("setBreakpoints", {**main, "breakpoints": [{"line": 6}, {"line": 2}]}),
+            ("stepBack", back, "stopped"),
+            ("reverseContinue", back, "stopped"),
+            ("stackTrace", back),
+            ("evaluate", {"expression": "sku", "frameId": "$8.stackFrames.0.id"}),
+            ("evaluate", {"expression": "why price", "context": "repl"}),
+            ("stepOut", back, "stopped"),
+            ("stackTrace", back),
+            ("evaluate", {"expression": "origin price", "context": "repl"}, "stopped"),
+            ("restart", {}, "stopped"),
+            ("stackTrace", back),
+            ("continue", back, "stopped"),
+        ],
+    )
+
+    # I expect each moment as it was
+    assert [one["verified"] for one in found[5]["breakpoints"]] == [True, False]
+    assert found[6]["event"]["reason"] == "step"
+    assert found[7]["event"]["reason"] == "breakpoint"
+    assert [frame["line"] for frame in found[8]["stackFrames"]] == [6, 11, CALLER]
+    assert found[9]["result"] == "'B-2'"
+    assert [frame["line"] for frame in found[12]["stackFrames"]][-1] == CALLER
+    assert found[15]["stackFrames"][0]["line"] == 16
+    assert found[16]["event"]["reason"] == "breakpoint"
+
+
+def test_who_has_not_the_token_of_the_home_sees_nothing(lab: Relive, port: int) -> None:
+    found = conversation(
+        port,
+        [
+            ("initialize", {"adapterID": "relive"}),
+            ("attach", {"token": "wrong"}),
+            ("threads", {}),
+            ("attach", {}),
+        ],
+    )
+
+    assert all("token" in found[number]["problem"] for number in (1, 3))
+    assert "nothing is looked at" in found[2]["problem"]
