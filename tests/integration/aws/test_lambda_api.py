@@ -472,6 +472,28 @@ class TestAttached:
         client.delete_event_source_mapping(UUID=made["UUID"])
         assert refused(lambda: client.get_event_source_mapping(UUID=made["UUID"]))
 
+    @pytest.mark.parametrize(
+        "arn",
+        [
+            "arn:aws:states:us-east-1:000000000000:stateMachine:steps",
+            "arn:aws:sqs:us-west-2:000000000000:elsewhere",
+            "arn:aws:sqs:us-east-1:000000000000:",
+        ],
+    )
+    def test_what_cannot_be_read_or_sent_to_is_refused(self, client: Any, arn: str) -> None:
+        # Given ARNs of another service, of another region and without a name, I expect each use to be refused
+        for work in (
+            lambda: client.create_event_source_mapping(FunctionName="holder", EventSourceArn=arn),
+            lambda: client.put_function_event_invoke_config(
+                FunctionName="holder", DestinationConfig={"OnFailure": {"Destination": arn}}
+            ),
+            lambda: client.update_function_configuration(
+                FunctionName="holder", DeadLetterConfig={"TargetArn": arn}
+            ),
+        ):
+            error = refused(work).response["Error"]
+            assert (error["Code"], arn in error["Message"]) == ("InvalidParameterValueException", True)
+
 
 def test_a_layer_is_on_the_path(client: Any) -> None:
     # Given a layer with a module, in both of the places that Lambda knows
@@ -489,7 +511,9 @@ def test_a_layer_is_on_the_path(client: Any) -> None:
     )
     create(client, "layered", code, Layers=[layer["LayerVersionArn"]])
     assert invoke(client, "layered")["Payload"] == 21
-    assert client.list_layers()["Layers"][0]["LatestMatchingVersion"]["Version"] == 1
+    listed = client.list_layers()["Layers"][0]["LatestMatchingVersion"]
+    assert (listed["Version"], listed.get("Description")) == (1, None)
+    assert client.get_layer_version(LayerName="tax", VersionNumber=1)["Description"] == ""
     client.delete_layer_version(LayerName="tax", VersionNumber=1)
     assert client.list_layers()["Layers"] == []
     assert invoke(client, "layered")["Payload"] == 21
@@ -544,6 +568,20 @@ def test_functions_of_other_runtimes(client: Any) -> None:
     assert failed["FunctionError"] == "Unhandled"
     assert (failed["Payload"]["errorType"], failed["Payload"]["errorMessage"]) == ("RangeError", "no ink")
     assert "index.js:2" in failed["Payload"]["stackTrace"][0]
+
+    # ... an ES module to find the packages of its layers, and nothing else to be looked for there
+    content = zip_of(**{"nodejs/node_modules/helper/index.js": "module.exports.SAYS = 'from a layer';"})
+    layer = client.publish_layer_version(LayerName="node-helper", Content={"ZipFile": content})
+    module = (
+        "import helper from 'helper';\n"
+        "export const handler = async ({ name }) => helper.SAYS + (name ? await import(name) : '');\n"
+    )
+    client.create_function(
+        FunctionName="in-esm", Code={"ZipFile": zip_of(**{"index.mjs": module})}, Runtime="nodejs20.x",
+        Role=ROLE, Handler="index.handler", Timeout=10, Layers=[layer["LayerVersionArn"]],
+    )  # fmt: skip
+    assert invoke(client, "in-esm")["Payload"] == "from a layer"
+    assert "missing" in invoke(client, "in-esm", {"name": "missing"})["Payload"]["errorMessage"]
 
     # ... and what nobody runs to be refused by name
     error = refused(lambda: create(client, "in-java", Runtime="java21"))

@@ -6,7 +6,7 @@
 import fs from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
-import { createRequire } from 'node:module';
+import nodeModule, { createRequire } from 'node:module';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { PassThrough, Writable } from 'node:stream';
 import { pathToFileURL } from 'node:url';
@@ -166,6 +166,50 @@ class ImportModuleError extends Error {
   name = 'Runtime.ImportModuleError';
 }
 
+// Node looks for ES modules beside the code only, Lambda in NODE_PATH too, where layers are. A hook in a thread
+// of its own where Node has no other (before 22.15): only if there is something to be found.
+function importFromLayers() {
+  const parents = (process.env.NODE_PATH ?? '')
+    .split(path.delimiter)
+    .filter((folder) => path.basename(folder) === 'node_modules' && fs.existsSync(folder))
+    .map((folder) => pathToFileURL(path.join(path.dirname(folder), 'noop.mjs')).href);
+  if (!parents.length) return;
+  if (nodeModule.registerHooks) {
+    nodeModule.registerHooks({
+      resolve(specifier, context, next) {
+        try {
+          return next(specifier, context);
+        } catch (error) {
+          if (error.code !== 'ERR_MODULE_NOT_FOUND' || /^[./]|:/.test(specifier)) throw error;
+          for (const parentURL of parents) {
+            try {
+              return next(specifier, { ...context, parentURL });
+            } catch {}
+          }
+          throw error;
+        }
+      },
+    });
+  } else if (nodeModule.register) {
+    const source = `let parents;
+      export function initialize(given) { parents = given; }
+      export async function resolve(specifier, context, next) {
+        try {
+          return await next(specifier, context);
+        } catch (error) {
+          if (error.code !== 'ERR_MODULE_NOT_FOUND' || /^[./]|:/.test(specifier)) throw error;
+          for (const parentURL of parents) {
+            try {
+              return await next(specifier, { ...context, parentURL });
+            } catch {}
+          }
+          throw error;
+        }
+      }`;
+    nodeModule.register(`data:text/javascript,${encodeURIComponent(source)}`, { data: parents });
+  }
+}
+
 async function importModule(file) {
   if (file.endsWith('.mjs')) return import(pathToFileURL(file));
   try {
@@ -187,6 +231,7 @@ async function loadHandler(text) {
   const base = path.resolve(ROOT, text.slice(0, dot));
   const file = ENDINGS.map((ending) => base + ending).find((one) => fs.existsSync(one));
   if (!file) throw new ImportModuleError(`there is no module ${text.slice(0, dot)} (${ENDINGS.join(', ')}) in ${ROOT}`);
+  importFromLayers();
   const module = await importModule(file);
   let found = module;
   for (const name of text.slice(dot + 1).split('.')) found = found?.[name] ?? found?.default?.[name];

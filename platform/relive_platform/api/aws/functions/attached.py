@@ -11,6 +11,7 @@ from typing import Any, Final
 from relive_platform.api.aws.errors import AwsError
 from relive_platform.api.aws.functions.catalog import Catalog, page, stamp
 from relive_platform.api.aws.functions.names import Named, arn_of, named
+from relive_platform.api.aws.functions.targets import check_destinations
 from relive_platform.api.aws.service import Call, Operation
 from relive_platform.engine.qualifiers import LATEST
 
@@ -64,6 +65,7 @@ class EventConfigs:
                 "InvalidParameterValueException",
                 "You must specify at least one of error handling or destination setting.",
             )
+        check_destinations(call, call.get("DestinationConfig") or {})
         document = {**before, **given, "modified_s": time.time()}
         await asyncio.to_thread(self._catalog.registry.note, _EVENTS, name.name, name.qualifier, document)
         return self._described(call, name, document)

@@ -18,6 +18,7 @@ from relive_platform.api.aws.functions.layers import Layers
 from relive_platform.api.aws.functions.names import Named, arn_of, named
 from relive_platform.api.aws.functions.packages import Package, download, unpacked
 from relive_platform.api.aws.functions.runtimes import handler_of, kind_of, program_of
+from relive_platform.api.aws.functions.targets import check_dead_letters
 from relive_platform.api.aws.service import Call, Operation
 from relive_platform.engine.qualifiers import LATEST
 from relive_platform.registry import FunctionVersion
@@ -98,6 +99,7 @@ class Creating:
         now = {**kept, **{name: params[name] for name in KEPT if name in params and name != "Layers"}}
         if "Layers" in params:
             now["Layers"] = self._layers.describe(call, list(params["Layers"]))
+        check_dead_letters(call, params.get("DeadLetterConfig") or {})
         if package is not None:
             now["CodeSize"], now["CodeSha256"] = len(package.data), package.sha256
         variables = dict((params.get("Environment") or {}).get("Variables") or {})

@@ -66,7 +66,7 @@ class Layers:
                 "created_ns": time.time_ns(),
             }
             await asyncio.to_thread(self._keep, name, number, package, document)
-        return self._described(call, name, number, document, content=True)
+        return self._described(call, name, number, document)
 
     def _highest(self, name: str) -> int:
         """Of the numbers that were ever given."""
@@ -85,7 +85,7 @@ class Layers:
     async def get(self, call: Call) -> Mapping[str, Any]:
         """One version."""
         name, number = _layer_name(call.params["LayerName"]), int(call.params["VersionNumber"])
-        return self._described(call, name, number, self._found(call, name, number), content=True)
+        return self._described(call, name, number, self._found(call, name, number))
 
     async def get_by_arn(self, call: Call) -> Mapping[str, Any]:
         """The same, by its ARN."""
@@ -93,7 +93,7 @@ class Layers:
         _check_owner(call, call.params["Arn"])
         if call.params["Arn"] != layer_arn(call, name, number):
             raise _missing()
-        return self._described(call, name, number, self._found(call, name, number), content=True)
+        return self._described(call, name, number, self._found(call, name, number))
 
     async def delete(self, call: Call) -> None:
         """Functions that have it keep it."""
@@ -106,12 +106,10 @@ class Layers:
         """The newest first."""
         name = _layer_name(call.params["LayerName"])
         found = [
-            self._described(call, name, int(key), document)
+            self._listed(call, name, int(key), document)
             for key, document in reversed(self._notes.of(_KIND, name).items())
             if _fits(call, document)
         ]
-        for entry in found:
-            del entry["LayerArn"]
         return page(call, found, "LayerVersions")
 
     async def list_layers(self, call: Call) -> Mapping[str, Any]:
@@ -119,9 +117,7 @@ class Layers:
         newest: dict[str, dict[str, Any]] = {}
         for name, key, document in self._notes.all(_KIND):
             if _fits(call, document):
-                found = self._described(call, name, int(key), document)
-                del found["LayerArn"]
-                newest[name] = found
+                newest[name] = self._listed(call, name, int(key), document)
         layers = [
             {"LayerName": name, "LayerArn": layer_arn(call, name), "LatestMatchingVersion": found}
             for name, found in newest.items()
@@ -134,25 +130,25 @@ class Layers:
             raise _missing()
         return found
 
-    def _described(
-        self, call: Call, name: str, number: int, document: Mapping[str, Any], *, content: bool = False
-    ) -> dict[str, Any]:
-        shown = {key: value for key, value in document.items() if key[0].isupper()}
-        found: dict[str, Any] = {
-            "LayerArn": layer_arn(call, name),
+    def _listed(self, call: Call, name: str, number: int, document: Mapping[str, Any]) -> dict[str, Any]:
+        return {
             "LayerVersionArn": layer_arn(call, name, number),
             "Version": number,
             "CreatedDate": stamp(document["created_ns"]),
-            "Description": "",
-            **shown,
+            **{key: value for key, value in document.items() if key[0].isupper()},
         }
-        if content:
-            found["Content"] = {
+
+    def _described(self, call: Call, name: str, number: int, document: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            "LayerArn": layer_arn(call, name),
+            "Description": "",
+            **self._listed(call, name, number, document),
+            "Content": {
                 "Location": self._catalog.location(call, document["sha256"]),
                 "CodeSha256": document["sha256"],
                 "CodeSize": document["size"],
-            }
-        return found
+            },
+        }
 
     # ------------------------------------------------------------ of functions
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 from relive_platform.api.aws.errors import AwsError
 from relive_platform.api.aws.functions.catalog import Catalog, page
 from relive_platform.api.aws.functions.names import arn_of, event_source_arn, named
+from relive_platform.api.aws.functions.targets import check_source
 from relive_platform.api.aws.service import Call, Operation
 from relive_platform.triggers.patterns import PatternError, compile_pattern
 
@@ -56,6 +57,8 @@ class Mappings:
         source = str(call.get("EventSourceArn") or "")
         if not source and not call.get("SelfManagedEventSource"):
             raise AwsError("InvalidParameterValueException", "Unrecognized event source.")
+        if source:
+            check_source(call, source)
         for uuid, _, kept in self._notes.all(_KIND):
             if source and kept.get("EventSourceArn") == source and kept["function"] == name.name:
                 raise AwsError(
