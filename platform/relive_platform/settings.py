@@ -92,11 +92,9 @@ class Settings:
     )
     gateway_silence_s: float = _set(
         10.0,
-        "A gateway beside the server that says nothing for so long, because it hangs or was stopped, is ended"
-        " and started again.",
+        "A gateway that says nothing for so long (it hangs) is ended and started again.",
         unit="s",
         low=1,
-        high=3_600,
     )
     api: str = _set(
         "", "Address of the control API. Empty: the unix socket `run/api.sock` in the home.", unit="address"
@@ -364,12 +362,7 @@ class Settings:
         choices=("closed", "open"),
     )
     observe_limit_s: float = _set(
-        1.0,
-        "All callbacks of a function's observable instruments together, at the end of an invocation. One that"
-        " takes longer is interrupted, and not asked any more.",
-        unit="s",
-        low=0.01,
-        high=60,
+        1.0, "All callbacks of observable instruments together; then one is cut.", unit="s", low=0.01, high=60
     )
     tmp_mb: int = _set(
         512,
@@ -415,6 +408,9 @@ class Settings:
     )
     heap_interval_s: float = _set(
         600.0, "The heap of the same failure is taken once in this time.", unit="s", low=0
+    )
+    service_heap_s: float = _set(
+        0.0, "Once in this time a failing request has its service's heap taken. 0: never.", unit="s", low=0
     )
     heap_objects: int = _set(
         2_000_000, "Objects of a heap snapshot; the rest is left out.", low=1_000, high=4_000_000

@@ -118,6 +118,7 @@ class Why:
     NO_FAILED_PROCESS_ANSWERED: Final = Code("no_failed_process_answered")
     NO_FAILED_PROCESS_UNRUN: Final = Code("no_failed_process_unrun")
     HEAP_OF_SAME_FAILURE: Final = Code("heap_of_same_failure")  # (s ago, invocation, interval in s)
+    HEAP_BESIDE_LATELY: Final = Code("heap_beside_lately")  # (s ago, interval in s)
     WALKS_AT_ONCE: Final = Code("walks_at_once")  # (walks)
     SHORT_OF_MEMORY: Final = Code("short_of_memory")  # (MB available, MB needed, times, MB held)
     WALK_LATE: Final = Code("walk_late")

@@ -94,6 +94,8 @@ SENTENCES: Final[dict[Code, str]] = {
     Why.NO_FAILED_PROCESS_UNRUN: f"{_NO_FAILED}: none of its code has run",
     Why.HEAP_OF_SAME_FAILURE: "the same failure's heap was taken {0:.0f} s ago, in {1}"
     " (once in {2:g} s, RELIVE_HEAP_INTERVAL_S)",
+    Why.HEAP_BESIDE_LATELY: "the heap of this service, which serves on, was taken {0:.0f} s ago"
+    " (at most once in {1:g} s: RELIVE_SERVICE_HEAP_S)",
     Why.WALKS_AT_ONCE: "{0} other snapshots were being taken, the limit",
     Why.SHORT_OF_MEMORY: "memory: {0} MB were available on the machine, under {1} MB, {2} x the {3} MB that"
     " the worker held",

@@ -131,6 +131,7 @@ class Functions:
             core_mb=settings.core_mb,
             unix_sockets=settings.unix_sockets == "open",
             tmp_mb=settings.tmp_mb,
+            service_heaps=settings.service_heap_s > 0,
             observe_limit_ms=int(settings.observe_limit_s * 1_000),
             load_timeout_s=self._load_timeout_s(version),
             resource=os.environ.get("OTEL_RESOURCE_ATTRIBUTES", ""),

@@ -132,6 +132,7 @@ def engine_limits(settings: Settings, number: int = 1) -> EngineLimits:
         size_bytes=settings.heap_bytes,
         cpu_s=settings.heap_cpu_s,
         interval_s=settings.heap_interval_s,
+        beside_s=settings.service_heap_s,
     )
     host = HostLimits(
         workers=settings.host_workers,

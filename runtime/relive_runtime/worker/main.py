@@ -357,12 +357,15 @@ class _Worker:
     def _take_heap(self, command: TakeHeap) -> None:
         from relive_capture.record.heap import take_heap  # the zygote has imported it
 
-        os.nice(_NICE)  # invocations come first; this process gets no further one
+        if not command.goes_on:
+            os.nice(_NICE)  # invocations come first; this process gets no further one
         failed = self._failed
         if failed.invocation_id not in ("", command.invocation_id):  # "": while the module was loaded
             failed = Failed()  # nothing has failed: a baseline
         with originals():
             taken = take_heap(command, self._spec, failed.error, failed.frame)
+        if command.goes_on:
+            self._failed.forget()
         self._sink.send_surely(taken)
 
     def _debug(self, start: DebugStart) -> AnyFrame | None:

@@ -252,7 +252,7 @@ isolation_tier = 0
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def services(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
     folder = tmp_path_factory.mktemp("services")
-    async with served(folder / "home") as running:
+    async with served(folder / "home", service_heap_s=3_600) as running:
         await running.deploy(write_app(folder / "app", SOURCE, FUNCTIONS))
         yield running
 

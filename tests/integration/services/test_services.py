@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from gate import Gate
 from patience import PATIENCE_S
-from relive_base.parts import Why
+from relive_base.parts import State, Why
 from relive_platform.replay import ReplayOptions, replay
 from relive_platform.replay.model import PAST, SAME
 from server_harness import Served, parse
@@ -84,6 +84,34 @@ async def test_one_that_fails_has_a_scene_and_the_others_go_on(services: Served,
     assert "ink" in str(frames[-1].locals)
     assert worker_goes_on.status == 200
     assert waited.body == b"let go"
+
+
+async def test_a_service_leaves_a_heap_once_in_a_time_and_serves_on(services: Served, gate: Gate) -> None:
+    # Given a service of which no heap was taken lately, and a request that waits
+    heaps = services.server.engine.host.heaps
+    heaps._beside.clear()
+    heaps._seen.clear()
+    held = asyncio.ensure_future(services.http("GET", f"/fn/shop/held?name=x&go={gate.file}"))
+    await begun(services)
+
+    # When two others fail
+    failed = [await services.http("GET", f"/fn/shop/fails?sku={sku}") for sku in ("heaped-ink", "pen")]
+
+    # I expect the first one's scene to get the heap, with its frames, the second one's to say why it has
+    # none, both to have threads and tasks of the process, and the worker to go on
+    await services.until(lambda: not heaps.walking)
+    scenes = [await scene_of(services, one) for one in failed]
+    async with asyncio.timeout(PATIENCE_S):
+        while scenes[0].parts["heap"].because(Why.WALK_PENDING):
+            scenes[0] = await scene_of(services, failed[0])
+    assert scenes[0].parts["heap"].state in (State.OK, State.PARTIAL), scenes[0].parts["heap"]
+    roots = [root for root in scenes[0].heap().roots if root.kind == "frame"]
+    assert [root.function for root in roots][-2:] == ["app", "checkout"]
+    assert scenes[1].parts["heap"].because(Why.HEAP_BESIDE_LATELY)
+    for scene in scenes:
+        assert {scene.parts[name].state for name in ("threads", "tasks", "environment")} == {State.OK}
+    gate.open()
+    assert (await held).body == b"let go"
 
 
 async def test_a_mended_request_that_fails_later_is_past_its_failing_line(

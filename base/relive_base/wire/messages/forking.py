@@ -60,6 +60,7 @@ class FunctionSpec(msgspec.Struct, omit_defaults=True, kw_only=True):
     folders: list[str] = []  # absolute: those of its resources, which it may write to
     websockets: int = 0  # open ones that a worker of a service has at once; 0: the usual number
     observe_limit_ms: int = 1_000  # for all callbacks of observable instruments together
+    service_heaps: bool = False  # whether a heap of a service may be taken for a request that has failed
 
 
 class Fork(Frame, tag="fork"):

@@ -18,6 +18,7 @@ class TakeHeap(Frame, tag="take_heap"):
     max_objects: int = 2_000_000
     max_bytes: int = 268_435_456  # of the columns as they are written
     cpu_s: float = 10.0
+    goes_on: bool = False  # a service: it serves on afterwards
 
 
 class HeapTaken(Frame, tag="heap_taken"):

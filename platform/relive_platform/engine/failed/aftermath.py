@@ -56,7 +56,7 @@ class Aftermath:
         goes_on = worker.serves and not worker.spec.replay
         if goes_on and result is not None and result.status != "ok":
             attempt.evidence.mark("live", not_applicable(Why.SERVES_ON))
-            attempt.evidence.mark("heap", not_applicable(Why.NO_HEAP_SERVES_ON))
+            self._take_beside(worker, attempt)
             return NOTHING
         if result is None or worker.begun:
             return NOTHING
@@ -69,6 +69,18 @@ class Aftermath:
             attempt.evidence.mark("heap", not_applicable(heap))
             return NOTHING
         return self.of_process(worker, attempt)
+
+    def _take_beside(self, worker: Worker, attempt: Attempt) -> None:
+        """The heap of a worker that serves on, if that is wanted."""
+        heaps = self._failures.heaps
+        error = attempt.record.error
+        reason = heaps.objection_beside(worker, error.fingerprint if error is not None else "")
+        if reason is not None and reason.code == Why.NO_HEAP_SERVES_ON:
+            attempt.evidence.mark("heap", not_applicable(Why.NO_HEAP_SERVES_ON))
+            return
+        attempt.evidence.mark("heap", PartState(State.MISSING, [reason or Reason(Why.WALK_PENDING)]))
+        if reason is None:
+            heaps.take(worker, attempt, lambda found: self._on_heap(attempt, worker, found), goes_on=True)
 
     def of_process(self, worker: Worker, attempt: Attempt) -> Stays:
         """The same, of a process that has failed and still is there."""

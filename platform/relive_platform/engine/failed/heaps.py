@@ -10,6 +10,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import Final
 
@@ -47,6 +48,7 @@ class HeapLimits:
     size_bytes: int = 268_435_456
     cpu_s: float = 10.0
     interval_s: float = 600.0  # between two of the same failure
+    beside_s: float = 0.0  # between two of a service that serves on; 0: there is none
     at_once: int = 2
 
 
@@ -61,6 +63,7 @@ class _Walk:
     ceiling_bytes: int
     then: Callable[[HeapFound], None]
     key: tuple[str, str]
+    goes_on: bool
 
 
 class HeapTaker:
@@ -81,6 +84,7 @@ class HeapTaker:
         self._need = _NEED_OF_C if native_walk() is not None else _NEED_OF_PYTHON
         self._walks: dict[int, _Walk] = {}
         self._seen: OrderedDict[tuple[str, str], tuple[float, str]] = OrderedDict()
+        self._beside: OrderedDict[str, float] = OrderedDict()  # when one of a service was taken last
         self._numbers = itertools.count(1)
         self._timer: asyncio.TimerHandle | None = None
 
@@ -98,6 +102,15 @@ class HeapTaker:
             return Reason(Why.WALKS_AT_ONCE, (len(self._walks),))
         return self._short_of_memory(worker)
 
+    def objection_beside(self, worker: Worker, fingerprint: str) -> Reason | None:
+        """The same, of a service that serves on: its requests wait for the walk."""
+        if not self.limits.beside_s:
+            return Reason(Why.NO_HEAP_SERVES_ON)
+        ago_s = self._now() - self._beside.get(worker.spec.name, -inf)
+        if ago_s < self.limits.beside_s:
+            return Reason(Why.HEAP_BESIDE_LATELY, (ago_s, self.limits.beside_s))
+        return self.objection(worker, fingerprint)
+
     def _short_of_memory(self, worker: Worker) -> Reason | None:
         held = worker.process.held_bytes()
         need = self._need * held + _SPARE_BYTES
@@ -107,8 +120,16 @@ class HeapTaker:
             return Reason(Why.SHORT_OF_MEMORY, megabytes)
         return None
 
-    def take(self, worker: Worker, attempt: Attempt, then: Callable[[HeapFound], None]) -> None:
-        """Have the worker walk its heap; `then` gets what came of it, in any case."""
+    def take(
+        self, worker: Worker, attempt: Attempt, then: Callable[[HeapFound], None], *, goes_on: bool = False
+    ) -> None:
+        """Have the worker walk its heap; `then` gets what came of it, in any case. One that `goes_on` is not
+        ended if that takes too long or too much."""
+        if goes_on:
+            self._beside[worker.spec.name] = self._now()
+            self._beside.move_to_end(worker.spec.name)
+            while len(self._beside) > _FINGERPRINTS:
+                self._beside.popitem(last=False)
         record = attempt.record
         fingerprint = record.error.fingerprint if record.error is not None else ""
         key = (worker.spec.name, fingerprint)
@@ -128,6 +149,7 @@ class HeapTaker:
             ceiling_bytes=(1 + self._need) * held + 2 * _SPARE_BYTES,
             then=then,
             key=key,
+            goes_on=goes_on,
         )
         worker.heap = lambda payload: self._on_taken(worker, payload)
         command = TakeHeap(
@@ -136,6 +158,7 @@ class HeapTaker:
             max_objects=limits.objects,
             max_bytes=limits.size_bytes,
             cpu_s=limits.cpu_s,
+            goes_on=goes_on,
         )
         worker.handle.send(encode_frame(command))
         self._watch()
@@ -155,7 +178,8 @@ class HeapTaker:
             elif walk.worker.state == GONE:
                 reason = missing(Why.WALK_ENDED)
             if reason is not None:
-                walk.worker.kill()
+                if not walk.goes_on:
+                    walk.worker.kill()
                 self._end(walk, HeapFound(reason))
         self._watch()
 

@@ -92,6 +92,8 @@ class Desk:
         )
         if spec.replay:
             self.telling.kept = failed  # nothing runs beside it: its process can be debugged
+        elif spec.service_heaps:
+            self.telling.newest = failed
         caller.find = self._current_invoke
         memory_limit.beside = self._save_all
         self.stop: Callable[[BesideAttempt], object] | None = None

@@ -36,6 +36,8 @@ _KIB: Final = 1024
 _RSS_EVERY: Final = 64
 _INTERNAL_ERROR: Final = 500
 _BLOCKED_NS: Final = 50_000_000
+_WANTED_NS: Final = 1_000_000_000
+"""The server says within this time that it wants a heap: so long what has failed stays as it is."""
 _LINKS: Final = 20  # exceptions that are looked through for a timeout
 _ANSWERED_KINDS: Final = {"timeout": 504, "cancelled": 503}
 
@@ -82,6 +84,9 @@ class Telling:
         """Has the server look at what was told; a loop does it once for all of its turn."""
         self.kept: Failed | None = None
         """Where an exception stays that ends this process's work; None: it goes on after failures."""
+        self.newest: Failed | None = None
+        """Where one stays for a moment, for the heap that the server may want of it."""
+        self._newest_ns = 0
 
     # ------------------------------------------------------------ ends
 
@@ -92,6 +97,9 @@ class Telling:
     def returned(self, attempt: BesideAttempt, answer: Answer | None) -> None:
         """Its code has come to its end. `answer`: what has not been told before."""
         status = attempt.http_status or (answer.status if answer is not None else 0)
+        if self._newest_ns and time.monotonic_ns() - self._newest_ns > _WANTED_NS and self.newest is not None:
+            self._newest_ns = 0
+            self.newest.forget()  # the server did not want it
         if attempt.answered or status < _INTERNAL_ERROR:
             late = self._beside(attempt)
             if late is not None:
@@ -196,6 +204,9 @@ class Telling:
         attempt.failed = True
         if self.kept is not None:
             self.kept.keep(attempt.invocation_id, error)
+        elif self.newest is not None:
+            self.newest.keep(attempt.invocation_id, error)
+            self._newest_ns = time.monotonic_ns()
         early: Any = self._sink.send_surely
         scene = capture_failure(
             error, kind=kind, spec=self._spec, invocation_id=attempt.invocation_id, early=early

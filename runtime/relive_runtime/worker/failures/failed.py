@@ -21,6 +21,10 @@ class Failed:
         self.invocation_id = invocation_id
         self.error = error
 
+    def forget(self) -> None:
+        """Nobody looks at it any more."""
+        self.invocation_id, self.error, self.frame = "", None, None
+
     def keep_stack(self, invocation_id: str, frame: FrameType) -> None:
         """Keep the stack of code that was stopped where it is; `frame` is its innermost one."""
         self.invocation_id = invocation_id
