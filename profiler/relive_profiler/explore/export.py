@@ -17,6 +17,7 @@ from relive_profiler.explore.otlp_profile import to_otlp
 from relive_profiler.explore.pprof import to_pprof
 from relive_profiler.explore.pruning import clean, kept_nodes
 from relive_profiler.explore.tree import FlameTree
+from relive_profiler.explore.tree_text import to_import_text, to_json
 
 if TYPE_CHECKING:
     from pyinstrument.frame import Frame
@@ -34,17 +35,22 @@ __all__ = [
     "to_text",
 ]
 
-FORMATS: Final = ("text", "html", "speedscope", "collapsed")
+FORMATS: Final = ("text", "html", "speedscope", "collapsed", "json", "imports")
 BINARY_FORMATS: Final = ("pprof", "otlp")
 _MAX_NODES: Final = 50_000
 """More than anybody can look at; speedscope becomes slow beyond."""
 
 
 def export(tree: FlameTree, format_: str) -> str:
-    """The tree in one of FORMATS. Raises KeyError for another one."""
-    return {"text": to_text, "html": to_html, "speedscope": to_speedscope, "collapsed": to_collapsed}[
-        format_
-    ](tree)
+    """The tree in one of FORMATS ("imports": of modules, as text). Raises KeyError for another one."""
+    return {
+        "text": to_text,
+        "html": to_html,
+        "speedscope": to_speedscope,
+        "collapsed": to_collapsed,
+        "json": lambda tree: to_json(tree, _MAX_NODES),
+        "imports": to_import_text,
+    }[format_](tree)
 
 
 def export_bytes(tree: FlameTree, format_: str, *, started_ns: int = 0) -> bytes:

@@ -12,6 +12,7 @@ __all__ = [
     "INVOCATION_TOTALS",
     "PROFILE_ROWS",
     "PROFILE_TOTALS",
+    "SPAN_WEIGHTS",
     "STACK_FRAMES",
     "STACK_WEIGHTS",
     "HotFilter",
@@ -41,6 +42,7 @@ class HotFilter:
     status: tuple[str, ...] = ()
     min_duration_ns: int = 0
     max_duration_ns: int = 0  # exclusive
+    span_ids: tuple[str, ...] = ()  # samples taken inside one of these spans
 
     def with_engine(self, engine: str) -> HotFilter:
         """The same profiles of one engine."""
@@ -75,6 +77,7 @@ def parameters(filter_: HotFilter) -> dict[str, object]:
         "statuses": list(filter_.status),
         "min_duration": filter_.min_duration_ns,
         "max_duration": filter_.max_duration_ns,
+        "spans": list(filter_.span_ids),
     }
 
 
@@ -114,6 +117,21 @@ SELECT Function, Stack, sum(Count) AS Samples, sum(Wall) AS WallSum, sum(Cpu) AS
 FROM profiles
 ARRAY JOIN StackIds AS Stack, Counts AS Count, WallNs AS Wall, CpuNs AS Cpu
 WHERE"""
+    + _WHERE
+    + """GROUP BY Function, Stack
+ORDER BY WallSum DESC, Stack
+LIMIT {stacks:UInt32}"""
+)
+
+# The same of some spans. Older rows do not say which span a sample was taken in.
+SPAN_WEIGHTS: Final = (
+    """
+SELECT Function, Stack, sum(Count) AS Samples, sum(Wall) AS WallSum, sum(Cpu) AS CpuSum,
+    groupArraySorted(64)(cityHash64(InvocationId, Attempt)) AS Sketch
+FROM profiles
+ARRAY JOIN StackIds AS Stack, Counts AS Count, WallNs AS Wall, CpuNs AS Cpu,
+    arrayResize(StackSpans, length(StackIds)) AS Span
+WHERE has({spans:Array(String)}, SpanIds[Span]) AND"""
     + _WHERE
     + """GROUP BY Function, Stack
 ORDER BY WallSum DESC, Stack

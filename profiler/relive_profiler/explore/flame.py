@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from relive_base.errors import NotFound
@@ -9,6 +10,8 @@ from relive_base.errors import NotFound
 from relive_profiler.explore.export import export
 from relive_profiler.explore.filters import INVOCATION_FUNCTION, HotFilter
 from relive_profiler.explore.folding import ENOUGH_SAMPLES, confidence, load
+from relive_profiler.explore.imports import by_module
+from relive_profiler.explore.memory import memory_of
 from relive_profiler.explore.tree import FlameTree, Weight, build
 
 if TYPE_CHECKING:
@@ -27,26 +30,41 @@ def flame(
     *,
     weight: Weight = "wall",
     by_line: bool = False,
+    imports: bool = False,
     timeout_s: float = 30.0,
 ) -> FlameTree:
-    """The tree of a filter, or of one invocation (its id).
+    """The tree of a filter, or of one invocation (its id). `imports`: of modules, as they import each other.
 
     An invocation with fewer than 5 samples gives the aggregate of its function over the day around it, and
-    says so. Raises NotFound if an invocation has no profile and is not known; store errors pass through.
+    says so; spans of one that have fewer give the invocation. Raises NotFound if an invocation has no profile
+    and is not known; store errors pass through.
     """
     filter_ = HotFilter(invocation_ids=(what,)) if isinstance(what, str) else what
     folded = load(store, filter_, timeout_s=timeout_s)
     single = len(filter_.invocation_ids) == 1
-    note = ""
+    notes = []
+    if filter_.span_ids and folded.samples < ENOUGH_SAMPLES:
+        notes.append(f"this span has {confidence(folded.samples)[1]}; shown: its invocation")
+        filter_ = replace(filter_, span_ids=())
+        folded = load(store, filter_, timeout_s=timeout_s)
+    elif filter_.span_ids:
+        notes.append("inside the span")
     if single and folded.samples < ENOUGH_SAMPLES:
         own = confidence(folded.samples)[1]
         filter_ = _function_filter(store, filter_, timeout_s)
         folded = load(store, filter_, timeout_s=timeout_s)
-        note = f"this invocation has {own}; shown: all of {filter_.function}"
+        notes.append(f"this invocation has {own}; shown: all of {filter_.function}")
         single = False
-    return build(
+    if imports:
+        folded = by_module(folded)
+    note = "; ".join(notes)
+    tree = build(
         folded, weight=weight, by_line=by_line, title=_title(filter_), note=note, aggregate=not single
     )
+    if single and filter_.phase == "invoke" and not filter_.span_ids:
+        held = [one.text for one in memory_of(store, filter_.invocation_ids, timeout_s=timeout_s).values()]
+        return replace(tree, note="; ".join([tree.note, *held[-1:]]))
+    return tree
 
 
 def _title(filter_: HotFilter) -> str:

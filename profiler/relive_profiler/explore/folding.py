@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from relive_profiler.explore.filters import (
     INVOCATION_TOTALS,
     PROFILE_TOTALS,
+    SPAN_WEIGHTS,
     STACK_FRAMES,
     STACK_WEIGHTS,
     HotFilter,
@@ -116,12 +117,15 @@ def load(store: Store, filter_: HotFilter, *, limit: int = 50_000, timeout_s: fl
     values = parameters(filter_)
     if not profiles:
         return Folded(engine=filter_.engine, phase=filter_.phase)
-    weights = store.query(STACK_WEIGHTS, {**values, "stacks": limit}, timeout_s=timeout_s)
+    statement = SPAN_WEIGHTS if filter_.span_ids else STACK_WEIGHTS
+    weights = store.query(statement, {**values, "stacks": limit}, timeout_s=timeout_s)
     frames: dict[tuple[str, int], Sequence[Any]] = {
         (str(row[0]), _int(row[1])): row[2:5]
         for row in store.query(STACK_FRAMES, values, timeout_s=timeout_s).rows()
     }
     stacks = [_stack(row, frames) for row in weights.rows()]
+    if filter_.span_ids:
+        samples = sum(stack.samples for stack in stacks)
     return Folded(
         stacks=stacks,
         engine=filter_.engine,

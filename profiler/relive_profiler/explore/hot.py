@@ -10,13 +10,15 @@ from relive_base.terminal import one_line
 
 from relive_profiler.explore.filters import HotFilter
 from relive_profiler.explore.folding import Folded, Stack, confidence, estimate_invocations, load
+from relive_profiler.explore.imports import by_module
 
 if TYPE_CHECKING:
     from relive_store import Store
 
 __all__ = ["By", "HotFilter", "HotList", "HotRow", "fold_rows", "hot", "hot_list", "is_own", "render_text"]
 
-By = Literal["function", "line"]
+By = Literal["function", "line", "module"]
+"""module: of what a cold start imports."""
 Key = tuple[str, str, str, int]  # function, name, file, line (0 when by function)
 
 
@@ -75,7 +77,10 @@ def hot(
 ) -> HotList:
     """The `limit` hottest functions or lines under the filter. `waits_to_caller`: what a library waited is
     the time of the application's line that called it. Store errors pass through."""
-    return hot_list(load(store, filter_, timeout_s=timeout_s), by, limit, waits_to_caller=waits_to_caller)
+    folded = load(store, filter_, timeout_s=timeout_s)
+    if by == "module":
+        folded, by = by_module(folded), "function"
+    return hot_list(folded, by, limit, waits_to_caller=waits_to_caller)
 
 
 def hot_list(

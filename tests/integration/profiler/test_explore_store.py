@@ -13,6 +13,7 @@ from relive_profiler.explore import diff, export, flame, hot
 from relive_profiler.explore.filters import HotFilter
 from relive_profiler.explore.rows import StackCache, profile_columns, stack_columns
 from relive_profiler.record.stacks import stack_hash
+from relive_views.profiles import spans
 
 MS = 1_000_000
 # An hour and more ago, on the hour: older rows would be expired at once.
@@ -68,6 +69,7 @@ def _fill(store):
     pairs += [_pair(300, {"<module>": (4, 70)}, phase="init")]
     pairs += [_pair(400, {"h quick": (2, 2)}, status="error", version=3)]
     pairs += [_pair(1, {"fib fib fib": (9, 9)}, function="report")]
+    pairs += [_spanned()]
     store.insert("profiles", profile_columns(pairs))
     store.insert("profile_stacks", stack_columns(pairs, StackCache(), BASE_NS))
     # Twice as many invocations as profiles: the others were too short for a sample.
@@ -87,6 +89,67 @@ def _fill(store):
             "DurationNs": [record.duration_ns for record in rows],
         },
     )
+
+
+OUTER, INNER, CALL = "0a" * 8, "0b" * 8, "0c" * 8
+
+
+def _spanned():
+    """An invocation with samples in a span, in the one inside it, and in none."""
+    profile, record = _pair(2000, {"h load": (6, 6), "h load parse": (5, 5), "h": (9, 9)}, function="spanned")
+    profile.spans = [OUTER, INNER]
+    profile.stack_spans = [1, 2, 0]
+    return profile, record
+
+
+@pytest.fixture(scope="module")
+def traced(store):
+    """Its trace, too, and the invocation of another function that it calls."""
+    _, record = _spanned()
+    own = {"faas.invocation_id": record.invocation_id}
+    spans = [
+        (record.span_id, "", "spanned", {**own, "relive.status": "ok"}),
+        (OUTER, record.span_id, "read", own),
+        (INNER, OUTER, "parse", own),
+        (CALL, record.span_id, "invoke other", own),
+        ("0d" * 8, CALL, "other", {"faas.invocation_id": "another"}),
+        ("0e" * 8, "", "of another program", {}),
+    ]
+    store.insert(
+        "otel_traces",
+        {
+            "Timestamp": [record.started_ns] * len(spans),
+            "TraceId": ["ef" * 16] * len(spans),
+            "SpanId": [span[0] for span in spans],
+            "ParentSpanId": [span[1] for span in spans],
+            "SpanName": [span[2] for span in spans],
+            "ScopeName": ["relive"] * len(spans),
+            "SpanAttributes": [span[3] for span in spans],
+        },
+    )
+    return store
+
+
+def test_a_span_has_the_samples_taken_in_it_and_below_it(traced):
+    def found(ident):
+        tree = flame.flame(traced, spans.filter_of(spans.span(traced, ident)))
+        return dict(zip(tree.name[1:], [ns // MS for ns in tree.value[1:]], strict=True)), tree.note
+
+    assert found(OUTER)[0] == {"h": 11, "load": 11, "parse": 5}
+    assert found("0b0b")[0] == {"h": 5, "load": 5, "parse": 5}
+    # And the handler's own span has all of the invocation, a call without samples too, which is said
+    assert found("cdcd")[0]["h"] == 20
+    whole, note = found(CALL)
+    assert whole["h"] == 20
+    assert note.startswith("this span has no samples; shown: its invocation")
+
+
+@pytest.mark.parametrize(
+    ("ident", "says"), [("0e0e", "of no invocation"), ("99ff", "begins with"), ("x", "no span id")]
+)
+def test_a_span_without_samples_to_ask_for_is_refused_in_words(traced, ident, says):
+    with pytest.raises(NotFound, match=says):
+        spans.span(traced, ident)
 
 
 def test_the_hot_list_of_a_version(store):

@@ -545,7 +545,7 @@ class SampleSource:
 
     def flame(self, ticket: Ticket, scope: Scope, weight: str) -> FlameTree:
         self._ask(f"flame {scope.function} {scope.invocation_id} {weight}")
-        return FlameTree() if self.empty else sample_flame()
+        return FlameTree() if self.empty else replace(sample_flame(), aggregate=not scope.invocation_id)
 
     def hot(self, ticket: Ticket, scope: Scope) -> list[HotRow]:
         self._ask("hot")

@@ -385,6 +385,23 @@ async def test_the_flame_graph_zooms_searches_and_comes_back(sample: Any) -> Non
         assert "match 25.0%" in shown(app)
 
 
+async def test_a_spans_own_profile_its_invocations_and_all_of_the_function(sample: Any) -> None:
+    # Given a trace whose cursor is on a span of the function's own
+    async with opened(sample, "trace", "4bf92f35") as (app, pilot):
+        # When 4 is pressed, Then the flame graph is of that span; v widens it
+        await press(app, pilot, "4")
+        assert app.navigator.here.scope.span_id == "a5"
+        assert "this span" in shown(app)
+        await press(app, pilot, "v")
+        assert "this invocation" in shown(app)
+        # And i shows what cold starts import, and what handlers do again
+        await press(app, pilot, "i")
+        assert "Imports ·" in shown(app)
+        assert rows(app, "#hot").border_title == "Modules by self wall time"
+        await press(app, pilot, "i")
+        assert "Imports ·" not in shown(app)
+
+
 async def test_the_trace_starts_on_the_failed_span_and_folds(sample: Any) -> None:
     async with opened(sample, "trace", "4bf92f35") as (app, pilot):
         waterfall = rows(app, "#waterfall")

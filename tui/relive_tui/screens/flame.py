@@ -41,6 +41,7 @@ class FlameScreen(ReliveScreen):
     REFRESH_S = 5.0
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("v", "mode", show=False),
+        Binding("i", "imports", show=False),
         Binding("w", "weight", show=False),
         Binding("backspace", "unzoom", show=False),
         Binding("n", "match(1)", show=False),
@@ -57,7 +58,9 @@ class FlameScreen(ReliveScreen):
             yield VirtualRows(title="Source", cursor=False, wide=True, id="source")
 
     def setup(self) -> None:
-        self.mode = "one" if self.scope.invocation_id else "aggregate"
+        one = "span" if self.scope.span_id else "one"
+        self.mode = one if self.scope.invocation_id else "aggregate"
+        self.imports = False
         self.weight = "wall"
         self.profile: Feed[tuple[FlameModel, list[HotRow]]] = Feed("the profile")
         self.model = FlameModel(FlameTree())
@@ -75,7 +78,8 @@ class FlameScreen(ReliveScreen):
     # ------------------------------------------------------------ data
 
     def _profile_scope(self) -> Scope:
-        return self.scope if self.mode == "one" else self.scope.without_invocation()
+        scope = self.scope if self.mode != "aggregate" else self.scope.without_invocation()
+        return replace(scope, span_id=scope.span_id if self.mode == "span" else "", imports=self.imports)
 
     def load(self) -> None:
         scope, weight = self._profile_scope(), self.weight
@@ -83,7 +87,7 @@ class FlameScreen(ReliveScreen):
         def work(ticket: Ticket) -> tuple[FlameModel, list[HotRow]]:
             flame = self.data.flame(ticket, scope, weight)
             # an invocation too short for samples: all of its function say where the time goes
-            whole = scope.without_invocation() if flame.aggregate else scope
+            whole = replace(scope.without_invocation(), imports=scope.imports) if flame.aggregate else scope
             model = FlameModel(flame)
             return model, hot_by(self.data.hot(ticket, whole), weight, model.total)
 
@@ -127,13 +131,17 @@ class FlameScreen(ReliveScreen):
 
     def _show_titles(self) -> None:
         graph = self.query_one("#flame", FlameGraph)
-        what = "all invocations" if self.model.flame.aggregate else "this invocation"
+        what = "this span" if self.mode == "span" else "this invocation"
+        if self.model.flame.aggregate:
+            what = "all cold starts" if self.imports else "all invocations"
         name = safe_title(self.scope.function or "all functions")
-        graph.border_title = f"Flame · {name} · {what} · {self.weight} time"
+        shown = "Imports" if self.imports else "Flame"
+        graph.border_title = f"{shown} · {name} · {what} · {self.weight} time"
         graph.border_subtitle = safe_title(self.model.flame.note)
         hot = self.query_one("#hot", VirtualRows)
-        hot.border_title = f"Hot lines by self {self.weight} time"
-        hot.border_subtitle = "waits: at your line that called" if self.weight == "wall" else ""
+        hot.border_title = f"{'Modules' if self.imports else 'Hot lines'} by self {self.weight} time"
+        waits = self.weight == "wall" and not self.imports
+        hot.border_subtitle = "waits: at your line that called" if waits else ""
         self.query_one("#summary", LineBar).set([(" ", ""), *flame_summary(self.model)])
 
     def _show_source(self) -> None:
@@ -173,11 +181,17 @@ class FlameScreen(ReliveScreen):
             graph.focus()
 
     def action_mode(self) -> None:
-        """One invocation, or all of the function."""
+        """The span that one comes from, its invocation, all of the function."""
         if self.mode == "aggregate" and not self.scope.invocation_id:
             self.notify("open an invocation first (2), then 4", timeout=3, markup=False)
             return
-        self.mode = "aggregate" if self.mode == "one" else "one"
+        first = "span" if self.scope.span_id else "one"
+        self.mode = {"span": "one", "one": "aggregate"}.get(self.mode, first)
+        self.load()
+
+    def action_imports(self) -> None:
+        """What cold starts import, or what handlers do."""
+        self.imports = not self.imports
         self.load()
 
     def action_weight(self) -> None:

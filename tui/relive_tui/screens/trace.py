@@ -12,7 +12,15 @@ from relive_tui.models.layout.format import counted, duration
 from relive_tui.models.lists.feed import Feed
 from relive_tui.models.lists.logs import LogPanelRows
 from relive_tui.models.navigation.scope import Place, Scope
-from relive_tui.models.trace.spans import Trace, build_trace, critical_path, minimap, span_lines
+from relive_tui.models.trace.spans import (
+    SPAN,
+    Trace,
+    build_trace,
+    critical_path,
+    kind_of,
+    minimap,
+    span_lines,
+)
 from relive_tui.models.trace.waterfall import WaterfallRows, legend
 from relive_tui.screens.base import ReliveScreen
 from relive_tui.widgets.bars import LineBar
@@ -303,15 +311,20 @@ class TraceScreen(ReliveScreen):
         self._show_span()
 
     def lens(self, view: str) -> Scope:
-        """A heap and a flame graph are of one invocation: of the span under the cursor's."""
+        """A heap and a flame graph are of one invocation: of the span under the cursor's. A flame graph is of
+        that span, if it is the function's own."""
         scope = self.lens_scope()
         if view not in ("heap", "flame") or self.trace is None:
             return scope
         index = self.current()
         ident, attempt = self.trace.invocation_of(index) if index >= 0 else ("", 0)
-        if not ident or (ident == scope.invocation_id and scope.attempt):
+        if not ident:
             return scope
-        return replace(scope, invocation_id=ident, attempt=attempt, function="", span_id="")
+        span = self.trace.spans[index]
+        inside = span.span_id if view == "flame" and kind_of(span) == SPAN else ""
+        if ident == scope.invocation_id and scope.attempt:
+            return replace(scope, span_id=inside)
+        return replace(scope, invocation_id=ident, attempt=attempt, function="", span_id=inside)
 
     def action_plumbing(self) -> None:
         """Show the platform's own spans, or fold them into what they lead to."""

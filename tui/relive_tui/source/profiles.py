@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Literal, cast
 
 from relive_base.errors import NotFound
@@ -39,14 +40,31 @@ class Profiles(Failures):
         from relive_views.profiles.trees import shown_tree
 
         chosen = cast('Literal["wall", "cpu"]', weight)
-        return shown_tree(flame.flame(self._use(ticket), self._hot_filter(scope), weight=chosen))
+        wanted = self._inside(ticket, scope)
+        return shown_tree(flame.flame(self._use(ticket), wanted, weight=chosen, imports=scope.imports))
+
+    def _inside(self, ticket: Ticket, scope: Scope) -> HotFilter:
+        """Of a span, if one is meant; of cold starts, if what they import is."""
+        from relive_views.profiles import spans
+
+        wanted = self._hot_filter(scope)
+        if scope.imports:
+            return replace(wanted, phase="init")
+        if not (scope.span_id and scope.invocation_id):
+            return wanted
+        found = spans.filter_of(spans.span(self._use(ticket), scope.span_id, scope.trace_id))
+        return replace(wanted, span_ids=found.span_ids)
 
     def hot(self, ticket: Ticket, scope: Scope) -> list[HotRow]:
         from relive_profiler.explore import hot
+        from relive_views.profiles.trees import ENOUGH_SAMPLES
 
-        found = hot.hot(
-            self._use(ticket), self._hot_filter(scope), by="line", limit=MAX_HOT_LINES, waits_to_caller=True
-        )
+        store, wanted = self._use(ticket), self._inside(ticket, scope)
+        by: Literal["line", "module"] = "module" if scope.imports else "line"
+        found = hot.hot(store, wanted, by=by, limit=MAX_HOT_LINES, waits_to_caller=not scope.imports)
+        if wanted.span_ids and found.samples < ENOUGH_SAMPLES:  # as the tree: of the invocation
+            wanted = replace(wanted, span_ids=())
+            found = hot.hot(store, wanted, by=by, limit=MAX_HOT_LINES, waits_to_caller=True)
         return [row for row in found.rows if row.self_s > 0]
 
     def hottest(self, ticket: Ticket, scope: Scope) -> dict[str, str]:

@@ -44,7 +44,7 @@ class HotList:
     note: str
 
 
-def hot(store: Store, wanted: HotFilter, by: Literal["line", "function"], limit: int) -> HotList:
+def hot(store: Store, wanted: HotFilter, by: Literal["line", "function", "module"], limit: int) -> HotList:
     """The hottest first, by their own time. Raises StoreError."""
     result = explore.hot(store, wanted, by, limit)
     rows = [

@@ -5,11 +5,22 @@ from __future__ import annotations
 from dataclasses import replace
 
 from relive_profiler.explore.diff import DiffRow
-from relive_profiler.explore.folding import Folded, Stack
+from relive_profiler.explore.folding import ENOUGH_SAMPLES, Folded, Stack
 from relive_profiler.explore.hot import HotRow, hot_list
-from relive_profiler.explore.tree import FlameTree, build
+from relive_profiler.explore.tree import FlameTree, Weight, build
 
-__all__ = ["DiffRow", "FlameTree", "Folded", "HotRow", "Stack", "build", "hot_list", "shown_tree"]
+__all__ = [
+    "ENOUGH_SAMPLES",
+    "DiffRow",
+    "FlameTree",
+    "Folded",
+    "HotRow",
+    "Stack",
+    "Weight",
+    "build",
+    "hot_list",
+    "shown_tree",
+]
 
 
 def shown_tree(tree: FlameTree) -> FlameTree:

@@ -26,12 +26,22 @@ from relive.session import Session
 
 __all__ = ["invocations", "trace"]
 
+
+def _grown(count: object) -> str:
+    if not isinstance(count, int):
+        return "-"
+    if not count:
+        return "0 B"
+    return f"{'-' if count < 0 else '+'}{format_bytes(abs(count))}"
+
+
 COLUMNS = [
     Column("started_at", "time", format_clock, style="dim"),
     Column("function", "function", least=18, style="bold"),
     Column("status", "status", style=status_style),
     Column("duration_ns", "took", format_ns, right=True),
     Column("peak_rss_bytes", "memory", format_bytes, right=True, rank=2, style="dim"),
+    Column("memory_growth_bytes", "grew", _grown, right=True, wide=True),
     Column("cold", "cold", lambda cold: "cold" if cold else "", rank=3, style="dim"),
     Column("attempt", "try", lambda number: str(number) if number > 1 else "", right=True, rank=4),
     Column("error", "error", least=24, share=3, rank=1, style="red"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import click
 from relive_base.errors import ExitCode, NotFound, UsageError
@@ -14,9 +16,13 @@ from relive.output.files import writing
 from relive.recorded.listing import emit_recorded, empty_on_new_home, finder, function_names, tell_lateness
 from relive.session import Session
 
+if TYPE_CHECKING:
+    from relive_views.profiles.hot import HotFilter
+    from relive_views.profiles.trees import Weight
+
 __all__ = ["flame", "hot", "profile"]
 
-_FORMATS = ("text", "html", "speedscope", "collapsed", "pprof", "otlp")
+_FORMATS = ("text", "html", "speedscope", "collapsed", "pprof", "otlp", "json")
 _BINARY = ("pprof", "otlp")
 
 
@@ -46,8 +52,19 @@ COLUMNS = [
     "--version", "version", type=click.IntRange(1, 2**31 - 1), default=None, help="Only this version."
 )
 @click.option("--since", type=DURATION, default=None, help="Only profiles of the last 15m, 1h, ...")
-@click.option("--by", type=click.Choice(["function", "line"]), default="line", show_default=True)
-@click.option("--phase", type=click.Choice(["invoke", "init"]), default="invoke", show_default=True)
+@click.option(
+    "--by",
+    type=click.Choice(["function", "line", "module"]),
+    default="line",
+    show_default=True,
+    help="module: of what cold starts import.",
+)
+@click.option(
+    "--phase",
+    type=click.Choice(["invoke", "init"]),
+    default=None,
+    help="Default: invoke; with --by module init.",
+)
 @click.option("--precise", is_flag=True, help="From pyinstrument's profiles instead of the sampled ones.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
 @wide_option
@@ -59,8 +76,8 @@ def hot(
     function: str,
     version: int | None,
     since: float | None,
-    by: str,
-    phase: str,
+    by: Literal["function", "line", "module"],
+    phase: str | None,
     precise: bool,
     limit: int,
     wide: bool,
@@ -72,6 +89,7 @@ def hot(
     relive hot checkout
     relive hot checkout --by function --since 1h
     relive hot report --phase init          where the cold start goes
+    relive hot report --by module           the same by the modules that it imports
     """
     from relive_views.profiles import hot as views
 
@@ -79,10 +97,10 @@ def hot(
         function=function,
         version=version or 0,
         since_ns=since_ns(since),
-        phase=phase,
+        phase=phase or ("init" if by == "module" else "invoke"),
         engine="precise" if precise else "",
     )
-    found = views.hot(session.store(), wanted, "line" if by == "line" else "function", limit)
+    found = views.hot(session.store(), wanted, by, limit)
     shown = emit_recorded(
         session,
         [entry.as_json() for entry in found.rows],
@@ -93,16 +111,22 @@ def hot(
         wide=wide,
     )
     if shown and not as_json:
-        invocations = "1 invocation" if found.invocations == 1 else f"{found.invocations:,} invocations"
+        what = "cold start" if wanted.phase == "init" else "invocation"
+        invocations = f"1 {what}" if found.invocations == 1 else f"{found.invocations:,} {what}s"
         note(f"of {invocations}: {found.note or f'{found.samples:,} samples'}")
     return ExitCode.DONE
 
 
 @click.command()
-@click.argument("subject", metavar="FUNCTION | ID | last", shell_complete=complete_invocation)
+@click.argument("subject", default="", metavar="FUNCTION | ID | last", shell_complete=complete_invocation)
 @click.option("--format", "form", type=click.Choice(_FORMATS), default="text", show_default=True)
 @click.option("--since", type=DURATION, default=None, help="For a function: only the last 15m, 1h, ...")
-@click.option("--phase", type=click.Choice(["invoke", "init"]), default="invoke", show_default=True)
+@click.option(
+    "--phase",
+    type=click.Choice(["invoke", "init"]),
+    default=None,
+    help="Default: invoke; with --imports init.",
+)
 @click.option("--precise", is_flag=True, help="From pyinstrument's profiles instead of the sampled ones.")
 @click.option(
     "--weight",
@@ -111,6 +135,10 @@ def hot(
     show_default=True,
     help="All of the time, or that on the CPU.",
 )
+@click.option("--span", "span", default="", help="Only inside this span: its id, or the beginning of it.")
+@click.option(
+    "--imports", is_flag=True, help="What cold starts import: the modules, as they import each other."
+)
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="A file instead of standard output.")
 @click.pass_obj
 def flame(
@@ -118,35 +146,44 @@ def flame(
     subject: str,
     form: str,
     since: float | None,
-    phase: str,
+    phase: str | None,
     precise: bool,
     weight: str,
+    span: str,
+    imports: bool,
     output: Path | None,
 ) -> int:
-    """Show where the time went, as a call tree: of one invocation, or of all of a function.
+    """Show where the time went, as a call tree: of one invocation, one span, or all of a function.
 
     \b
     relive flame checkout
     relive flame last --format html --output flame.html
+    relive flame --span 3f2a91c0             the samples taken inside a span
+    relive flame checkout --imports         what cold starts import
     relive flame checkout --format speedscope --output checkout.speedscope.json
     relive flame checkout --format pprof --output checkout.pb.gz      for `go tool pprof`
     """
+    if not subject and not span:
+        raise UsageError("a function, an invocation, or --span is missing", hint="relive flame last")
     if form in _BINARY and output is None:
         raise UsageError(f"--format {form} is no text", hint="name a file: --output FILE")
     from relive_profiler.explore import export
     from relive_profiler.explore import flame as explore
     from relive_views.profiles.hot import HotFilter
 
-    invocation_ids = _invocation(session, subject)
     found = HotFilter(
-        function="" if invocation_ids else subject,
         since_ns=since_ns(since),
-        phase=phase,
+        phase=phase or ("init" if imports else "invoke"),
         engine="precise" if precise else "",
-        invocation_ids=invocation_ids,
     )
-    tree = explore.flame(session.store(), found, weight="cpu" if weight == "cpu" else "wall")
-    data = export.export_bytes(tree, form)
+    if span:
+        found = _inside(session, found, span, subject)
+    else:
+        invocation_ids = _invocation(session, subject)
+        found = replace(found, function="" if invocation_ids else subject, invocation_ids=invocation_ids)
+    chosen: Weight = "cpu" if weight == "cpu" else "wall"
+    tree = explore.flame(session.store(), found, weight=chosen, imports=imports)
+    data = export.export_bytes(tree, "imports" if imports and form == "text" else form)
     tell_lateness(session)
     if output is None:
         echo(data.decode())
@@ -155,6 +192,18 @@ def flame(
             output.write_bytes(data)
         echo(f"{output}  {len(data):,} bytes", err=True)
     return ExitCode.DONE
+
+
+def _inside(session: Session, found: HotFilter, span: str, subject: str) -> HotFilter:
+    """Of a span; `subject` says of which trace it is."""
+    from relive_views.profiles import spans
+
+    store = session.store()
+    view = spans.span(store, span, finder(session).trace(subject) if subject else "")
+    wanted = spans.filter_of(view)
+    return replace(
+        found, invocation_ids=wanted.invocation_ids, span_ids=wanted.span_ids, phase=wanted.phase, since_ns=0
+    )
 
 
 def _invocation(session: Session, subject: str) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from relive_base.terminal import one_line
 
+from relive_profiler.explore.imports import module_of
 from relive_profiler.explore.slow.answer import WhySlow
 from relive_profiler.explore.slow.waiting import WAITS, Wait
 
@@ -59,7 +60,7 @@ def _cold_start(answer: WhySlow) -> str:
 
 def _import(answer: WhySlow) -> str:
     where = f"its cold start took {took(answer.now.init_ns)}, of that " if not answer.place else ""
-    return f"{where}{took(answer.change_ns)} for importing {module_name(answer.target)}{_at(answer)}"
+    return f"{where}{took(answer.change_ns)} for importing {module_of(answer.target)}{_at(answer)}"
 
 
 def _cpu(answer: WhySlow) -> str:
@@ -155,14 +156,6 @@ _OF_CAUSE = {
     "more_calls": _more_calls,
     "retries": _retries,
 }
-
-
-def module_name(file: str) -> str:
-    """ "pandas" of site-packages/pandas/__init__.py; "json" of python3.11/json/__init__.py."""
-    path = file.removeprefix("site-packages/")
-    if path.startswith("python3."):
-        path = path.partition("/")[2]
-    return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".") or file
 
 
 def _bytes(count: float) -> str:

@@ -35,6 +35,7 @@ class Scope:
     span_id: str = ""
     object: int = 0  # address of the object to begin with, in a heap
     alert: str = ""  # the one to begin with
+    imports: bool = False  # what cold starts import, instead of what handlers do
 
     def since_ns(self, now_ns: int) -> int:
         """Where the time range begins; 0 if it has no beginning."""
