@@ -14,14 +14,14 @@ class Fork(msgspec.Struct, omit_defaults=True):
     """To a stem: fork, and run. With it comes the child's end of a pipe.
 
     `stop`: at this step, for a conversation. `watch`: the values of expressions in frame `frame`, up to step
-    `until`.
-    Neither: make a trail and send it.
+    `until`. `frames`: what these frames return. None of them: make a trail and send it.
     """
 
     stop: int = -1
     frame: int = -1
     watch: list[str] = []
     until: int = -1
+    frames: list[int] = []
     by_value: bool = True  # also what changes inside of a container, by code of any frame
 
 

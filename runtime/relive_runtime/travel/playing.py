@@ -27,7 +27,7 @@ from relive_runtime.travel.messages import (
 )
 from relive_runtime.travel.pipe import Closed, Pipe
 from relive_runtime.travel.stem import Child
-from relive_runtime.travel.tracing import Watching, stopping, trailing
+from relive_runtime.travel.tracing import Watching, returning, stopping, trailing
 from relive_runtime.travel.trail import Trail
 from relive_runtime.travel.watch import Watch
 
@@ -86,6 +86,8 @@ class Run:
         elif order.frame >= 0:
             watching = Watching(order.frame, order.until, own, clock.tick, self._watch.look, self.end)
             self.trace, self.steps = watching.trace, watching.count
+        elif order.frames:
+            self.trace, self.steps = returning(order.frames, own, clock.tick, self._watch.note)
         else:
             self.trace, self.steps = trailing(self._trail, own, _STEPS, clock.tick), self._trail.__len__
 
@@ -95,7 +97,8 @@ class Run:
         order = self._order
         if order.stop >= 0:
             _leave(self._pipe, Ran(self.steps()))
-        _leave(self._pipe, self._watch.result() if order.frame >= 0 else _trailed(self._trail))
+        looked = order.frame >= 0 or order.frames
+        _leave(self._pipe, self._watch.result() if looked else _trailed(self._trail))
 
     def _stop(self, frame: FrameType) -> NoReturn:
         """Be there for as long as somebody looks around."""

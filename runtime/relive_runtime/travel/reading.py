@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["Given", "Source", "argument_of", "gives", "reads"]
+__all__ = ["Given", "Source", "argument_of", "element_of", "gives", "reads", "taken_from"]
 
 _BUILTINS: Final = frozenset(dir(builtins))
 _MOST: Final = 12
+_TAKING: Final = frozenset(("get", "setdefault", "pop"))
 _BODIES: Final = frozenset(("body", "orelse", "finalbody", "handlers", "cases"))
 _COMPREHENSIONS: Final = (ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)
 _Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
@@ -124,6 +125,9 @@ def _read(node: ast.AST) -> Iterator[ast.expr]:
         yield from _read_call(node)
     elif isinstance(node, _COMPREHENSIONS):
         yield from _read_comprehension(node)
+    elif isinstance(node, ast.AugAssign):  # its target is read as well
+        yield from _read(ast.parse(ast.unparse(node.target), mode="eval").body)
+        yield from _read(node.value)
     elif not isinstance(node, ast.Lambda | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         for child in _children(node):
             yield from _read(child)
@@ -231,6 +235,36 @@ def _passing(value: ast.expr | None) -> bool:
 
 def _binds(node: ast.expr, target: str) -> bool:
     return any(isinstance(name, ast.Name) and name.id == target for name in ast.walk(node))
+
+
+def taken_from(value: ast.expr) -> str:
+    """`table[key]` of `table.get(key)`, `setdefault` or `pop`: what such a call takes its value from; "" of
+    others."""
+    if not (isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and value.args):
+        return ""
+    holder, key = value.func.value, value.args[0]
+    if value.func.attr not in _TAKING or not _plain(holder) or not _plain(key):
+        return ""
+    return f"{ast.unparse(holder)}[{ast.unparse(key)}]"
+
+
+def element_of(statement: ast.stmt, name: str) -> str:
+    """The list or so whose element the loop of `statement` gives to `name` as it is: `lines` of
+    `for line in lines`, and of `for number, line in enumerate(lines)`; "" of others."""
+    if not isinstance(statement, ast.For):
+        return ""
+    target, held = statement.target, statement.iter
+    if (
+        isinstance(held, ast.Call)
+        and isinstance(held.func, ast.Name)
+        and held.func.id == "enumerate"
+        and held.args
+    ):
+        held = held.args[0]
+        target = target.elts[-1] if isinstance(target, ast.Tuple) else target
+    if not (isinstance(target, ast.Name) and target.id == name and _plain(held)):
+        return ""
+    return ast.unparse(held)
 
 
 def argument_of(

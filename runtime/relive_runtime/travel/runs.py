@@ -96,18 +96,32 @@ class Runs:
         ones were
         left out. Raises Gone."""
         until = min(until, len(self._trail) - 1)
-        pipe = self._begin(Fork(frame=frame, watch=expressions, until=until, by_value=by_value))
-        try:
-            seen, _ = pipe.receive(Seen)
-        except Closed:
-            raise Gone("the run that was to be watched was ended") from None
-        finally:
-            pipe.close()
+        seen = self._seen(Fork(frame=frame, watch=expressions, until=until, by_value=by_value))
         found: list[list[Change]] = [[] for _ in expressions]
         for change in seen.changes:
             if 0 <= change.expression < len(found):
                 found[change.expression].append(change)
         return found, seen.left_out
+
+    def returned(self, frames: list[int]) -> list[Change | None]:
+        """By frame, what it has given back; None: it has not come to its end. Raises Gone."""
+        if not frames:
+            return []
+        found: list[Change | None] = [None] * len(frames)
+        for change in self._seen(Fork(frames=frames)).changes:
+            if 0 <= change.expression < len(found):
+                found[change.expression] = change
+        return found
+
+    def _seen(self, order: Fork) -> Seen:
+        pipe = self._begin(order)
+        try:
+            seen: Seen = pipe.receive(Seen)[0]
+        except Closed:
+            raise Gone("the run that was to be watched was ended") from None
+        finally:
+            pipe.close()
+        return seen
 
     def parting(self) -> int | None:
         """Run once more: the first step at which it is elsewhere than the trail; None: nowhere. Raises

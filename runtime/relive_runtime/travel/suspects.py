@@ -8,12 +8,13 @@ from typing import Final
 
 from relive_runtime.travel.messages import Change
 
-__all__ = ["Complaint", "suspicion", "worst"]
+__all__ = ["CODE", "Complaint", "suspicion", "worst"]
 
 _NUMBER: Final = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?")
 _ZEROS: Final = frozenset(("0", "0.0", "-0.0", "Decimal('0')", "Fraction(0, 1)", "0j"))
 _EMPTY: Final = frozenset(("[]", "{}", "()", "set()", "''", "b''"))
-_CODE: Final = frozenset(("module", "function", "type", "builtin_function_or_method", "method"))
+CODE: Final = frozenset(("module", "function", "type", "builtin_function_or_method", "method"))
+"""Types of what is no data."""
 _ODD: Final = frozenset(("nan", "inf", "-inf"))
 
 
@@ -41,7 +42,7 @@ def suspicion(expression: str, change: Change, complaint: Complaint | None) -> i
     points = 8 if change.type == "NoneType" or change.text in _ODD else 0
     points += 3 if change.text in _EMPTY else 0
     points += 1 if not expression.isidentifier() else 0  # the part says more than the whole
-    points -= 4 if change.type in _CODE else 0
+    points -= 4 if change.type in CODE else 0
     return (
         points if complaint is None else points + _by_kind(change, complaint) + _by_message(change, complaint)
     )

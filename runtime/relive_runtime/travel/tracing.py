@@ -8,13 +8,13 @@ cells, which is what a line costs least with.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import CodeType, FrameType
 from typing import Any, Final
 
 from relive_runtime.travel.trail import LINE_BITS, NOBODY, Trail
 
-__all__ = ["Watching", "frame_number", "stopping", "trailing"]
+__all__ = ["Watching", "frame_number", "returning", "stopping", "trailing"]
 
 Trace = Callable[[FrameType, str, Any], Any]
 Own = Callable[[str], bool]
@@ -104,6 +104,44 @@ def stopping(
         if mine is None:
             mine = known[code] = own(code.co_filename)
         return local if mine else None
+
+    return call, lambda: step + 1
+
+
+def returning(
+    frames: Sequence[int], own: Own, tick: Callable[[], None], returned: Callable[[int, object, int], None]
+) -> tuple[Trace, Count]:
+    """Tells `returned` what each of `frames` gives back: its index in `frames`, the value, the step that it
+    ran last. A coroutine gives something back whenever it waits; its result comes last."""
+    wanted = {number: index for index, number in enumerate(frames)}
+    known: dict[CodeType, bool] = {}
+    count, step = 0, -1
+
+    def call(frame: FrameType, event: str, argument: Any) -> Any:
+        nonlocal count
+        code = frame.f_code
+        mine = known.get(code)
+        if mine is None:
+            mine = known[code] = own(code.co_filename)
+        if not mine:
+            return None
+        if frame.f_trace is not None:  # a generator or a coroutine goes on
+            return frame.f_trace
+        index = wanted.get(count, -1)
+        count += 1
+        last = NOBODY
+
+        def local(frame: FrameType, event: str, argument: Any) -> Any:
+            nonlocal step, last
+            if event == "line":
+                last = step = step + 1
+                if step & _TICK == _TICK:
+                    tick()
+            elif event == "return" and index >= 0:
+                returned(index, argument, last)
+            return local
+
+        return local
 
     return call, lambda: step + 1
 

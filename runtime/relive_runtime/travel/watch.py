@@ -74,6 +74,11 @@ class Watch:
             )
         )  # fmt: skip
 
+    def note(self, number: int, value: object, step: int) -> None:
+        """A value that was seen, and when."""
+        self._seen += 1
+        self._changes.append(Change(number, step, shown(value), type(value).__name__, True, False, id(value)))
+
     def result(self) -> Seen:
         """What has been seen; the newest 500."""
         return Seen(list(self._changes), self._seen - len(self._changes))

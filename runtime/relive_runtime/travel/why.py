@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import itertools
 import linecache
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,16 +12,19 @@ from types import CodeType, TracebackType
 from typing import Final
 
 from relive_runtime.debugger.chain import exception_chain, exception_name, traceback_of
+from relive_runtime.travel.calls import Calls, has_default, passed_to
 from relive_runtime.travel.messages import Change
-from relive_runtime.travel.reading import Source, argument_of, gives, reads
+from relive_runtime.travel.reading import Source, element_of, gives, reads, taken_from
 from relive_runtime.travel.runs import Runs
-from relive_runtime.travel.suspects import Complaint, worst
+from relive_runtime.travel.suspects import CODE, Complaint, worst
 from relive_runtime.travel.trail import NOBODY, Trail
 from relive_runtime.worker.start.namesakes import originals
 
 __all__ = ["Link", "Why", "why"]
 
 _HOPS: Final = 12
+_TELLING: Final = frozenset(("None", "nan", "inf", "-inf"))
+"""Values that few functions give back: the one that did so while a line ran is where the line has it from."""
 _PLAIN: Final = (str, bytes, int, float, bool, type(None))
 
 
@@ -46,18 +50,31 @@ class Why:
     @property
     def root(self) -> int | None:
         """The step at which the bad value arose, or came in; None if nothing was found."""
-        return next((link.step for link in reversed(self.links) if link.step != NOBODY), None)
+        number = self._root()
+        return None if number is None else self.links[number].step
+
+    def _root(self) -> int | None:
+        """The last link. Of what was there before the handler began, the line that took the value out."""
+        links = self.links
+        if links and links[-1].step == NOBODY:
+            parts = list(
+                itertools.takewhile(lambda link: _root(link.expression) != link.expression, links[::-1])
+            )
+            taken = len(links) - len(parts) - 1
+            if parts and taken >= 0 and links[taken].step != NOBODY:
+                return taken
+        return next((number for number in reversed(range(len(links))) if links[number].step != NOBODY), None)
 
     def lines(self, where: Callable[[int], str], source: Callable[[int], str]) -> list[str]:
         """For a terminal."""
         found = [f"step {self.failing}  {where(self.failing)}  {source(self.failing)}"]
+        root = self._root()
         for number, link in enumerate(self.links):
-            last = number == len(self.links) - 1
             found.append(f"  {link.expression} = {link.value}")
             if link.step == NOBODY:
                 found.append(f"    it {_HOW[link.how]}")
                 continue
-            mark = "→" if last else " "
+            mark = "→" if number == root else " "
             found.append(
                 f"  {mark} {_HOW[link.how]} by step {link.step}  {where(link.step)}  {source(link.step)}"
             )
@@ -99,28 +116,36 @@ class _Following:
         self._trail = trail
         self._own = own
         self._sources: dict[str, Source] = {}
+        self._calls = Calls(runs, trail, self._source)
         self._complaint: Complaint | None = None
 
     def start(self, failure: BaseException | None, at: int, expression: str, frame: int) -> Why:
-        wanted = [expression] if expression else []
+        wanted, node = [expression] if expression else [], None
         if failure is not None:
             error, at, trace = self._first_cause(failure, at)
             self._complaint = _complaint(error)
             if not wanted:
                 frame = self._trail.frame(at)
-                wanted = self._of_failure(trace, at)
+                wanted, node = self._of_failure(trace, at)
         elif not wanted:
             frame = self._trail.frame(at)
             wanted = reads(self._statement(at))
         found = Why(at)
-        if not wanted:
+        called = self._calls.in_expression(node, frame, at)
+        if not wanted and not called:
             found.note = "this line reads no value that could be followed"
             return found
-        chosen = self._choose(wanted, frame, at)
-        if chosen is None:
+        values = self._values(wanted, frame, at)
+        index = worst([*values, *((one.text, one.result) for one in called)], self._complaint)
+        if index is None:
             found.note = f"none of {', '.join(wanted[:5])} has a value that could be followed"
-            return found
-        self._follow(found, chosen[0], chosen[1], frame, at)
+        elif index < len(values):
+            name, change = values[index]
+            assert change is not None
+            self._follow(found, name, change, frame, at)
+        else:
+            one = called[index - len(values)]
+            self._go_on(found, self._from_return(found, one.result.text, one.frame))
         return found
 
     # ------------------------------------------------------------ the failing line
@@ -141,14 +166,15 @@ class _Following:
                     return error, step, found
         return failure, at, None
 
-    def _of_failure(self, trace: TracebackType | None, at: int) -> list[str]:
+    def _of_failure(self, trace: TracebackType | None, at: int) -> tuple[list[str], ast.expr | None]:
+        """What the failing expression reads, and that expression; None if it is not known which it is."""
         statement = self._statement(at)
         source, line = self._source(self._trail.code(at)), self._trail.line(at)
         if isinstance(statement, ast.Assert):
-            return reads(statement.test)
+            return reads(statement.test), statement.test
         if isinstance(statement, ast.Raise):
             found = [name for test in source.guards(line) for name in reads(test)]
-            return list(dict.fromkeys([*found, *reads(statement)]))
+            return list(dict.fromkeys([*found, *reads(statement)])), None
         node = None
         if trace is not None:
             place = next(
@@ -162,18 +188,18 @@ class _Following:
             first, last, column, end = place
             if first is not None and last is not None and column is not None and end is not None:
                 node = source.expression(first, last, column, end)
+        divides = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div | ast.FloorDiv | ast.Mod)
+        if divides and self._complaint is not None and self._complaint.kind == "ZeroDivisionError":
+            node = getattr(node, "right", None)  # what is divided is not to blame
         found = reads(node) if node is not None else []
-        return found or reads(statement)
+        return found or (reads(statement) if not isinstance(node, ast.Call) else []), node
 
-    def _choose(self, wanted: list[str], frame: int, until: int) -> tuple[str, Change] | None:
+    def _values(self, wanted: list[str], frame: int, until: int) -> list[tuple[str, Change | None]]:
+        """The last value of each before a step."""
+        if not wanted:
+            return []
         changes, _ = self._runs.changes(wanted, frame, until, by_value=True)
-        last = [(name, found[-1] if found else None) for name, found in zip(wanted, changes, strict=True)]
-        index = worst(last, self._complaint)
-        if index is None:
-            return None
-        name, change = last[index]
-        assert change is not None
-        return name, change
+        return [(name, found[-1] if found else None) for name, found in zip(wanted, changes, strict=True)]
 
     # ------------------------------------------------------------ back, link by link
 
@@ -188,12 +214,24 @@ class _Following:
             if onward is None:
                 return
             expression, frame, until = onward
-            changes, _ = self._runs.changes([expression], frame, until, by_value=True)
-            bound = [entry for entry in changes[0] if entry.bound]
-            if not bound:
+            last = self._last(expression, frame, until)
+            if last is None:
                 return
-            change = bound[-1]
+            change = last
         found.note = f"followed for {_HOPS} steps; `origin` goes on from there"
+
+    def _go_on(self, found: Why, onward: tuple[str, int, int] | None) -> None:
+        if onward is None:
+            return
+        expression, frame, until = onward
+        change = self._last(expression, frame, until)
+        if change is not None:
+            self._follow(found, expression, change, frame, until)
+
+    def _last(self, expression: str, frame: int, until: int) -> Change | None:
+        """The last change that gave it a value."""
+        changes, _ = self._runs.changes([expression], frame, until, by_value=True)
+        return next((entry for entry in reversed(changes[0]) if entry.bound), None)
 
     def _from_statement(
         self, found: Why, expression: str, change: Change, frame: int
@@ -208,6 +246,10 @@ class _Following:
         if given is None or given.value is None:
             found.links.append(Link(expression, change.text, step, "given"))
             return None
+        element = self._element(statement, expression, frame, step) if statement is not None else ""
+        if element:
+            found.links.append(Link(expression, change.text, step, "given"))
+            return element, frame, step
         if given.passes:
             found.links.append(Link(expression, change.text, step, "given"))
             return ast.unparse(given.value), frame, step
@@ -222,16 +264,32 @@ class _Following:
         if whole is None or whole.value is None:
             return None
         step, rest = change.step, expression[len(root) :]
-        if whole.passes:
+        element = self._element(statement, root, frame, step)
+        if element:
             found.links.append(Link(expression, change.text, step, "given"))
-            return ast.unparse(whole.value) + rest, frame, step
+            return element + rest, frame, step
+        held = taken_from(whole.value)
+        if whole.passes or (held and self._last(held, frame, step) is not None):
+            found.links.append(Link(expression, change.text, step, "given"))
+            return (held or ast.unparse(whole.value)) + rest, frame, step
         if isinstance(whole.value, ast.Call):
-            made = self._called(whole.value, frame, step, ("__init__",))
+            made = self._calls.called(whole.value, frame, step, ("__init__",))
             if made is not None and self._trail.codes[made].co_argcount:
                 found.links.append(Link(expression, change.text, step, "given"))
                 last = self._trail.last_of(made, len(self._trail), NOBODY)
                 return self._trail.codes[made].co_varnames[0] + rest, made, last + 1
         return None
+
+    def _element(self, statement: ast.stmt, name: str, frame: int, step: int) -> str:
+        """`lines[3]` if that is what the loop gave to `name`; "" if that cannot be told."""
+        held = element_of(statement, name)
+        if not held:
+            return ""
+        own = self._values([held], frame, step)[0][1]
+        if own is None or own.type not in ("list", "tuple"):
+            return ""
+        found = self._last(f"[*map(id, {held})].index(id({name}))", frame, step + 1)
+        return f"{held}[{found.text}]" if found is not None and found.type == "int" else ""
 
     def _from_value(
         self, found: Why, expression: str, text: str, value: ast.expr, frame: int, step: int, how: str
@@ -242,10 +300,15 @@ class _Following:
             chosen = [part for part in (inner.body, inner.orelse) if isinstance(part, ast.Constant)]
             if len(chosen) == 1 and repr(getattr(chosen[0], "value", None)) == text:
                 inner = chosen[0]
-        callee = self._called(inner, frame, step) if isinstance(inner, ast.Call) else None
+        callee = self._calls.called(inner, frame, step) if isinstance(inner, ast.Call) else None
         if callee is not None and how != "loop":
             found.links.append(Link(expression, text, step, "given"))
-            return self._from_return(found, text, callee, step)
+            return self._from_return(found, text, callee)
+        source = taken_from(inner)
+        held = self._last(source, frame, step) if source else None
+        if held is not None and held.text == text:
+            found.links.append(Link(expression, text, step, "given"))
+            return source, frame, step
         names = reads(inner)
         made_of: tuple[tuple[str, str], ...] = ()
         onward = None
@@ -254,7 +317,11 @@ class _Following:
             last = [
                 (name, entries[-1] if entries else None) for name, entries in zip(names, changes, strict=True)
             ]
-            made_of = tuple((name, entry.text) for name, entry in last if entry is not None and entry.bound)
+            made_of = tuple(
+                (name, entry.text)
+                for name, entry in last
+                if entry is not None and entry.bound and entry.type not in CODE
+            )
             suspect = next(
                 (
                     name
@@ -264,35 +331,16 @@ class _Following:
                 None,
             )
             onward = suspect if suspect is not None and how != "augmented" else None
+        given = None
+        if onward is None and how == "assigned" and text in _TELLING and _calls_something(value):
+            given = self._calls.gave(text, frame, step)
+        if given is not None:
+            found.links.append(Link(expression, text, step, "computed", made_of))
+            return self._from_return(found, text, given.frame)
         found.links.append(Link(expression, text, step, "computed" if names else "given", made_of))
         return None if onward is None else (onward, frame, step)
 
-    def _called(
-        self, call: ast.Call, frame: int, step: int, names: tuple[str, ...] = ("wrapper", "wrapped", "inner")
-    ) -> int | None:
-        """The frame of the application's function that the call at a step has run: of its name, or of one of
-        `names`."""
-        name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-        trail = self._trail
-        until = self._next_in(frame, step)
-        found = None
-        for number in range(frame + 1, len(trail.codes)):
-            if trail.callers[number] != frame or trail.first[number] <= step:
-                continue
-            if until is not None and trail.first[number] > until:
-                break
-            if trail.codes[number].co_name in (name, *names):
-                found = number
-        return found
-
-    def _next_in(self, frame: int, step: int) -> int | None:
-        steps = self._trail.steps
-        for later in range(step + 1, len(steps)):
-            if self._trail.frame(later) == frame:
-                return later
-        return None
-
-    def _from_return(self, found: Why, text: str, callee: int, called: int) -> tuple[str, int, int] | None:
+    def _from_return(self, found: Why, text: str, callee: int) -> tuple[str, int, int] | None:
         trail = self._trail
         last = trail.last_of(callee, len(trail), NOBODY)
         if last == NOBODY:
@@ -340,9 +388,9 @@ class _Following:
         if statement is None or function is None:
             found.links.append(Link(expression, change.text, step, "passed"))
             return None
-        passed = self._passed(statement, function, root)
+        passed = passed_to(statement, function, root)
         if passed is None:
-            how = "default" if self._has_default(function, root) else "passed"
+            how = "default" if has_default(function, root) else "passed"
             found.links.append(Link(expression, change.text, step, how))
             return None
         rest = expression[len(root) :]
@@ -377,29 +425,6 @@ class _Following:
             if entries and entries[-1].type in ("str", "int", "bool", "bytes")
         }
         return ast.unparse(_Filled(values).visit(tree))
-
-    def _passed(
-        self, statement: ast.stmt, function: ast.FunctionDef | ast.AsyncFunctionDef, parameter: str
-    ) -> ast.expr | None:
-        names = [item.arg for item in (*function.args.posonlyargs, *function.args.args)]
-        method = bool(names) and names[0] in ("self", "cls")
-        if method and parameter == names[0]:
-            for node in ast.walk(statement):
-                func = node.func if isinstance(node, ast.Call) else None
-                if isinstance(func, ast.Attribute) and func.attr == function.name:
-                    return func.value
-            return None
-        return argument_of(statement, function, parameter, bound=method)
-
-    def _has_default(self, function: ast.FunctionDef | ast.AsyncFunctionDef, parameter: str) -> bool:
-        names = [item.arg for item in (*function.args.posonlyargs, *function.args.args)]
-        with_default = names[len(names) - len(function.args.defaults) :] if function.args.defaults else []
-        keyword = [
-            item.arg
-            for item, default in zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True)
-            if default is not None
-        ]
-        return parameter in (*with_default, *keyword)
 
     def _from_inside(self, found: Why, expression: str, change: Change) -> tuple[str, int, int] | None:
         """Another function, or a line that changes what is there, made it so."""
@@ -441,6 +466,10 @@ class _Filled(ast.NodeTransformer):
         return node if text is None else ast.parse(text, mode="eval").body
 
 
+def _calls_something(value: ast.expr) -> bool:
+    return any(isinstance(node, ast.Call | ast.Await) for node in ast.walk(value))
+
+
 def _root(expression: str) -> str:
     """`cart["total"].value` -> `cart`."""
     return expression.split(".")[0].split("[")[0]
@@ -450,7 +479,7 @@ def _bad_itself(change: Change, text: str) -> bool:
     """Whether an operand is what makes a result bad: it is None, no number, or the result itself."""
     return (
         change.type == "NoneType"
-        or change.text in ("nan", "inf", "-inf")
+        or change.text in _TELLING
         or (change.text == text and change.type not in ("int", "bool", "str"))
     )
 
