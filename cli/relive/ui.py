@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["VIEWS", "Link", "UiRequest", "file_first", "open_ui", "run_ui"]
 
-VIEWS = ("home", "invocations", "trace", "failure", "flame", "heap", "logs", "metrics", "alerts")
+VIEWS = ("home", "invocations", "trace", "failure", "flame", "heap", "logs", "metrics", "alerts", "sql")
 FILE_ENDINGS = (".scene", ".heapsnapshot")
 _VALUED = ("--home", "--server")
 

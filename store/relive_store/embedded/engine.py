@@ -33,6 +33,8 @@ __all__ = ["ChdbStore", "DirectoryLock"]
 READERS = 4
 WRITERS = 3
 MAX_RESULT_BYTES = 256 * 1024 * 1024
+MOST_READ_BYTES = 4 * 1024**3
+"""Memory of one query that reads; on a small machine half of what there is."""
 
 # {{}} of the engine: settings of a session. SET takes no parameters; every value here is a number or a
 # checked name.
@@ -159,7 +161,8 @@ class ChdbStore:
                 return native.decode(_run(session, statement, rendered), bytes_columns)
         with self._reader(timeout_s) as session:
             self._checked.check(statement)
-            _run(session, f"{scope}, max_result_bytes = {MAX_RESULT_BYTES}, readonly = 1")
+            bytes_ = f"max_result_bytes = {MAX_RESULT_BYTES}, max_memory_usage = {_read_bytes()}"
+            _run(session, f"{scope}, {bytes_}, readonly = 1")
             data = _run(session, statement, rendered)
             if not data:
                 return self._header(session, statement, rendered)
@@ -258,6 +261,11 @@ class ChdbStore:
             for session in sessions:
                 session.close()
             self._lock.release()
+
+
+def _read_bytes() -> int:
+    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return min(MOST_READ_BYTES, machine // 2) if machine > 0 else MOST_READ_BYTES
 
 
 def _run(session: Any, sql: str, parameters: Mapping[str, str] | None = None) -> bytes:

@@ -20,7 +20,7 @@ from relive_capture.explore.heap import Heap, heap_of
 from relive_capture.explore.heap.findings import compare
 from relive_capture.explore.snapshots import read_members
 from relive_capture.heap_format import INTERNAL, ITEM, HeapRoot
-from relive_store import StoreProcess, open_store
+from relive_store import Columns, StoreProcess, open_store
 from relive_tracer.explore.health.functions import Figures
 from relive_tracer.explore.health.platform import PlatformSeries
 from relive_tui.models.alerts import Standing
@@ -43,6 +43,7 @@ from relive_views.records import FunctionStats, InvocationRow, LogRow, SpanRow
 from relive_views.scenes.differences import EventChange, EventDiff
 from relive_views.scenes.model import CallView, ExceptionView, FrameView, SceneView, StackView
 from relive_views.scenes.replays import ReplayNote
+from relive_views.sql import Schema
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -575,6 +576,14 @@ class SampleSource:
                 self_cpu_s=0.09,
             ),
         ]
+
+    def sql(self, ticket: Ticket, text: str) -> Columns:
+        self._ask(f"sql {text}")
+        return Columns(["Function", "calls"], ["String", "UInt64"], [["checkout"], [7]])
+
+    def schema(self, ticket: Ticket) -> Schema:
+        self._ask("schema")
+        return Schema({"invocations": (("Function", "String"), ("StartedAt", "DateTime64(9)"))})
 
     def source_lines(self, ticket: Ticket, scope: Scope, file: str) -> Sequence[str]:
         return [""] * 82 + list(CART)

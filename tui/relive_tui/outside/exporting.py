@@ -12,12 +12,20 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from relive_store import Store
+    from relive_store import Columns, Store
     from relive_views.profiles.trees import FlameTree
 
     from relive_tui.models.heap.view import HeapView
 
-__all__ = ["export_flame", "export_heap", "export_scene", "export_trace_file", "send_trace", "write_new"]
+__all__ = [
+    "export_flame",
+    "export_heap",
+    "export_scene",
+    "export_trace_file",
+    "send_trace",
+    "write_new",
+    "write_result",
+]
 
 SEND_LIMIT_S = 30.0
 
@@ -35,6 +43,18 @@ def write_new(folder: Path, name: str, data: bytes) -> str:
             file.write(data)
         return str(path)
     raise FileExistsError(f"{folder / name}: there are a thousand of them already")
+
+
+def write_result(columns: Columns, path: Path) -> str:
+    """A query's result as CSV or JSON, by the ending of a file that was not there before, readable by its
+    owner only; gives its path. Raises OSError."""
+    from relive_tui.models.sql.result import as_csv, as_json
+
+    text = as_json(columns) if path.suffix == ".json" else as_csv(columns)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(text.encode("utf-8", "backslashreplace"))
+    return str(path.absolute())
 
 
 def export_trace_file(store: Store, trace_id: str, folder: Path, limit: int) -> str:

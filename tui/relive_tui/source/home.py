@@ -19,6 +19,7 @@ from relive_tui.source.health.figures import Figures
 from relive_tui.source.heaps import Heaps
 from relive_tui.source.invocations import Invocations
 from relive_tui.source.profiles import Profiles
+from relive_tui.source.sql import Sql
 from relive_tui.source.traces import MAX_SPANS, Traces
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["DataSource"]
 
 
-class DataSource(Heaps, Profiles, Traces, Invocations, Figures, Alerts):
+class DataSource(Heaps, Profiles, Traces, Invocations, Figures, Alerts, Sql):
     """Reads a home. Implements `relive_tui.source.reading.Source`.
 
     `status` gives the object of `relive status --json`, or None without a server; without `status` nothing is

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from relive_views.records import FunctionStats, InvocationRow, LogRow, SpanRow
     from relive_views.scenes.model import SceneView
     from relive_views.scenes.replays import ReplayNote
+    from relive_views.sql import Columns, Schema
 
     from relive_tui.models.alerts import Standing
     from relive_tui.models.health import Health
@@ -140,6 +141,12 @@ class LoneSource:
 
     def compare(self, ticket: Ticket, before: InvocationRow, after: InvocationRow) -> Comparison:
         return Comparison()
+
+    def sql(self, ticket: Ticket, text: str) -> Columns:
+        raise NotFound(f"{self.what} has no tables")
+
+    def schema(self, ticket: Ticket) -> Schema:
+        raise NotFound(f"{self.what} has no tables")
 
     def source_lines(self, ticket: Ticket, scope: Scope, file: str) -> Sequence[str]:
         return ()

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from relive_views.records import FunctionStats, InvocationRow, LogRow, SpanRow
     from relive_views.scenes.model import SceneView
     from relive_views.scenes.replays import ReplayNote
+    from relive_views.sql import Columns, Schema
 
     from relive_tui.models.alerts import Standing
     from relive_tui.models.health import Health
@@ -128,6 +129,13 @@ class Source(Protocol):
 
     def hot(self, ticket: Ticket, scope: Scope) -> list[HotRow]:
         """Lines by self time, the hottest first."""
+
+    def sql(self, ticket: Ticket, text: str) -> Columns:
+        """The result of a query that only reads, and of at most so many rows, seconds and bytes. Raises
+        StoreError with what is wrong with it."""
+
+    def schema(self, ticket: Ticket) -> Schema:
+        """Tables, their columns, and functions."""
 
     def source_lines(self, ticket: Ticket, scope: Scope, file: str) -> Sequence[str]:
         """The lines of a function's source file; empty if it is not at hand."""

@@ -176,7 +176,8 @@ class VirtualRows(ScrollView, can_focus=True):
             return strip_of([("  ", ""), *said[y]] if y < len(said) else [], width, base)
         if self._headed:
             if y == 0:
-                return strip_of(self.source.header(width) or [], width, base)
+                head = self.source.header(width + self.pan) or []
+                return strip_of(skip_cells(head, self.pan) if self.pan else head, width, base)
             y -= 1
         index = self.scroll_offset.y + y
         if index >= len(self.source):

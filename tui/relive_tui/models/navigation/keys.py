@@ -10,7 +10,7 @@ Keys = tuple[tuple[str, str], ...]
 
 EVERYWHERE: Final[Keys] = (
     ("1 2 3 4 5 6", "Home Invocations Trace Flame Heap Logs, same scope"),
-    ("7 8", "Metrics Alerts"),
+    ("7 8 9", "Metrics Alerts SQL"),
     ("↑↓←→ hjkl", "move; left closes, right opens"),
     ("g G", "first and last row"),
     ("Enter", "open what is under the cursor"),
@@ -108,6 +108,15 @@ KEYS: Final[dict[str, Keys]] = {
         ("Enter", "all that is known of it"),
         ("A", "changes of all alerts, or of this one"),
         ("e E", "next and previous alert that fires"),
+    ),
+    "sql": (
+        ("F5", "run the query (ctrl+r too, and Enter after a ;)"),
+        ("Tab", "complete a table, column, function or keyword"),
+        ("Esc", "stop what runs; from the query to its result; back"),
+        ("/", "edit the query"),
+        ("Enter", "on a row: all of it · on a table: its rows"),
+        ("x", "write the result to a .csv or .json file"),
+        ("y", "copy the command that runs this query again"),
     ),
     "logs": (
         ("/", "filter by text"),

@@ -13,10 +13,10 @@ __all__ = ["LENSES", "RANGES_NS", "Navigator", "Place", "Scope", "command_of", "
 _S = 1_000_000_000
 LENSES = {
     "1": "home", "2": "invocations", "3": "trace", "4": "flame", "5": "heap", "6": "logs", "7": "metrics",
-    "8": "alerts",
+    "8": "alerts", "9": "sql",
 }  # fmt: skip
 """The digits, and what each one shows."""
-VIEWS = ("home", "invocations", "trace", "failure", "flame", "heap", "logs", "metrics", "alerts")
+VIEWS = ("home", "invocations", "trace", "failure", "flame", "heap", "logs", "metrics", "alerts", "sql")
 RANGES_NS = (300 * _S, 900 * _S, 3_600 * _S, 21_600 * _S, 86_400 * _S, 7 * 86_400 * _S, 0)
 MAX_STACK = 32
 _RANGE = re.compile(r"(\d{1,6})\s*([smhd])")
@@ -36,6 +36,7 @@ class Scope:
     object: int = 0  # address of the object to begin with, in a heap
     alert: str = ""  # the one to begin with
     imports: bool = False  # what cold starts import, instead of what handlers do
+    sql: str = ""  # the query
 
     def since_ns(self, now_ns: int) -> int:
         """Where the time range begins; 0 if it has no beginning."""
@@ -66,13 +67,13 @@ class Place:
         if self.view != "home":
             if scope.function:
                 parts.append(clean(scope.function))
-            if self.view in ("invocations", "metrics", "alerts"):
+            if self.view in ("invocations", "metrics", "alerts", "sql"):
                 pass  # a list is not of one invocation
             elif scope.invocation_id:
                 parts.append("inv " + clean(short_id(scope.invocation_id)))
             elif scope.trace_id:
                 parts.append("trace " + clean(short_id(scope.trace_id)))
-        parts.append(self.view.capitalize())
+        parts.append("SQL" if self.view == "sql" else self.view.capitalize())
         return tuple(parts)
 
 
@@ -144,8 +145,8 @@ def place_of(view: str | None, ident: str | None, base: Scope | None = None) -> 
         return Place(name, scope)
     if name == "trace":
         return Place(name, replace(scope, trace_id=ident, invocation_id=""))
-    if name == "alerts":
-        return Place(name, replace(scope, alert=ident))
+    if name in ("alerts", "sql"):
+        return Place(name, replace(scope, alert=ident) if name == "alerts" else replace(scope, sql=ident))
     if name in ("failure", "heap") or (name in ("flame", "logs") and looks_like_id(ident)):
         return Place(name, replace(scope, invocation_id=ident))
     return Place(name, replace(scope, function=ident))
@@ -167,8 +168,8 @@ def command_of(place: Place, file: str = "") -> str:
         ident = scope.trace_id or scope.invocation_id
     elif place.view in ("invocations", "metrics"):
         ident = scope.function
-    elif place.view == "alerts":
-        ident = scope.alert
+    elif place.view in ("alerts", "sql"):
+        ident = scope.alert if place.view == "alerts" else scope.sql
     else:
         ident = scope.invocation_id or ("" if place.view in ("failure", "heap") else scope.function)
     quoted = ident if re.fullmatch(r"[\w.:@/-]*", ident) else "'" + ident.replace("'", "'\"'\"'") + "'"

@@ -30,7 +30,19 @@ __all__ = ["EverythingProvider", "actions_of"]
 
 MAX_FOUND = 30
 _NAMES = {"space": "space", "backspace": "backspace", ":": "colon", "-": "minus"}
-_MOVES = ("↑↓←→ hjkl", "g G", "hjkl", "j k", "1 2 3 4 5 6", "7 8", "3 4 5 6", "ctrl+p", "Enter", "Esc", "Tab")
+_MOVES = (
+    "↑↓←→ hjkl",
+    "g G",
+    "hjkl",
+    "j k",
+    "1 2 3 4 5 6",
+    "7 8 9",
+    "3 4 5 6",
+    "ctrl+p",
+    "Enter",
+    "Esc",
+    "Tab",
+)
 """Keys that move: nobody looks for them by name."""
 
 

@@ -1,0 +1,1 @@
+"""Queries that somebody types: completing them, showing and writing their results."""

@@ -1,0 +1,150 @@
+"""A result as a table that can be wider than the screen, as CSV and as JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from relive_tui.models.layout.text import Line, clean, fit, width_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from relive_views.sql import Columns, Schema
+
+__all__ = ["ENDINGS", "ResultRows", "SchemaRows", "as_csv", "as_json", "cell_text", "row_lines"]
+
+ENDINGS: Final = (".csv", ".json")
+_MEASURED: Final = 300  # rows that say how wide a column is
+_WIDEST: Final = 48
+_TIME: Final = re.compile(r"(?:Nullable\(|LowCardinality\()*DateTime")
+_NUMBER: Final = re.compile(r"(?:Nullable\(|LowCardinality\()*(?:U?Int|Float|Decimal)")
+
+
+def cell_text(value: object, kind: str) -> str:
+    """A cell as people read it: times in UTC, lists and maps as JSON."""
+    if value is None:
+        return "NULL"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int) and _TIME.match(kind):
+        return _utc(value)
+    if isinstance(value, str | int | float):
+        return str(value)
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _utc(ns: int) -> str:
+    """`2026-11-30 11:12:13.000204`: what is 0 at the end is left out."""
+    second, rest = divmod(ns, 1_000_000_000)
+    try:
+        text = f"{datetime.fromtimestamp(second, UTC):%Y-%m-%d %H:%M:%S}"
+    except (OverflowError, ValueError, OSError):
+        return str(ns)
+    return text + f".{rest:09d}".rstrip("0").rstrip(".") if rest else text
+
+
+class ResultRows:
+    """The rows of a result. Cells become text when they are looked at."""
+
+    def __init__(self, columns: Columns) -> None:
+        self.columns = columns
+        self.right = [_NUMBER.match(kind) is not None for kind in columns.types]
+        self.widths = [
+            min(max([width_of(clean(name)), *self._measured(at)]), _WIDEST)
+            for at, name in enumerate(columns.names)
+        ]
+
+    def _measured(self, at: int) -> list[int]:
+        kind = self.columns.types[at]
+        return [
+            width_of(clean(cell_text(value, kind)[:_WIDEST])) for value in self.columns.data[at][:_MEASURED]
+        ]
+
+    def __len__(self) -> int:
+        return len(self.columns)
+
+    @property
+    def width(self) -> int:
+        """Cells of a row that is shown whole."""
+        return sum(self.widths) + 2 * len(self.widths)
+
+    def header(self, width: int) -> Line:
+        line: Line = [("  ", "")]
+        for name, room, right in zip(self.columns.names, self.widths, self.right, strict=True):
+            line += [(fit(clean(name), room, "right" if right else "left"), "head"), ("  ", "")]
+        return line
+
+    def line(self, index: int, width: int, selected: bool) -> Line:
+        line: Line = [("▸ " if selected else "  ", "accent")]
+        for at, (kind, room, right) in enumerate(
+            zip(self.columns.types, self.widths, self.right, strict=True)
+        ):
+            value = self.columns.data[at][index]
+            style = "dim" if value is None else "number" if right else "value"
+            line += [
+                (fit(clean(cell_text(value, kind)), room, "right" if right else "left"), style),
+                ("  ", ""),
+            ]
+        return line
+
+
+class SchemaRows:
+    """The tables and what they have: what is shown before anything was asked."""
+
+    def __init__(self, schema: Schema) -> None:
+        self.tables = sorted(schema.tables.items())
+        self._room = max((width_of(clean(name)) for name, _columns in self.tables), default=8)
+
+    def __len__(self) -> int:
+        return len(self.tables)
+
+    def header(self, width: int) -> Line:
+        return [("  ", ""), (fit("TABLE", self._room), "head"), ("  COLUMNS", "head")]
+
+    def line(self, index: int, width: int, selected: bool) -> Line:
+        name, columns = self.tables[index]
+        told = ", ".join(clean(column) for column, _kind in columns)
+        return [
+            ("▸ " if selected else "  ", "accent"),
+            (fit(clean(name), self._room), "name"),
+            ("  ", ""),
+            (told, "dim"),
+        ]
+
+
+def row_lines(columns: Columns, index: int) -> list[Line]:
+    """One row, a line for each column."""
+    room = max((width_of(clean(name)) for name in columns.names), default=0)
+    return [
+        [
+            (fit(clean(name), room), "key"),
+            ("  ", ""),
+            (clean(cell_text(columns.data[at][index], kind)), "value"),
+        ]
+        for at, (name, kind) in enumerate(zip(columns.names, columns.types, strict=True))
+    ]
+
+
+def as_csv(columns: Columns) -> str:
+    """With a header; times in UTC, NULL as an empty cell."""
+    file = io.StringIO()
+    writer = csv.writer(file)
+    writer.writerow(columns.names)
+    for row in columns.rows():
+        writer.writerow(_csv_row(row, columns.types))
+    return file.getvalue()
+
+
+def _csv_row(row: Sequence[object], kinds: Sequence[str]) -> list[str]:
+    return ["" if value is None else cell_text(value, kind) for value, kind in zip(row, kinds, strict=True)]
+
+
+def as_json(columns: Columns) -> str:
+    """A list of objects, as `relive sql --json` prints them: times are ns since the epoch."""
+    rows: list[dict[str, Any]] = list(columns.dicts())
+    return json.dumps(rows, ensure_ascii=False, default=str, indent=1) + "\n"
