@@ -318,7 +318,7 @@ class ReliveServer:
             Desk(self.queue, self.publisher, self.loop, os.environ, settings.async_body_limit_bytes)
         )
         timers = TimerSource(self.timers, self.executor)
-        grpc = GrpcSource(self.engine, settings.http_address, wire_limits(settings))
+        grpc = self.listener.http2 = GrpcSource(self.engine, settings.http_address, wire_limits(settings))
         # as they start
         self._sources: list[Source] = [timers, self.batches, *own.sources, *more, *self.pulls, grpc, http]
         self.described: list[Describing] = [*self.pulls, self.batches, own, http]  # for `relive status`

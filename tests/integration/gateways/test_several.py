@@ -143,6 +143,12 @@ async def test_both_processes_answer_and_everything_is_as_with_one(tmp_path: Pat
         ahead = [await far.answer() for _ in range(4)]
         assert [answer.status for answer in ahead] == [200] * 4
         assert ahead[2].body.isdigit()
+        # ... and so does a connection that begins with HTTP/2, which nobody serves here
+        many = await asyncio.gather(*(asyncio.open_connection(*serving.address()) for _ in range(12)))
+        for _, writer in many:
+            writer.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+        heads = await asyncio.gather(*(reader.read(12) for reader, _ in many))
+        assert heads == [b"HTTP/1.1 400"] * 12
         # Calls of functions that run elsewhere are answered, and belong to their caller's trace
         far = (await _spread(serving, clients, "/fn/calls/"))[side.pid]
         assert json.loads((await far.get("/fn/calls/")).body)["called"] > 0

@@ -141,6 +141,8 @@ dependencies = ["grpcio=={version}"]
 [[functions.rpc.triggers]]
 type = "grpc"
 port = {port}
+[[functions.rpc.triggers]]
+type = "grpc"
 """
 
 
@@ -294,6 +296,30 @@ async def test_all_kinds_of_calls_are_served_and_recorded(duplex: Duplex, channe
     for method, logs in (("Shout", 1), ("Count", 0), ("Letters", 0), ("Total", 0), ("Chat", 0)):
         assert [row[:5] for row in await duplex.calls(method, 0)] == [("ok", "", "", 0, logs)]
     assert ("ok", "", "", 0, 1, "cd" * 8, "ab" * 16) in await duplex.calls("Say", 0)
+
+
+async def test_a_service_is_reached_at_the_port_of_http_too(duplex: Duplex) -> None:
+    """Given a grpc trigger without a port, when a client calls the gateway's own address, I expect its
+    answer, also if the first bytes come apart, and requests of HTTP/1.1 to be answered there as ever."""
+    address = duplex.served.address()
+    async with grpc.aio.insecure_channel("{}:{}".format(*address)) as channel:
+        assert await say(channel, b"by the other door") == b"by the other door"
+        assert (await duplex.served.http("GET", "/fn/echo/")).body == b"plain"
+        assert await say(channel, b"again") == b"again"
+    preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+    request = b"POST /fn/echo/ HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+    for begin, rest, answer in (
+        (preface[:7], preface[7:] + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0)), b"\x04\x00\x00\x00\x00\x00"),
+        (request[:1], request[1:], b"200 OK"),
+    ):
+        reader, writer = await asyncio.open_connection(*address)
+        writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        writer.write(begin)
+        await asyncio.sleep(0.05)
+        writer.write(rest)
+        async with asyncio.timeout(PATIENCE_S):
+            assert answer in await reader.read(64)
+        writer.close()
 
 
 async def test_failures_have_their_status_and_a_scene(duplex: Duplex, channel: grpc.aio.Channel) -> None:

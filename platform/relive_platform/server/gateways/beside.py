@@ -85,6 +85,15 @@ class _Server:
         pass
 
 
+class _Http2Elsewhere:
+    """gRPC is the server's: its connections go there."""
+
+    here = False
+
+    def take(self, *_connection: Any) -> None:
+        """Nothing is taken here."""
+
+
 class _Telling(Followers):
     """Followers of log lines, who are the server's: it gets the frames while there are any."""
 
@@ -186,6 +195,7 @@ class GatewayBeside:
             lambda: self.gateway.routes, lambda descriptor, data: self.descriptors.send("c", descriptor, data)
         )
         self.listener.moves = self.moves
+        self.listener.http2 = _Http2Elsewhere()
         self.http = HttpSource(
             self.gateway,
             self.listener,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import logging
 import os
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Final, Protocol
 
@@ -96,14 +97,18 @@ class GrpcSource:
         self._started = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self._at_http: tuple[str, bool] | None = None  # who is reached there, and whether from elsewhere, too
 
     async def apply(self, functions: Sequence[GrpcFunction]) -> None:
         """These functions are in service from now on."""
         wanted: dict[int, _Port] = {}
+        self._at_http = None
         for function in functions:
             wide = self._loopback or function.config.public
             for trigger in function.config.triggers:
-                if isinstance(trigger, GrpcTrigger):
+                if isinstance(trigger, GrpcTrigger) and not trigger.port:
+                    self._at_http = function.name, wide
+                elif isinstance(trigger, GrpcTrigger):
                     host = self._host if wide else _LOOPBACK
                     wanted[trigger.port] = _Port(function.name, host, trigger.port)
         for number, known in list(self.ports.items()):
@@ -170,6 +175,29 @@ class GrpcSource:
     def _accept(self, port: _Port) -> ClientSide:
         return ClientSide(self.limits, lambda client: self._begin(client, port.function), self._over)
 
+    here = True
+    """The server alone has these connections (`Http2`)."""
+
+    def take(
+        self, transport: asyncio.Transport, address: str, data: bytes, over: Callable[[], None], /
+    ) -> ClientSide | None:
+        """A client at the port of HTTP has begun with HTTP/2: as in `Http2`."""
+        if self._at_http is None or not self._started:
+            return None
+        function, wide = self._at_http
+        if not wide and not _is_loopback(address):
+            return None
+
+        def gone(client: ClientSide) -> None:
+            self._over(client)
+            over()
+
+        client = ClientSide(self.limits, lambda one: self._begin(one, function), gone)
+        transport.set_protocol(client)
+        client.connection_made(transport)
+        client.data_received(data)
+        return client
+
     def _begin(self, client: ClientSide, function: str) -> None:
         limit = self.limits.per_function
         if sum(name == function for name in self.open.values()) >= limit:
@@ -204,3 +232,8 @@ class GrpcSource:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         self._timer = loop.call_later(self.limits.sweep_s, self._sweep)
+
+
+def _is_loopback(address: str) -> bool:
+    """Whether a client is on this machine; one without an address has come by a unix socket."""
+    return not address or ipaddress.ip_address(address).is_loopback

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from relive_platform.triggers.grpc.limits import WireLimits
+from relive_platform.triggers.http.connections.http2 import PREFACE
 
 __all__ = [
     "ENHANCE_YOUR_CALM",
@@ -19,7 +20,6 @@ __all__ = [
     "goaway",
 ]
 
-PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 NO_ERROR: Final = 0
 PROTOCOL_ERROR: Final = 1
 ENHANCE_YOUR_CALM: Final = 11

@@ -13,6 +13,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from relive_platform.triggers.http.connections.exchange import Exchange
 from relive_platform.triggers.http.connections.framing import LAST_CHUNK, begin_answer, framed
 from relive_platform.triggers.http.connections.head import BadHead, Head, check_authority
+from relive_platform.triggers.http.connections.http2 import PREFACE, Taken
 from relive_platform.triggers.http.connections.limits import ListenerLimits
 from relive_platform.triggers.http.connections.listening import Listening
 from relive_platform.triggers.http.connections.refusals import refusal, too_large, too_long
@@ -71,6 +72,9 @@ class Connection(HttpToolsProtocol):
         self.access_log = False
         self.streamed: Exchange | None = None  # whose answer is being sent in parts
         self.upgraded: Upgraded | None = None  # what it is once the request is read that asks for it
+        self.fresh = owner.http2 is not None  # it may be HTTP/2 by its first bytes
+        self.first = b""  # of its preface, as far as it has come
+        self.taken: Taken | None = None  # who has it, if it was
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]
@@ -86,6 +90,8 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         if self.deaf_since or self.transport.is_closing():
+            return
+        if self.fresh and not (data := self._first_of(data)):
             return
         if self.unparsed:
             self.unparsed += data
@@ -108,6 +114,32 @@ class Connection(HttpToolsProtocol):
             return
         if self.receiving:
             self._watch(size)
+
+    def _first_of(self, data: bytes) -> bytes:
+        """What is for the parser of a connection's first bytes: nothing of HTTP/2."""
+        data, self.first = self.first + data, b""
+        if not PREFACE.startswith(data[: len(PREFACE)]):
+            self.fresh = False
+        elif len(data) < len(PREFACE):
+            self.first, self.receiving = data, "head"
+            return b""
+        else:
+            self.fresh = False
+            self.receiving = "head"
+            return self._begin_http2(data)
+        return data
+
+    def _begin_http2(self, data: bytes) -> bytes:
+        http2 = self.owner.http2
+        if http2 is not None:
+            self.taken = http2.take(self.transport, self.address, data, self._over)
+        if self.taken is None:
+            return data  # the parser knows no such version
+        self.head_since = 0.0  # it has limits of its own
+        return b""
+
+    def _over(self) -> None:
+        self.connection_lost(None)
 
     def _feed_slices(self, data: bytes) -> int:
         """Have all of it parsed, slice by slice; gives the size of the last, which is not counted yet."""
@@ -402,6 +434,9 @@ class Connection(HttpToolsProtocol):
 
     def shutdown(self) -> None:
         """The server stops."""
+        if self.taken is not None:
+            self.taken.leave()
+            return
         if self.upgraded is not None:
             self.upgraded.leave()
         super().shutdown()

@@ -18,6 +18,7 @@ from uvicorn.server import ServerState
 
 from relive_platform.triggers.http.connections.connection import Connection
 from relive_platform.triggers.http.connections.head import HeadTexts
+from relive_platform.triggers.http.connections.http2 import Http2
 from relive_platform.triggers.http.connections.limits import ListenerLimits
 from relive_platform.triggers.http.connections.listening import Gatekeeper
 from relive_platform.triggers.http.connections.moving import Moves, MovingConnection
@@ -81,6 +82,7 @@ class HttpListener:
         self._server: asyncio.Server | None = None
         self._sweeper: asyncio.TimerHandle | None = None
         self.moves: Moves | None = None  # if there are several gateways
+        self.http2: Http2 | None = None  # who takes connections that begin with it
 
     async def start(self, host: str, port: int, *, loopback: bool = False) -> None:
         """Listen. Raises AddressTaken; even if `loopback` is wanted and `host` is no such address."""

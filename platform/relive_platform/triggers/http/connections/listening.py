@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from relive_platform.engine.invocation import Outcome
 from relive_platform.triggers.http.connections.exchange import Exchange
 from relive_platform.triggers.http.connections.head import Head, HeadTexts
+from relive_platform.triggers.http.connections.http2 import Http2
 from relive_platform.triggers.http.connections.limits import ListenerLimits
 from relive_platform.triggers.http.responses import Response
 
@@ -32,6 +33,7 @@ class Listening(Protocol):
     texts: HeadTexts
     date: bytes
     refused: int
+    http2: Http2 | None
 
     @property
     def gateway(self) -> Gatekeeper: ...

@@ -76,6 +76,14 @@ class MovingConnection(Connection):
             self.read = self.read + data if len(self.read) + len(data) <= _KEPT_BYTES else None
         super().data_received(data)
 
+    def _begin_http2(self, data: bytes) -> bytes:
+        if self.owner.http2 is None or self.owner.http2.here:
+            return super()._begin_http2(data)
+        self.gone = True
+        self.flow.pause_reading()
+        self._give(data)
+        return b""
+
     def _feed_rest(self) -> None:
         self._again = True  # it has been counted
         try:
