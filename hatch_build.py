@@ -1,10 +1,12 @@
 """Builds the C extensions when a compiler and Python's headers are there; else the wheel is pure Python.
 
-RELIVE_PURE_PYTHON=1 leaves them out.
+RELIVE_PURE_PYTHON=1 leaves them out. Each has the fingerprint of its source in it: one that is older than the
+source beside it is not used (platform/relive_platform/engine/workers/extensions.py).
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shlex
 import subprocess
@@ -45,6 +47,14 @@ class ExtensionHook(BuildHookInterface):
             build_data["force_include"][str(Path(self.root) / target)] = str(Path(*target.parts[1:]))
 
 
+def fingerprint(source: Path) -> str:
+    """Of a C source and of the headers beside it; who uses the extensions has the same."""
+    digest = hashlib.sha256(source.read_bytes())
+    for header in sorted(source.parent.glob("*.h")):
+        digest.update(header.read_bytes())
+    return digest.hexdigest()[:16]
+
+
 def compile_extension(source: Path, target: Path) -> str:
     """Compile and link `source`; gives what was in the way, or ""."""
     target.unlink(missing_ok=True)
@@ -63,12 +73,17 @@ def compile_extension(source: Path, target: Path) -> str:
         "-shared",
         *WARNINGS,
         f"-I{include}",
-        str(source),
         "-o",
         str(target),
+        str(source),
+        "-x",
+        "c",
+        "-",
     ]
+    text = f"relive-source:{fingerprint(source)}"
+    stamp = f'extern const char relive_source[];\nconst char relive_source[] = "{text}";\n'
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(command, input=stamp, capture_output=True, text=True, timeout=120)
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"the compiler cannot be run: {error}"
     if done.returncode:

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -236,9 +236,10 @@ class ZygoteHandle:
         tier: int = 1,
         users: tuple[int, int] | None = None,
         confined: bool = False,
+        without: Sequence[str] = (),
     ) -> None:
         """`users`: the first, and how many there are, for workers in tier 2. `confined`: as one that imports
-        the code of others."""
+        the code of others. `without`: modules of Relive that it is not to import."""
         self.home = home
         self.runtime = build_runtime(home)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -253,6 +254,7 @@ class ZygoteHandle:
                 "scratch_root": str(home / "scratch"),
                 "confined": confined,
                 "tmp_mb": 16,
+                "without": list(without),
             }
         )
         for folder in (home / "code", home / "scratch"):

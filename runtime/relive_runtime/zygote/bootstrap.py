@@ -3,8 +3,8 @@
 OPTIONS is a JSON object: `deps_dir` (str, may be empty), `preload` (list of top-level module names), `tier`
 (of isolation, the highest that its workers may want), `users` (for its workers: the first, and how many; see
 isolation/users.py), `cgroups` (the files of the groups that it is to enter), `code_root` and `scratch_root`
-(where its workers' folders are), `confined` (whether it takes rights from itself), and what `confining` takes
-then.
+(where its workers' folders are), `without` (modules of Relive that are not to be imported: what was compiled
+of another source), `confined` (whether it takes rights from itself), and what `confining` takes then.
 Nothing of the server's environment is on sys.path: dependencies, the standard library, Relive's runtime.
 """
 
@@ -23,6 +23,8 @@ def main(arguments: list[str]) -> None:
     options_map = json.loads(options_text)
     for file in options_map.get("cgroups") or []:
         _enter_group(file)
+    for name in options_map.get("without") or []:
+        sys.modules[name] = None  # type: ignore[assignment]  # to import it raises ImportError
     sys.path.append(runtime_dir)
     from relive_runtime.isolation.confining import confine
     from relive_runtime.isolation.family import spaces_for

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from relive_base.wire.messages import Forked, Stop
+from relive_platform.engine.workers.extensions import EXTENSIONS
 from worker_harness import zygote
 
 
@@ -73,6 +74,21 @@ def test_a_package_that_does_not_fit_relive_gives_way(tmp_path: Path, deps: Path
         assert "does not fit" in running.ready.failed_imports["relive"]
         worker = running.worker("import good\ndef handler(e, c):\n    return good.VALUE")
         assert worker.invoke({}).value == "preloaded"
+
+
+def test_extensions_of_another_source_are_not_imported(tmp_path: Path) -> None:
+    # Given a zygote whose C extensions are older than their sources
+    with zygote(tmp_path / "home", without=EXTENSIONS) as running:
+        worker = running.worker(
+            "import sys\ndef handler(e, c):\n    cart = {'a': 1}\n    return cart[e['key']]"
+        )
+        # When invocations go well and fail
+        assert worker.invoke({"key": "a"}).value == 1
+        failed = worker.invoke({"key": "b"})
+    # Then they are recorded as ever, by Python
+    assert failed.result.error is not None
+    assert failed.result.error.type == "KeyError"
+    assert failed.scene is not None
 
 
 def test_the_servers_packages_are_not_importable(tmp_path: Path) -> None:

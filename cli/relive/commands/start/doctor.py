@@ -185,7 +185,13 @@ def _core_files(session: Session) -> Finding:
 def _heap_walker(session: Session) -> Finding:
     """Both do the work; the one in Python takes longer, and three times the memory."""
     from relive_capture.record.heap import PURE_VARIABLE, native_walk
+    from relive_platform.engine.workers.extensions import Extensions
 
+    problem = Extensions().problem
+    if problem:
+        return Finding(
+            "heap walker", False, f"C extensions are not used, {problem}", "make setup builds them"
+        )
     if native_walk() is not None:
         return Finding("heap walker", True, "the C extension")
     detail = "in Python: 20 to 30 times as slow. The extension needs a C compiler and Python's headers when"

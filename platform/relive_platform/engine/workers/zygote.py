@@ -13,7 +13,7 @@ import socket
 import subprocess
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Final, Protocol
@@ -119,8 +119,10 @@ class Zygote:
         on_death: Callable[[Zygote], None],
         scratch: Path | None = None,
         users: UserBlock | None = None,
+        without: Sequence[str] = (),
     ) -> None:
-        """`scratch`: the folder for those of the workers. `users`: to be theirs."""
+        """`scratch`: the folder for those of the workers. `users`: to be theirs. `without`: modules of ours
+        that it is not to import."""
         self.key = key
         self.ready: ZygoteReady | None = None
         self.alive = False
@@ -129,6 +131,7 @@ class Zygote:
         self._log = log
         self._scratch = key.scratch_root(scratch) if scratch is not None else None
         self.users = users
+        self._without = without
         self._on_death = on_death
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
@@ -187,6 +190,7 @@ class Zygote:
             "preload": list(self.key.preload),
             "tier": self.key.tier,
             "folders": list(self.key.folders),
+            "without": list(self._without),
         }
         if self._scratch is not None:
             options |= {"scratch_root": str(self._scratch), "code_root": self.key.code_root}

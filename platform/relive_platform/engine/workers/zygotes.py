@@ -12,6 +12,7 @@ from typing import Final
 from relive_runtime.isolation.family import FAMILY_TIER
 
 from relive_platform.engine.workers.cgroups.groups import Cgroups
+from relive_platform.engine.workers.extensions import Extensions
 from relive_platform.engine.workers.users import UserRange
 from relive_platform.engine.workers.zygote import Zygote, ZygoteError, ZygoteKey
 
@@ -33,8 +34,9 @@ class Zygotes:
         timeout_s: float,
         users: UserRange | None = None,
         cgroups: Cgroups | None = None,
+        extensions: Extensions | None = None,
     ) -> None:
-        """`users`: for workers in tier 2, if this process is root."""
+        """`users`: for workers in tier 2, if this process is root. `extensions`: those that are here."""
         self._runtime_dir = runtime_dir
         self._log_dir = log_dir
         self.scratch_dir = log_dir / "scratch"
@@ -47,6 +49,14 @@ class Zygotes:
         self._users = users if not os.geteuid() else None
         self.cgroups = cgroups if cgroups is not None and cgroups.available else None
         self._count = 0
+        self._extensions = extensions
+
+    def _without(self) -> list[str]:
+        """What zygotes are not to import. Looked for when the first one starts: it reads files."""
+        if self._extensions is None:
+            self._extensions = Extensions()
+            self._extensions.tell()
+        return self._extensions.without
 
     def ready(self, key: ZygoteKey) -> Zygote | None:
         """The zygote if it runs and can fork."""
@@ -69,8 +79,9 @@ class Zygotes:
             raise ZygoteError("the server is stopping")
         await asyncio.sleep(self._delay(key))
         users = self._users.take() if self._users is not None and key.tier >= FAMILY_TIER else None
+        log = self._log_dir / "zygote.log"
         zygote = Zygote(
-            key, self._runtime_dir, self._log_dir / "zygote.log", self._died, self.scratch_dir, users
+            key, self._runtime_dir, log, self._died, self.scratch_dir, users, without=self._without()
         )
         if self.cgroups is not None:
             self._count += 1
