@@ -18,6 +18,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "demo": ("start.demo", "See it work: a small shop, real events, real failures"),
         "tui": ("start.tui", "One key from launch to the root cause"),
         "web": ("start.web", "Read-only pages in the browser, each with its address"),
+        "mcp": ("start.mcp", "Tools for coding agents: failures, scenes, replays of a fix"),
         "completion": ("start.completion", "TAB completion for bash, zsh and fish"),
         "doctor": ("start.doctor", "Check prerequisites and how to fix what is missing"),
     },

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
+from mcp_agent import CHARS_PER_TOKEN, agent_by_http, agent_by_stdio, served_by_http
+from patience import PATIENCE_S
 from relive_cli import Relive, relive_home
 
 from tests.support.terminal import terminal
@@ -169,11 +175,29 @@ def test_logs_carry_the_invocation_and_never_touch_the_answer(shop: Relive) -> N
     assert {line["trace_id"] for line in lines} == {answer.headers["traceparent"].split("-")[1]}
 
 
-def test_the_demo_shows_every_kind_of_failure_and_leaves_nothing_behind(relive: Relive) -> None:
-    # When somebody runs the demo, twice
-    for _ in range(2):
-        (result,) = relive.json("demo", "--events", "120")
+@dataclass
+class Demo:
+    """A home on which the demo has run twice, and ended; what it said; a copy of its code."""
 
+    relive: Relive
+    results: list[dict[str, Any]]
+    left: list[str]
+    code: Path
+
+
+@pytest.fixture(scope="module")
+def demo() -> Iterator[Demo]:
+    with relive_home() as home:
+        results = [row for _ in range(2) for row in home.json("demo", "--events", "120")]
+        left = [command for command in home.processes() if "relive_store" not in command]
+        code = home.home / "a-copy" / "shop"
+        home.run("demo", "--copy", str(code))
+        yield Demo(home, results, left, code)
+
+
+def test_the_demo_shows_every_kind_of_failure_and_leaves_nothing_behind(demo: Demo) -> None:
+    # When somebody runs the demo, twice
+    for result in demo.results:
         # I expect real failures of different kinds, each with its root line and locals
         assert result["functions"] >= 6
         assert result["ok"] > result["failed"] > 0
@@ -185,8 +209,94 @@ def test_the_demo_shows_every_kind_of_failure_and_leaves_nothing_behind(relive: 
                 assert row["locals"], row
         assert result["hot_lines"]
 
-        # ... and nothing left running
-        assert not [command for command in relive.processes() if "relive_store" not in command]
+    # ... and nothing left running
+    assert not demo.left
+
+
+ROOTS = {
+    "KeyError: 'country'": "cart.py:33",
+    "CardDeclined": "pipeline.py:30",
+    "KeyError: 'percent'": "quote.py:39",
+    "KeyError: 'Z1'": "quote.py:26",
+    "UndefinedError": "daily.py:42",
+    "Timeout": "reviews.py:20",
+    "AttributeError": "reviews.py:15",
+    "MemoryLimitExceeded": "thumb.py:29",
+    "UnidentifiedImageError": "thumb.py:21",
+}
+"""The line at which each failure of the demo is raised, in the function that raises it first."""
+
+
+async def test_an_agent_comes_to_the_root_of_each_failure_and_has_its_fix_verified(demo: Demo) -> None:
+    async with agent_by_stdio(demo.relive.home, "--code", str(demo.code)) as agent:
+        # Given the tools, for which each conversation pays
+        tools = await agent.client.list_tools()
+        assert len(tools.tools) <= 9
+        assert len(tools.model_dump_json(exclude_none=True, by_alias=True)) / CHARS_PER_TOKEN <= 1_500
+
+        # When an agent asks what has failed, and follows what the answers say
+        began = await agent.call("failures")
+        rows = [line for line in began.text.splitlines() if re.match(r"[0-9a-f]{8}", line)]
+        assert len(rows) >= 9
+        for row in rows:
+            asked = [began, await agent.call("scene", id=row.split()[0])]
+            if "a called function failed" in asked[-1].next:
+                asked.append(await agent.call("scene", id=asked[-1].next.split('"')[1]))
+
+            # I expect the root line within three calls and 2,000 tokens
+            error = next(error for error in ROOTS if error in row)
+            assert f"{ROOTS[error]} in " in asked[-1].text, row
+            assert sum(one.tokens for one in asked) <= 2_000, row
+
+        # When it has found the KeyError, and tries a fix on a copy of the code
+        ident = next(row for row in rows if "KeyError: 'percent'" in row and "pricing  " in row).split()[0]
+        line = 'total * (100 - voucher["percent"]) // 100'
+        edit = {
+            "file": "functions/pricing/quote.py",
+            "old": line,
+            "new": line.replace('["percent"]', ".missing"),
+        }
+        wrong = await agent.call("replay", id=ident, patch=[edit])
+        edit["new"] = line.replace('["percent"]', '.get("percent", 0)')
+        fixed = await agent.call("replay", id=ident, patch=[edit])
+
+        # I expect the verdicts, and its own files as they were
+        assert wrong.text.startswith("verdict: another failure, and not past the failing line")
+        assert fixed.text.startswith("verdict: verified")
+        assert line in (demo.code / edit["file"]).read_text()
+
+        # ... nothing below any other folder, and no write to the store
+        assert (await agent.call("replay", id=ident, code="..")).failed
+        assert (await agent.call("to_test", id=ident, path="../../test_x.py")).failed
+        assert (await agent.call("sql", query="DROP TABLE invocations")).failed
+
+        # ... and the failing line's values, which no process has any more
+        inspected = await agent.call("inspect", id=ident, commands=["p voucher"])
+        assert "read-only" in inspected.text
+        assert "{'amount_cents': 500}" in inspected.text
+        prompt = await agent.client.get_prompt("fix and verify", {"failure": ident})
+        assert ident in prompt.messages[0].content.text
+
+
+async def test_over_http_the_token_of_the_home_lets_in(demo: Demo) -> None:
+    token = (demo.relive.home / "run" / "token").read_text().strip()
+    with served_by_http(demo.relive.home) as address:
+        # When an agent knows the token, I expect it to be served
+        async with agent_by_http(address, token) as agent:
+            assert "KeyError" in (await agent.call("failures", function="pricing")).text
+            assert (await agent.call("replay", id="last", code=".")).failed  # no folder is served
+
+        # When somebody does not, or a web page asks, or by another name, I expect no answer
+        headers = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
+        known = {**headers, "authorization": f"Bearer {token}"}
+        async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE_S) as client:
+            for given, status in (
+                ({**headers, "authorization": "Bearer wrong"}, 401),
+                (headers, 401),
+                ({**known, "origin": "http://127.0.0.1"}, 403),
+                ({**known, "host": "attacker.test"}, 421),
+            ):
+                assert (await client.post(address, json={}, headers=given)).status_code == status
 
 
 def test_the_demo_at_a_terminal_ends_in_the_tui_on_the_newest_failure(relive: Relive) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-ROOMS = ("base", "store", "tracer", "capture", "profiler", "platform", "tui", "web", "cli")
+ROOMS = ("base", "store", "tracer", "capture", "profiler", "platform", "tui", "web", "agents", "cli")
 OF_MODULES = {
     "os": "umask chdir fchdir chroot putenv unsetenv setpgid setsid setuid setgid setgroups",
     "os.environ": "update pop setdefault clear",

@@ -20,6 +20,7 @@ ROOMS = (
     "views",
     "tui",
     "web",
+    "agents",
     "cli",
 )
 MAX_MODULE_LINES = 750

@@ -11,23 +11,9 @@ from relive_web.app import create_app
 from relive_web.guard import Doorkeeper
 from relive_web.reader import Reader
 
-__all__ = ["listen", "serve_pages"]
+__all__ = ["serve_pages"]
 
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """Raises OSError."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(64)
-    except OSError:
-        listener.close()
-        raise
-    return listener
 
 
 def serve_pages(

@@ -1,0 +1,144 @@
+"""The tools that run code of the user's, by commands of Relive: they may do what these may, no more."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, Final
+
+import anyio.to_thread
+from relive_base.errors import UsageError
+from relive_base.terminal import one_line
+
+from relive_agents.commands import Commands, Ran
+from relive_agents.texts import Answer
+from relive_agents.verdicts import next_of, text_of, verdict
+from relive_agents.workspace import Edit, Workspace
+
+__all__ = ["Actions"]
+
+_COMMANDS: Final = 20
+_CHARS: Final = 2_000
+_ANSWERS: Final = 50
+_TIMES: Final = 20
+_FROM_REPLAY: Final = ("✖", "✔")
+
+
+class Actions:
+    """`ident`: the whole id of the failure that is meant; it blocks, and may raise ReliveError."""
+
+    def __init__(self, commands: Commands, workspace: Workspace, ident: Callable[[str], str]) -> None:
+        self._commands = commands
+        self._workspace = workspace
+        self._ident = ident
+
+    async def inspect(self, ident: str, commands: Sequence[str], session: str = "") -> Answer:
+        """Debugger commands. Without a session that of the process, else of the scene."""
+        if len(commands) > _COMMANDS or any(len(line) > _CHARS or "\n" in line for line in commands):
+            raise UsageError(
+                f"at most {_COMMANDS} commands of one line and {_CHARS:,} characters",
+                hint="ask in several calls",
+            )
+        whole = await self._whole(ident)
+        options = [f"--command={line}" for line in commands]
+        if session == "travel":
+            ran = await self._commands.run("replay", whole, "--travel", *options)
+            return _told(ran, _without_outcome(ran.out), "origin NAME or why(id) goes to where a value arose")
+        ran = await self._commands.run("debug", whole, *(["--scene"] if session == "scene" else []), *options)
+        if session == "process" and "opening its scene instead" in ran.err:
+            return Answer(f"no session: {_last(ran.err)}", next='session="scene" or "travel"', failed=True)
+        apart = "" if session == "scene" else _last(ran.err).strip()
+        head = f"read-only, in the scene: {apart}" if apart else ""
+        return _told(ran, ran.out, f'why(id="{whole}"), or fix it and replay(id="{whole}", code=".")', head)
+
+    async def why(self, ident: str) -> Answer:
+        """Where the bad value arose."""
+        whole = await self._whole(ident)
+        ran = await self._commands.run("replay", whole, "--travel", "--command=why")
+        following = f'inspect(id="{whole}", session="travel", commands=["goto STEP", "p NAME"]), or fix it'
+        return _told(ran, _without_outcome(ran.out), following)
+
+    async def replay(
+        self,
+        ident: str,
+        code: str = "",
+        patch: Sequence[Edit] = (),
+        answers: Mapping[str, Any] | None = None,
+        times: int = 1,
+    ) -> Answer:
+        """The verdict on the caller's code, or on that which failed."""
+        if len(answers or {}) > _ANSWERS:
+            raise UsageError(f"{len(answers or {})} answers are over the limit of {_ANSWERS}")
+        if not 1 <= times <= _TIMES:
+            raise UsageError(f"times is from 1 to {_TIMES}")
+        whole = await self._whole(ident)
+        own = bool(code or patch)
+        options = ["--times", str(times)]
+        for name, value in (answers or {}).items():
+            options.append(f"--answer={_name(name)}={json.dumps(value)}")
+        copy = self._workspace.patched(code, patch) if patch else nullcontext(None)
+        entered = await anyio.to_thread.run_sync(copy.__enter__)
+        try:
+            folder = entered if entered is not None else self._workspace.inside(code) if own else None
+            outcome, ran = await self._outcome(whole, options, folder)
+            recorded = None
+            if own and outcome is not None and outcome["outcome"] == "passed":
+                recorded, _ = await self._outcome(whole, ["--times", "1"], None)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(copy.__exit__, None, None, None)
+        if outcome is None:
+            return _told(ran, "", f'scene(id="{whole}") shows what is recorded')
+        said = verdict(outcome, recorded, own=own)
+        return Answer(f"verdict: {said}", text_of(outcome), next_of(outcome, said, whole))
+
+    async def _outcome(
+        self, ident: str, options: Sequence[str], code: Path | None
+    ) -> tuple[dict[str, Any] | None, Ran]:
+        given = ["--code", str(code)] if code is not None else []
+        ran = await self._commands.run("replay", ident, "--json", *options, *given)
+        try:
+            found = json.loads(ran.out) if ran.status in (0, 1) else None
+        except ValueError:
+            found = None
+        return (found if isinstance(found, dict) else None), ran
+
+    async def to_test(self, ident: str, path: str = "tests/", code: str = ".") -> Answer:
+        """A pytest file, which is run once."""
+        target, folder = self._workspace.inside(path), self._workspace.inside(code)
+        whole = await self._whole(ident)
+        wanted = f"{target}/" if path.endswith("/") or target.is_dir() else str(target)
+        ran = await self._commands.run("scene", whole, "--to-test", wanted, "--code", str(folder))
+        return _told(ran, ran.out, "run the test with pytest; it has to pass once the code is fixed")
+
+    async def _whole(self, ident: str) -> str:
+        return await anyio.to_thread.run_sync(self._ident, ident)
+
+
+def _told(ran: Ran, data: str, following: str, head: str = "") -> Answer:
+    """What a command has said; its error if it has failed of itself."""
+    if ran.why:
+        return Answer(f"ended: {ran.why}", data or ran.err, following, failed=True)
+    if ran.status in (0, 1) and data.strip():
+        return Answer(head, data, following)
+    return Answer(f"it cannot be done (status {ran.status})", ran.err or ran.out, following, failed=True)
+
+
+def _without_outcome(text: str) -> str:
+    """Of a travel session: what the replay says of itself at its end is known by then."""
+    lines = text.splitlines()
+    end = next((at for at in range(len(lines) - 1, -1, -1) if lines[at].startswith(_FROM_REPLAY)), len(lines))
+    return "\n".join(lines[:end])
+
+
+def _name(name: str) -> str:
+    if not name.strip() or "=@" in name or len(name) > _CHARS:  # no file is read for an answer
+        raise UsageError(f"{one_line(name, 60)!r} is no call", hint="the function's name, or the URL")
+    return name
+
+
+def _last(text: str) -> str:
+    lines = [line for line in text.splitlines() if line.strip()]
+    return one_line(lines[0], 300) if lines else ""

@@ -1,0 +1,74 @@
+"""Calls of tools, as clients make them: what does not fit is an answer, not an exception."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+from relive_agents.actions import Actions
+from relive_agents.reader import Reader, since_ns
+from relive_agents.server import Desk
+from relive_agents.texts import Answer
+from relive_agents.workspace import Edit
+from relive_base.errors import UsageError
+
+
+class Noted:
+    """A reader and actions that note how they are called."""
+
+    def __init__(self) -> None:
+        self.calls: list[Any] = []
+
+    def scene(self, *given: Any, **named: Any) -> Answer:
+        self.calls.append((given, named))
+        return Answer("scene")
+
+    async def replay(self, *given: Any, **named: Any) -> Answer:
+        self.calls.append((given, named))
+        return Answer("replay")
+
+    failures = hot = why_slow = sql = scene
+
+
+@pytest.fixture
+def noted() -> Noted:
+    return Noted()
+
+
+@pytest.fixture
+def desk(noted: Noted) -> Desk:
+    return Desk(cast(Reader, noted), cast(Actions, noted))
+
+
+async def test_arguments_come_as_they_are_meant(desk: Desk, noted: Noted) -> None:
+    await desk.call("scene", {"id": "last", "full": True, "offset": None})
+    await desk.call("replay", {"id": "a", "patch": [{"file": "f", "old": "o", "new": "n"}], "times": 2})
+
+    assert noted.calls[0] == (("last",), {"full": True})
+    assert noted.calls[1] == (("a",), {"patch": [Edit("f", "o", "n")], "times": 2})
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "said"),
+    [
+        ("nosuch", {}, "there is no tool nosuch"),
+        ("scene", {}, "it needs id"),
+        ("scene", {"id": "a", "x": 1}, "no argument x"),
+        ("scene", {"id": 4}, "Expected `str`"),
+        ("scene", {"id": "a", "offset": "7"}, "Expected `int`"),
+        ("sql", {"query": "x" * 20_001}, "over the limit"),
+        ("replay", {"id": "a", "patch": [{"file": "f"}]}, "required field"),
+        ("inspect", {"id": "a", "commands": "p x"}, "Expected `array`"),
+    ],
+)
+async def test_what_does_not_fit_is_said(desk: Desk, name: str, arguments: dict[str, Any], said: str) -> None:
+    answer = await desk.call(name, arguments)
+    assert answer.failed
+    assert said in answer.head
+
+
+def test_times() -> None:
+    assert since_ns("2h", 10**18) == 10**18 - 7_200 * 10**9
+    assert since_ns("99999d", 10**18) == 0
+    with pytest.raises(UsageError):
+        since_ns("yesterday", 0)
