@@ -324,7 +324,7 @@ class Settings:
     )
     uid_count: int = _set(
         65_536,
-        "How many users there are for workers: each dependency set that is in use takes 256.",
+        "How many users there are for workers: each dependency set that is in use takes 256 in each gateway.",
         low=256,
         high=100_000_000,
     )
@@ -616,7 +616,7 @@ class Settings:
                 hint="write twelve digits, such as 000000000000",
             )
         self._check_gateway()
-        check_gateways(self.gateways)
+        check_gateways(self.gateways, self.uid_count)
         if self.backoff_limit_s < self.backoff_s:
             raise SettingsError(
                 f"{self.backoff_limit_s} s is less than RELIVE_BACKOFF_S ({self.backoff_s} s)",

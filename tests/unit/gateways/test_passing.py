@@ -85,3 +85,30 @@ async def test_an_answer_is_its_question_s_and_an_error_keeps_its_kind() -> None
     await lost.wait()
     with pytest.raises(Gone):
         await here.ask("echo")
+
+
+async def test_a_listener_that_fails_costs_what_it_was_told_and_not_the_channel() -> None:
+    # Given a process that is told things, of which one cannot be dealt with
+    ours, theirs = socket.socketpair()
+    loop = asyncio.get_running_loop()
+    heard: asyncio.Queue[bytes] = asyncio.Queue()
+    lost = asyncio.Event()
+
+    def broken(_body: bytes) -> None:
+        raise ZeroDivisionError("oops")
+
+    here = Channel({}, {}, lambda: None)
+    there = Channel({}, {"broken": broken, "heard": heard.put_nowait}, lost.set)
+    for channel, sock in ((here, ours), (there, theirs)):
+        sock.setblocking(False)
+        await loop.create_unix_connection(lambda channel=channel: channel, sock=sock)  # type: ignore[misc]
+
+    # When it is told that, something that it does not know, and something else
+    for verb in ("broken", "unknown", "heard"):
+        here.tell(verb, 7)
+
+    # I expect it to hear the last one, and its end to be open
+    assert await heard.get() == b"\x07"
+    assert not lost.is_set()
+    here.close()
+    await lost.wait()

@@ -164,3 +164,12 @@ def test_what_the_gateway_cannot_use_is_named(name: str, value: str) -> None:
     with pytest.raises(SettingsError) as caught:
         Settings.from_environment({name: value})
     assert caught.value.where == name
+
+
+def test_users_that_are_too_few_for_the_gateways_are_refused() -> None:
+    """Given fewer users than one dependency set takes in each gateway, when the settings are read, I expect a
+    refusal that says how many it takes: without them workers would quietly have no users of their own."""
+    with pytest.raises(SettingsError, match="300 users are too few for the workers of 2 gateways") as caught:
+        Settings.from_environment({"RELIVE_GATEWAYS": "2", "RELIVE_UID_COUNT": "300"})
+    assert "at least 512" in caught.value.hint
+    assert Settings.from_environment({"RELIVE_GATEWAYS": "2", "RELIVE_UID_COUNT": "512"}).uid_count == 512

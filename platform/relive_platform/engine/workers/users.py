@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import deque
 from typing import Final
 
+from relive_platform.cores import USERS_EACH
+
 __all__ = ["BLOCK", "UserBlock", "UserRange"]
 
-BLOCK: Final = 256
+BLOCK: Final = USERS_EACH
 """Users of one zygote: the first is its own, one for each of its workers."""
 
 

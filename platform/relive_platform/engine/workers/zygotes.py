@@ -80,6 +80,9 @@ class Zygotes:
         await asyncio.sleep(self._delay(key))
         users = self._users.take() if self._users is not None and key.tier >= FAMILY_TIER else None
         log = self._log_dir / "zygote.log"
+        if users is None and self._users is not None and key.tier >= FAMILY_TIER:
+            name = key.deps_dir or "the standard library"
+            _log.warning("no users are left for the workers of %s (RELIVE_UID_COUNT)", name)
         zygote = Zygote(
             key, self._runtime_dir, log, self._died, self.scratch_dir, users, without=self._without()
         )

@@ -117,7 +117,15 @@ class Channel(asyncio.Protocol):
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         else:
+            self._hear(message)
+
+    def _hear(self, message: _Message) -> None:
+        """What is told. A handler that fails costs what it was told, and not the channel, whose end would be
+        that of a gateway with all that it runs."""
+        try:
             self._told[message.verb](message.body)
+        except Exception:
+            _log.exception("%r, as another process of this server told it, went wrong", message.verb)
 
     def _answered(self, message: _Message) -> None:
         future = self._waiting.get(-message.number)

@@ -50,6 +50,7 @@ _TICK_S: Final = 0.1
 _APPLY_S: Final = 10.0
 _ASK_S: Final = 5.0
 _SPECS: Final = 1_000
+"""Of versions that are not in service any more, and may still be running."""
 _LAST: Final = "last"
 _asked_call: Final = msgspec.msgpack.Decoder(CallAsked)
 _followed: Final = msgspec.msgpack.Decoder(FollowedFrame)
@@ -194,8 +195,9 @@ class Gateways:
             if version.name in lent:
                 spec, key = worker_of(version)
                 placed.append(Placed(spec, key, limits[version.name]))
-                self._specs[spec.name, spec.version] = spec
-        for old in list(self._specs)[: max(len(self._specs) - _SPECS, 0)]:
+                self._specs.pop((spec.name, spec.version), None)
+                self._specs[spec.name, spec.version] = spec  # those in service are the newest, and stay
+        for old in list(self._specs)[: max(len(self._specs) - len(placed) - _SPECS, 0)]:
             del self._specs[old]
         self._applied = Applied(list(versions), placed)
 

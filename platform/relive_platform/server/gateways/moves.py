@@ -41,6 +41,8 @@ def _plain_target(routes: Routes, head: Head) -> Target | None:
 class ServerMoves:
     """The server's own connections (`Moves`)."""
 
+    keeps_all = True
+
     def __init__(self, routes: Callable[[], Routes], send: Callable[[int, bytes], None]) -> None:
         self._routes = routes
         self._send = send
@@ -82,6 +84,8 @@ class ServerMoves:
 
 class SideMoves:
     """The connections of a gateway beside the server (`Moves`): what it cannot do goes to the server."""
+
+    keeps_all = False
 
     def __init__(self, routes: Callable[[], Routes], send: Callable[[int, bytes], None]) -> None:
         self._routes = routes

@@ -18,8 +18,9 @@ from relive_platform.triggers.http.connections.listening import Listening
 
 __all__ = ["Moves", "MovingConnection"]
 
-_KEPT_BYTES: Final = 1_048_576
-"""Of what was read since a connection rested: with more, what is pipelined is not handed over any more."""
+_KEPT_BYTES: Final = 131_072
+"""Of what was read since a connection rested, where connections may be handed over in the middle: a request
+that goes has a body of 64 KB at most. With more, what is pipelined is not handed over any more."""
 _AGAIN_S: Final = 0.005
 
 
@@ -30,6 +31,8 @@ class Moves(Protocol):
     round: int
     active: int
     budget: int
+    keeps_all: bool
+    """Whether this process begins every request: then nothing of what was read is kept."""
 
     def keeps(self, head: Head, /) -> bool:
         """Whether this process begins the request, else the connection is handed over with it."""
@@ -58,6 +61,7 @@ class MovingConnection(Connection):
         self._given = data
         self._again = False
         self._late = b""
+        self._feeding = False  # what is read just now: more requests may be in it
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -70,11 +74,17 @@ class MovingConnection(Connection):
         if self.gone:
             self._late += data
             return
-        if self._rests:
+        if self.moves.keeps_all:
+            pass
+        elif self._rests:
             self.read, self.begun = data, 0
         elif self.read is not None and not self._again:
             self.read = self.read + data if len(self.read) + len(data) <= _KEPT_BYTES else None
-        super().data_received(data)
+        self._feeding = True
+        try:
+            super().data_received(data)
+        finally:
+            self._feeding = False
 
     def _begin_http2(self, data: bytes) -> bytes:
         if self.owner.http2 is None or self.owner.http2.here:
@@ -155,6 +165,8 @@ class MovingConnection(Connection):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
+        if self.read and not self._feeding and self._rests:
+            self.read, self.begun = b"", 0
         moves = self.moves
         if self.seen != moves.round:
             self.seen = moves.round
