@@ -35,6 +35,7 @@ FAILURE_KINDS: Final = (
     "cancelled",  # somebody ended it: relive cancel
     "loop",  # functions set each other off in a circle: it did not run
     "lost",  # the server ended in the middle of it
+    "breakpoint",  # it was held at a line: relive break
     "background",  # a thread or task of a successful invocation failed, which no caller saw
 )
 

@@ -58,6 +58,8 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "failure": ("failures.scene", "Show the failing line, its locals, the event, the logs"),
         "heap": ("failures.heap", "What filled the memory, and who holds it"),
         "debug": ("failures.debug", "A debugger in the process that failed, or on its scene"),
+        "break": ("failures.points", "Hold the next invocation at a line, to debug it there"),
+        "logpoint": ("failures.points", "Log a line of code that runs, without a new deploy"),
         "dap": ("failures.dap", "Debug a failure in VS Code, Neovim and other editors"),
         "scene": ("failures.scene", "Write a failure's scene to a file, or open one"),
         "replay": ("failures.replay", "Run a failure again: same event, calls, clock and random numbers"),

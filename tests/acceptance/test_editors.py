@@ -33,8 +33,18 @@ def checkout(event, context):
     for item in event["items"]:
         total += line_total(item)
     return {"total": total}
+
+
+def priced(event, context):
+    total = 0
+    for item in event["items"]:
+        total += (price_of(item["sku"]) or 0) * item["count"]
+    return total
 """
-FILES = {"main.py": CODE, "relive.toml": toml({"checkout": 'handler = "main:checkout"'})}
+FILES = {
+    "main.py": CODE,
+    "relive.toml": toml({name: f'handler = "main:{name}"' for name in ("checkout", "priced")}),
+}
 EVENT = {"items": [{"sku": "A-1", "count": 2}, {"sku": "B-2", "count": 1}]}
 FAILING, CALLER = 12, 19
 
@@ -183,3 +193,50 @@ def test_who_has_not_the_token_of_the_home_sees_nothing(lab: Relive, port: int) 
 
     assert all("token" in found[number]["problem"] for number in (1, 3))
     assert "nothing is looked at" in found[2]["problem"]
+
+
+def test_a_logpoint_says_what_it_is_told_to_and_goes(lab: Relive) -> None:
+    # Given a line that is to be logged three times, which runs twice in each invocation
+    lab.run("logpoint", "priced", "main.py:26", "{item['sku']}: {total} {missing}", "--hits", "3")
+
+    # When the function runs
+    idents = [lab.invoke("priced", EVENT)["invocation_id"] for _ in range(2)]
+
+    # I expect the three first passes among the logs, and nothing armed any more
+    def logged() -> list[list[str]]:
+        rows = [lab.json("logs", "--invocation", ident, check=False) for ident in idents]
+        said = [[row["body"] for row in one if "NameError" in row["body"]] for one in rows]
+        return said if sum(map(len, said)) >= 3 else []
+
+    problem = "(NameError: name 'missing' is not defined)"
+    assert lab.eventually(logged) == [[f"A-1: 0 {problem}", f"B-2: 600 {problem}"], [f"A-1: 0 {problem}"]]
+    assert lab.json("logpoint", "--list") == []
+
+
+def test_the_next_invocation_is_held_at_a_line_and_others_go_on(lab: Relive) -> None:
+    # Given a breakpoint for the invocation with a large event
+    lab.run("break", "priced", "main.py:26", "--if", "len(event['items']) > 2")
+    assert [row["kind"] for row in lab.json("break", "--list")] == ["breakpoint"]
+
+    # When invocations come
+    other = lab.invoke("priced", EVENT)
+    held = lab.invoke("priced", {"items": [*EVENT["items"], {"sku": "A-1", "count": 9}]})
+    after = lab.invoke("priced", {"items": [*EVENT["items"], {"sku": "A-1", "count": 9}]})
+
+    # I expect that one alone to stop, before its line, with its own objects to work with
+    assert (other["status"], held["status"], after["status"]) == ("ok", "timeout", "ok")
+    assert held["error"]["type"] == "Breakpoint"
+    done = lab.run("debug", held["invocation_id"], "-c", "p total, item['count']", "-c", "p price_of('A-1')")
+    assert done.stdout.splitlines() == ["(0, 2)", "300"]
+    assert lab.json("break", "--list") == []
+
+
+def test_who_calls_what_is_held_may_get_an_answer(lab: Relive) -> None:
+    lab.run("break", "priced", "main.py:24", "--after", '{"later": true}')
+    number = lab.json("break", "--list")[0]["number"]
+
+    answered = lab.request("/fn/priced/", b'{"items": [{"sku": "A-1", "count": 1}]}')
+
+    assert (answered.status, answered.json()) == (200, {"later": True})
+    done = lab.run("break", "--remove", str(number), check=False)
+    assert f"there is no point {number}" in done.stderr

@@ -190,6 +190,22 @@ class ControlClient:
         )
         return response.version
 
+    def arm_point(self, request: pb.ArmPointRequest) -> dict[str, Any]:
+        """A breakpoint or logpoint; what `points` says of it."""
+        return self._points(self._stub.ArmPoint, request)[0]
+
+    def points(self) -> list[dict[str, Any]]:
+        """Breakpoints and logpoints that are armed."""
+        return self._points(self._stub.ListPoints, pb.ListPointsRequest())
+
+    def remove_point(self, number: int) -> dict[str, Any]:
+        """Remove one; gives what it was."""
+        return self._points(self._stub.RemovePoint, pb.RemovePointRequest(number=number))[0]
+
+    def _points(self, method: Any, request: Any) -> list[dict[str, Any]]:
+        response: pb.PointsResponse = self._call(method, request)
+        return msgspec.json.decode(response.json, type=list[dict[str, Any]])
+
     def request_profiles(self, function: str, count: int) -> int:
         """Ask for a precise profile of the next `count` invocations of `function`."""
         request = pb.RequestProfilesRequest(function=function, count=count)

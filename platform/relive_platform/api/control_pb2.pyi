@@ -555,6 +555,44 @@ class RequestHeapResponse(_message.Message):
     version: int
     def __init__(self, version: _Optional[int] = ...) -> None: ...
 
+class ArmPointRequest(_message.Message):
+    __slots__ = ("function", "file", "line", "logs", "text", "condition", "count", "for_s", "answer")
+    FUNCTION_FIELD_NUMBER: _ClassVar[int]
+    FILE_FIELD_NUMBER: _ClassVar[int]
+    LINE_FIELD_NUMBER: _ClassVar[int]
+    LOGS_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    CONDITION_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    FOR_S_FIELD_NUMBER: _ClassVar[int]
+    ANSWER_FIELD_NUMBER: _ClassVar[int]
+    function: str
+    file: str
+    line: int
+    logs: bool
+    text: str
+    condition: str
+    count: int
+    for_s: float
+    answer: str
+    def __init__(self, function: _Optional[str] = ..., file: _Optional[str] = ..., line: _Optional[int] = ..., logs: _Optional[bool] = ..., text: _Optional[str] = ..., condition: _Optional[str] = ..., count: _Optional[int] = ..., for_s: _Optional[float] = ..., answer: _Optional[str] = ...) -> None: ...
+
+class ListPointsRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class RemovePointRequest(_message.Message):
+    __slots__ = ("number",)
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    def __init__(self, number: _Optional[int] = ...) -> None: ...
+
+class PointsResponse(_message.Message):
+    __slots__ = ("json",)
+    JSON_FIELD_NUMBER: _ClassVar[int]
+    json: bytes
+    def __init__(self, json: _Optional[bytes] = ...) -> None: ...
+
 class RequestProfilesRequest(_message.Message):
     __slots__ = ("function", "count")
     FUNCTION_FIELD_NUMBER: _ClassVar[int]

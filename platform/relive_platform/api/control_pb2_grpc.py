@@ -124,6 +124,21 @@ class ControlStub:
                 request_serializer=relive__platform_dot_api_dot_control__pb2.DebugRequest.SerializeToString,
                 response_deserializer=relive__platform_dot_api_dot_control__pb2.DebugResponse.FromString,
                 _registered_method=True)
+        self.ArmPoint = channel.unary_unary(
+                '/relive.control.v1.Control/ArmPoint',
+                request_serializer=relive__platform_dot_api_dot_control__pb2.ArmPointRequest.SerializeToString,
+                response_deserializer=relive__platform_dot_api_dot_control__pb2.PointsResponse.FromString,
+                _registered_method=True)
+        self.ListPoints = channel.unary_unary(
+                '/relive.control.v1.Control/ListPoints',
+                request_serializer=relive__platform_dot_api_dot_control__pb2.ListPointsRequest.SerializeToString,
+                response_deserializer=relive__platform_dot_api_dot_control__pb2.PointsResponse.FromString,
+                _registered_method=True)
+        self.RemovePoint = channel.unary_unary(
+                '/relive.control.v1.Control/RemovePoint',
+                request_serializer=relive__platform_dot_api_dot_control__pb2.RemovePointRequest.SerializeToString,
+                response_deserializer=relive__platform_dot_api_dot_control__pb2.PointsResponse.FromString,
+                _registered_method=True)
         self.RequestProfiles = channel.unary_unary(
                 '/relive.control.v1.Control/RequestProfiles',
                 request_serializer=relive__platform_dot_api_dot_control__pb2.RequestProfilesRequest.SerializeToString,
@@ -272,6 +287,25 @@ class ControlServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ArmPoint(self, request, context):
+        """Breakpoints ahead and logpoints.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPoints(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemovePoint(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def RequestProfiles(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -396,6 +430,21 @@ def add_ControlServicer_to_server(servicer, server):
                     servicer.Debug,
                     request_deserializer=relive__platform_dot_api_dot_control__pb2.DebugRequest.FromString,
                     response_serializer=relive__platform_dot_api_dot_control__pb2.DebugResponse.SerializeToString,
+            ),
+            'ArmPoint': grpc.unary_unary_rpc_method_handler(
+                    servicer.ArmPoint,
+                    request_deserializer=relive__platform_dot_api_dot_control__pb2.ArmPointRequest.FromString,
+                    response_serializer=relive__platform_dot_api_dot_control__pb2.PointsResponse.SerializeToString,
+            ),
+            'ListPoints': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPoints,
+                    request_deserializer=relive__platform_dot_api_dot_control__pb2.ListPointsRequest.FromString,
+                    response_serializer=relive__platform_dot_api_dot_control__pb2.PointsResponse.SerializeToString,
+            ),
+            'RemovePoint': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemovePoint,
+                    request_deserializer=relive__platform_dot_api_dot_control__pb2.RemovePointRequest.FromString,
+                    response_serializer=relive__platform_dot_api_dot_control__pb2.PointsResponse.SerializeToString,
             ),
             'RequestProfiles': grpc.unary_unary_rpc_method_handler(
                     servicer.RequestProfiles,
@@ -909,6 +958,87 @@ class Control:
             '/relive.control.v1.Control/Debug',
             relive__platform_dot_api_dot_control__pb2.DebugRequest.SerializeToString,
             relive__platform_dot_api_dot_control__pb2.DebugResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ArmPoint(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/relive.control.v1.Control/ArmPoint',
+            relive__platform_dot_api_dot_control__pb2.ArmPointRequest.SerializeToString,
+            relive__platform_dot_api_dot_control__pb2.PointsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPoints(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/relive.control.v1.Control/ListPoints',
+            relive__platform_dot_api_dot_control__pb2.ListPointsRequest.SerializeToString,
+            relive__platform_dot_api_dot_control__pb2.PointsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemovePoint(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/relive.control.v1.Control/RemovePoint',
+            relive__platform_dot_api_dot_control__pb2.RemovePointRequest.SerializeToString,
+            relive__platform_dot_api_dot_control__pb2.PointsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -124,6 +124,15 @@ class ControlService(ControlServicer):
         version = _guard(context, lambda: self._backend.request_heap(request.function))
         return pb.RequestHeapResponse(version=version)
 
+    def ArmPoint(self, request: pb.ArmPointRequest, context: Any) -> pb.PointsResponse:
+        return _points(_guard(context, lambda: self._backend.arm_point(request)))
+
+    def ListPoints(self, request: pb.ListPointsRequest, context: Any) -> pb.PointsResponse:
+        return _points(_guard(context, self._backend.points))
+
+    def RemovePoint(self, request: pb.RemovePointRequest, context: Any) -> pb.PointsResponse:
+        return _points(_guard(context, lambda: self._backend.remove_point(request.number)))
+
     def RequestProfiles(self, request: pb.RequestProfilesRequest, context: Any) -> pb.RequestProfilesResponse:
         count = _guard(context, lambda: self._backend.request_profiles(request.function, request.count))
         return pb.RequestProfilesResponse(count=count)
@@ -258,3 +267,7 @@ def _raise_or_give(outcome: list[pb.Deployed] | BaseException) -> list[pb.Deploy
     if isinstance(outcome, BaseException):
         raise outcome
     return outcome
+
+
+def _points(rows: list[dict[str, Any]]) -> pb.PointsResponse:
+    return pb.PointsResponse(json=msgspec.json.encode(rows))

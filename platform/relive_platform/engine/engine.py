@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from relive_base.errors import Refused
+from relive_base.errors import NotFound, Refused
 from relive_base.wire.messages import FunctionSpec
 from relive_runtime.adapters.table import has_python
 
@@ -20,6 +20,7 @@ from relive_platform.engine.errors import Stopping, UnknownFunction
 from relive_platform.engine.failed.debugging import DebugSession
 from relive_platform.engine.host import HostLimits, WorkerHost
 from relive_platform.engine.invocation import InvokeRequest, Outcome
+from relive_platform.engine.pointing import PointWanted, point_row
 from relive_platform.engine.pool import FunctionPool, PoolLimits
 from relive_platform.engine.qualifiers import Qualifiers
 from relive_platform.engine.runtime import Runtime
@@ -244,6 +245,48 @@ class Engine:
         pool = self._pool(function)
         _refuse_programs(pool.spec, "profiles")
         pool.precise.ask(count, engine)
+
+    def arm_point(self, wanted: PointWanted) -> dict[str, Any]:
+        """A breakpoint or logpoint in the version that is in service; `check_point` has found it good. Raises
+        UnknownFunction, Refused."""
+        pool = self._pool(wanted.function)
+        _refuse_programs(pool.spec, "breakpoints and logpoints")
+        if wanted.text is None:
+            self._refuse_breaks(pool, wanted.count)
+        armed = pool.points.add(wanted.point(), wanted.count, wanted.for_s)
+        return point_row(wanted.function, pool.spec.version, armed, pool.points.left_s(armed))
+
+    def _refuse_breaks(self, pool: FunctionPool, count: int) -> None:
+        if pool.serves:
+            raise Refused(
+                f"{pool.spec.name} runs invocations beside each other: one that is held would hold all",
+                hint="relive logpoint does not hold it",
+            )
+        limit = self.host.frozen.limits.count
+        if count > limit:
+            raise Refused(
+                f"{count} invocations are more than the {limit} that are kept (RELIVE_FROZEN_WORKERS)",
+                hint="ask for fewer",
+            )
+
+    def points(self) -> list[dict[str, Any]]:
+        """All of them, as `relive break --list --json` shows them."""
+        return [
+            point_row(name, version, armed, pool.points.left_s(armed))
+            for (name, version), pool in self.host.pools.items()
+            for armed in pool.points.listed()
+        ]
+
+    def remove_point(self, number: int) -> dict[str, Any]:
+        """Raises NotFound."""
+        for (name, version), pool in self.host.pools.items():
+            if any(armed.point.number == number for armed in pool.points.listed()):
+                return point_row(name, version, pool.points.remove(number), 0.0)
+        raise NotFound(f"there is no point {number}", hint="relive break --list shows them")
+
+    def folder_of(self, function: str) -> str:
+        """Where the code of the version in service is. Raises UnknownFunction."""
+        return self._pool(function).spec.source
 
     def heap_next(self, function: str) -> int:
         """Have the next invocation of a function that succeeds leave its heap; gives the version. Raises

@@ -24,6 +24,7 @@ from relive_platform.engine.clock import Clock
 from relive_platform.engine.failed.aftermath import NOTHING, Aftermath, Failures
 from relive_platform.engine.pace import Pace, workers_wanted
 from relive_platform.engine.placing import crowded, fast_worker, service_worker
+from relive_platform.engine.points import PoolPoints
 from relive_platform.engine.precise import PreciseProfiles
 from relive_platform.engine.runtime import Runtime
 from relive_platform.engine.successes import Successes
@@ -43,6 +44,7 @@ _BORN: Final = 10_000  # calls of gRPC that one worker runs at once
 _SOON_S: Final = 60.0  # idle for less than this: several may come at once again
 _LOOK_AT_MEMORY_S: Final = 5.0
 _AGED_S: Final = 0.1
+_BREAKPOINT: Final = "breakpoint"
 """Who has waited for so long has been told wrongly that the busy ones are done soon."""
 
 
@@ -155,6 +157,7 @@ class FunctionPool:
         self.wires = Wires(self.live, lambda: self._fork(1), self._unwired, limits.wait_limit_s, clock)
         self.aftermath = Aftermath(host, listener.on_heap)
         self.precise = PreciseProfiles(spec)
+        self.points = PoolPoints(self._mono)
         self._host = host
         self._listener = listener
         self._worn_bytes = spec.memory_mb * _MB * limits.recycle_memory_percent // 100
@@ -231,8 +234,14 @@ class FunctionPool:
                 attempt.found_waiting()
         if not attempt.profile and (engine := self.precise.choose()):
             attempt.use_profile(engine)
+        if worker.points_version != self.points.version:
+            self._tell_points(worker)
         if worker.run(attempt, attempt.profile):  # else it is watched already
             self._host.watch(worker)
+
+    def _tell_points(self, worker: Worker) -> None:
+        self.points.look()
+        worker.tell_points(self.points.message(), self.points.version, self.points.hit)
 
     def scale(self) -> None:
         """Fork if the requests that wait would wait longer than a fork takes."""
@@ -265,6 +274,8 @@ class FunctionPool:
 
     def _look(self) -> float:
         """For how long it has been idle. An idle time that has ended since the last look is learned from."""
+        if self.points.version:
+            self.points.look()
         came, self._came = self._came, False
         now = self._mono()
         if came and self._invoked and self.warmth.learns:
@@ -478,7 +489,8 @@ class FunctionPool:
         self._learn(worker, attempt)
         error = attempt.record.error
         if error is not None or worker.fingerprint:
-            worker.fail(error.fingerprint if error is not None else "")
+            held = error is not None and error.kind == _BREAKPOINT  # each of these is meant to stay
+            worker.fail(error.fingerprint if error is not None and not held else "")
         # Before the scene is written: it says whether its process is still there.
         wanted = not ok or self.aftermath.baseline_next
         stays = self.aftermath.of(worker, attempt, done) if wanted else NOTHING

@@ -23,6 +23,7 @@ from relive_platform.api import control_pb2 as pb
 from relive_platform.api.backend import LogFeed, ProgressSink
 from relive_platform.api.listener import ControlListener
 from relive_platform.engine.invocation import InvokeRequest, Outcome
+from relive_platform.engine.pointing import PointWanted
 from relive_platform.registry import FunctionVersion, Progress
 from relive_platform.registry.aliases import Alias, check_alias
 from relive_platform.registry.application import Given
@@ -238,6 +239,28 @@ class PlatformBackend:
     def request_heap(self, function: str) -> int:
         """The heap of the next success, as a baseline."""
         return self._call(self._server.heap_next(function), _QUEUE_TIMEOUT_S)
+
+    def arm_point(self, request: pb.ArmPointRequest) -> list[dict[str, Any]]:
+        """A breakpoint or logpoint."""
+        wanted = PointWanted(
+            function=request.function,
+            file=request.file,
+            line=request.line,
+            text=request.text if request.logs else None,
+            condition=request.condition,
+            answer=request.answer,
+            count=request.count,
+            for_s=request.for_s,
+        )
+        return [self._call(self._server.arm_point(wanted), _QUEUE_TIMEOUT_S)]
+
+    def points(self) -> list[dict[str, Any]]:
+        """Those that are armed."""
+        return self._call(self._server.points(), _QUEUE_TIMEOUT_S)
+
+    def remove_point(self, number: int) -> list[dict[str, Any]]:
+        """By its number."""
+        return [self._call(self._server.remove_point(number), _QUEUE_TIMEOUT_S)]
 
     def request_profiles(self, function: str, count: int) -> int:
         """Real pyinstrument for the next `count` invocations."""

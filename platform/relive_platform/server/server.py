@@ -31,6 +31,7 @@ from relive_platform.api.aws.model.loading import BotocoreMissing
 from relive_platform.engine.engine import Engine
 from relive_platform.engine.errors import EventSizes
 from relive_platform.engine.invocation import InvokeRequest, Outcome, StreamReader
+from relive_platform.engine.pointing import PointWanted, check_point
 from relive_platform.registry import Deployed, FunctionVersion, Progress
 from relive_platform.registry.application import Given
 from relive_platform.registry.cancellation import Cancellation
@@ -568,6 +569,23 @@ class ReliveServer:
         """Profile the next `count` invocations of a function with `engine`."""
         self.engine.profile_next(function, count, engine)
         return count
+
+    async def arm_point(self, wanted: PointWanted) -> dict[str, Any]:
+        """A breakpoint or logpoint in the version that is in service. Raises ReliveError."""
+        folder = Path(self.engine.folder_of(wanted.function))
+        await asyncio.to_thread(check_point, wanted, folder)
+        row = self.engine.arm_point(wanted)
+        if self.gateways.sides:
+            row["note"] = "invocations that other gateways run are not seen (--gateways)"
+        return row
+
+    async def points(self) -> list[dict[str, Any]]:
+        """Breakpoints and logpoints that are armed."""
+        return self.engine.points()
+
+    async def remove_point(self, number: int) -> dict[str, Any]:
+        """Raises NotFound."""
+        return self.engine.remove_point(number)
 
     async def heap_next(self, function: str) -> int:
         """Have the next invocation of a function that succeeds leave its heap; gives the version."""

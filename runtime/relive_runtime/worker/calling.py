@@ -88,7 +88,7 @@ class Caller:
         with _CallSpan(function) as span:
             trace_id, span_id = span.ids or (invoke.trace_id, invoke.span_id)
             frame = Call(
-                call_id=self._next_id(),
+                call_id=self.next_id(),
                 function=function,
                 payload=_encode(payload),
                 trace_id=trace_id,
@@ -107,7 +107,8 @@ class Caller:
             span.answered(answer)
             return answer
 
-    def _next_id(self) -> int:
+    def next_id(self) -> int:
+        """A number for a question to the server, whose answer is a CallResult."""
         with self._lock:
             return next(self._ids)
 

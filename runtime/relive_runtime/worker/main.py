@@ -16,6 +16,7 @@ from relive_base.wire.messages import (
     FunctionSpec,
     InitFailed,
     Invoke,
+    Points,
     Ready,
     Skipped,
     Stop,
@@ -63,6 +64,7 @@ from relive_runtime.zygote.options import WorkerStart
 
 if TYPE_CHECKING:
     from relive_runtime.adapters.service.adapter import ServiceAdapter
+    from relive_runtime.points import Armed
     from relive_runtime.travel.traveller import Traveller
     from relive_runtime.worker.beside.desk import Desk
 
@@ -166,6 +168,7 @@ class _Worker:
         self._reserve = Reserve()
         self._failed = Failed()
         self._interpreter = start.interpreter
+        self._points: Armed | None = None  # until there is the first one
         self._traveller: Traveller | None = None  # of a replay that can be gone back in
         self._background = Background(self._spec, self._telemetry, apart=self._serves)
         self._memory_limit = MemoryLimit(self._spec, sink, self._failed, self._reserve, self.stay)
@@ -325,6 +328,8 @@ class _Worker:
             following = self._debug(following)
         if isinstance(following, TakeHeap):
             self._take_heap(following)
+        elif isinstance(following, Points):
+            self._arm(following)
         elif isinstance(following, Stop):
             os._exit(0)  # it has failed, and was kept to be debugged
 
@@ -342,7 +347,33 @@ class _Worker:
         if isinstance(frame, TakeHeap):
             self._take_heap(frame)
             return None
+        if isinstance(frame, Points):
+            self._arm(frame)
+            return None
         return frame
+
+    def _arm(self, frame: Points) -> None:
+        """Breakpoints ahead and logpoints; nothing of them is loaded before there is one."""
+        if self._points is None and not frame.points:
+            return
+        if self._points is None:
+            with originals():
+                from relive_runtime.points import Armed
+                from relive_runtime.points.holding import Holding
+
+            holding = Holding(
+                self._spec,
+                self._sink,
+                self._telemetry,
+                self._outside,
+                self._failed,
+                self._memory_limit.leave,
+                self.stay,
+            )
+            roots = [self._spec.source, *self._spec.in_app]
+            hold = None if self._serves else holding.hold
+            self._points = Armed(roots, self._sink, self.channel, self._caller, self._telemetry, hold)
+        self._points.arm(frame.points)
 
     def stay(self) -> NoReturn:
         """After the module could not be loaded, or the code was stopped where it is: do what the server wants

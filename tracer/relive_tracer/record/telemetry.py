@@ -266,6 +266,16 @@ class Telemetry:
         chars = self.limits.line_chars
         self._output.record(time.time_ns(), "ERROR", bounded(body, chars), attributes, "exception")
 
+    def event(self, name: str, body: str, attributes: Attributes) -> None:
+        """Record an event of ours in the code that runs, at level INFO. Never raises; from any thread."""
+        chars = self.limits.line_chars
+        self._output.record(time.time_ns(), "INFO", bounded(body, chars), attributes, name)
+
+    @property
+    def started_ns(self) -> int:
+        """When the invocation that runs, or ran last, began; 0 if that is not known."""
+        return self._state.started_ns
+
     def current_span_id(self) -> str:
         """The span id of the calling code: the parent for a call to another function."""
         return self._output.whereabouts()[2]

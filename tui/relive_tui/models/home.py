@@ -41,6 +41,7 @@ KINDS = {
     "bad_result": "result",
     "bad_event": "event",
     "response": "answer",
+    "breakpoint": "held",
 }
 
 

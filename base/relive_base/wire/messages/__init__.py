@@ -43,6 +43,7 @@ from relive_base.wire.messages.invoking import (
     StreamPart,
 )
 from relive_base.wire.messages.metrics import METRIC_KINDS, MetricData, MetricPoint, Metrics
+from relive_base.wire.messages.points import Point, PointHit, Points
 from relive_base.wire.messages.rpc import CallBegun, CallStreams, Wired, own_id
 from relive_base.wire.messages.scenes import Playback, Scene
 from relive_base.wire.messages.serving import Body, BodyTaken, Cancel, Gone, Left
@@ -117,6 +118,9 @@ __all__ = [
     "Metrics",
     "OpenSpan",
     "Playback",
+    "Point",
+    "PointHit",
+    "Points",
     "Profile",
     "Ready",
     "Result",

@@ -36,6 +36,7 @@ from relive_base.wire.messages.invoking import (
     StreamPart,
 )
 from relive_base.wire.messages.metrics import Metrics
+from relive_base.wire.messages.points import PointHit, Points
 from relive_base.wire.messages.rpc import CallBegun, CallStreams, Wired
 from relive_base.wire.messages.scenes import Playback, Scene
 from relive_base.wire.messages.serving import Body, BodyTaken, Cancel, Gone, Left
@@ -60,6 +61,7 @@ AnyFrame = (
     | SocketAccept | SocketData | SocketClose | SocketTaken | CallBegun | CallStreams | Wired
     | TakeHeap | HeapTaken | Playback
     | Body | BodyTaken | Cancel | Gone | Left
+    | Points | PointHit
     | DebugStart | DebugLine | DebugComplete | DebugStop | DebugText | DebugOffer | DebugEnded
 )  # fmt: skip
 """What one side decodes without knowing what is to come. A signal's message need not be among them: the

@@ -23,6 +23,8 @@ from relive_base.wire.messages import (
     Gone,
     InitFailed,
     LogLine,
+    PointHit,
+    Points,
     Ready,
     Result,
     Skipped,
@@ -70,6 +72,7 @@ _init_failed = msgspec.msgpack.Decoder(InitFailed)
 _call = msgspec.msgpack.Decoder(Call)
 _skipped = msgspec.msgpack.Decoder(Skipped)
 _crashed = msgspec.msgpack.Decoder(Crashed)
+_point_hit = msgspec.msgpack.Decoder(PointHit)
 
 
 class WorkerOwner(Protocol):
@@ -132,6 +135,8 @@ class Worker(WorkerLife):
         self.rss_bytes = 0
         self.heap: Callable[[bytes], None] | None = None  # who waits for a snapshot of its heap
         self.debug: Callable[[bytes], None] | None = None  # the debugging session that its messages go to
+        self.points_version = 0  # of breakpoints and logpoints, as it was told
+        self._on_point: Callable[[PointHit], bool] | None = None
         self._taken_back: deque[str] = deque()  # invocations whose Skipped message is still to come
         self._reports = Reports(self, spec, takes, self._on_telemetry, self._on_flood, clock)
         self.serves = (
@@ -161,6 +166,7 @@ class Worker(WorkerLife):
             "debug_offer": self._on_debug,
             "debug_ended": self._on_debug,
             "playback": self._on_playback,
+            "point_hit": self._on_point_hit,
         }
         self.on_console = self._reports.on_console
         self.loading = self._reports.loading  # what came of its module's loading
@@ -204,6 +210,18 @@ class Worker(WorkerLife):
         else:
             self.handle.send_soon(message)
         return begins
+
+    def tell_points(self, points: Points, version: int, on_hit: Callable[[PointHit], bool]) -> None:
+        """Breakpoints and logpoints for what it runs from now on. `on_hit` says whether a hit is meant."""
+        self.points_version, self._on_point = version, on_hit
+        self.handle.send_now(encode_frame(points))
+
+    def _on_point_hit(self, payload: bytes) -> None:
+        hit = _point_hit.decode(payload)
+        if self._on_point is not None:
+            meant = self._on_point(hit)
+            if hit.call_id:
+                self.answer(CallResult(call_id=hit.call_id, ok=meant))
 
     def _send_request(self, attempt: Attempt, message: bytes) -> None:
         if self.begun == 1:

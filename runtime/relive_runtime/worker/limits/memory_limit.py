@@ -52,6 +52,12 @@ class MemoryLimit:
         """Ends timers and profiling, first of all."""
         signal.signal(MEMORY_SIGNAL, self._on_signal)
 
+    def leave(self) -> Invoke | None:
+        """The invocation ends where it stands, for another reason; gives it."""
+        invoke, self.invoke = self.invoke, None
+        self.quiet()
+        return invoke
+
     def _on_signal(self, _number: int, frame: FrameType | None) -> None:
         invoke = self.invoke
         if frame is None or (invoke is None and self.beside is None):

@@ -1,0 +1,39 @@
+"""Breakpoints ahead and logpoints: lines of a function at which a worker does something more."""
+
+from __future__ import annotations
+
+import msgspec
+
+from relive_base.wire.messages.frame import Frame
+
+__all__ = ["Point", "PointHit", "Points"]
+
+
+class Point(msgspec.Struct, array_like=True):
+    """One line. `text`: what a logpoint says, as an f-string without its quotes; None: a breakpoint.
+    `condition`: an expression, "": always. `answer`: JSON text that the caller of a held invocation gets;
+    b"": a time-out."""
+
+    number: int
+    file: str  # relative to the function's own folder
+    line: int
+    text: str | None = None
+    condition: str = ""
+    answer: bytes = b""
+
+
+class Points(Frame, tag="points"):
+    """To a worker: those there are from now on, in place of all that it had."""
+
+    points: list[Point]
+
+
+class PointHit(Frame, tag="point_hit"):
+    """From a worker: an invocation is at a point. It waits for the CallResult of that number, which says
+    whether this is one of those that are meant. `problem`: the point cannot work, and nothing is waited
+    for."""
+
+    call_id: int
+    number: int
+    invocation_id: str = ""
+    problem: str = ""

@@ -1,0 +1,154 @@
+"""The points of one worker: what it does when a line is passed."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Sequence
+from types import FrameType
+from typing import Final
+
+from relive_base.attributes import Attributes
+from relive_base.wire.messages import Point, PointHit
+from relive_base.wire.sink import FrameSink
+from relive_tracer.record import Telemetry
+
+from relive_runtime.points.expressions import Condition, LogText
+from relive_runtime.points.lines import CannotWatch, Lines, watched_lines
+from relive_runtime.worker.calling import Caller
+from relive_runtime.worker.channel import Channel, ChannelClosed
+from relive_runtime.worker.limits.deadline import HandlerTimeout
+
+__all__ = ["Armed"]
+
+_ANSWER_S: Final = 1.0
+"""A server that does not say in this time whether a hit is meant has said no."""
+_EVENT: Final = "relive.logpoint"
+
+
+class _One:
+    __slots__ = ("condition", "gone", "point", "text", "troubled")
+
+    def __init__(self, point: Point) -> None:
+        """Raises SyntaxError, ValueError."""
+        self.point = point
+        self.condition = Condition(point.condition)
+        self.text = LogText(point.text) if point.text is not None else None
+        self.gone = False
+        self.troubled = False
+
+
+class Armed:
+    """One per worker; nothing of it costs anything while no point is set."""
+
+    def __init__(
+        self,
+        roots: Sequence[str],
+        sink: FrameSink,
+        channel: Channel,
+        caller: Caller,
+        telemetry: Telemetry,
+        hold: Callable[[FrameType, Point], None] | None,
+    ) -> None:
+        """`roots`: the function's own folders. `hold` does not return, and is called on the main thread;
+        None: nothing can be held here."""
+        self._roots = list(
+            dict.fromkeys(folder for root in roots for folder in (root, os.path.realpath(root)))
+        )
+        self._sink = sink
+        self._channel = channel
+        self._caller = caller
+        self._telemetry = telemetry
+        self._hold = hold
+        self._lines: Lines | None = None
+        self._at: dict[tuple[str, int], list[_One]] = {}
+        self._within = threading.local()
+        self._pid = os.getpid()
+
+    def arm(self, points: Sequence[Point]) -> None:
+        """These from now on. Never raises."""
+        self.disarm()
+        for point in points:
+            try:
+                one = _One(point)
+            except (SyntaxError, ValueError) as error:
+                self._trouble(point, f"{type(error).__name__}: {error}")
+                continue
+            for root in self._roots:
+                self._at.setdefault((os.path.join(root, point.file), point.line), []).append(one)
+        if not self._at:
+            return
+        lines: dict[str, set[int]] = {}
+        for file, line in self._at:
+            lines.setdefault(file, set()).add(line)
+        try:
+            self._lines = watched_lines(
+                {file: frozenset(numbers) for file, numbers in lines.items()}, self._passed
+            )
+        except CannotWatch as error:
+            for point in points:
+                self._trouble(point, str(error))
+
+    def disarm(self) -> None:
+        """None any more."""
+        lines, self._lines = self._lines, None
+        self._at = {}
+        if lines is not None:
+            lines.stop()
+
+    def _passed(self, frame: FrameType, file: str, line: int) -> None:
+        """A line is about to run. What it raises is the time limit's alone."""
+        if getattr(self._within, "now", False) or os.getpid() != self._pid:
+            return  # an expression's own code, or a child of the user's
+        self._within.now = True
+        try:
+            for one in self._at.get((file, line), ()):
+                if not one.gone:
+                    self._reached(one, frame)
+            if all(one.gone for there in self._at.values() for one in there):
+                self.disarm()
+        except HandlerTimeout:
+            raise
+        except Exception:
+            pass  # the function does not suffer for it
+        finally:
+            self._within.now = False
+
+    def _reached(self, one: _One, frame: FrameType) -> None:
+        point = one.point
+        holds, problem = one.condition.holds(frame)
+        if problem and not one.troubled:
+            one.troubled = True
+            self._trouble(point, f"the condition raised {problem}")
+        if not holds or not self._telemetry.invocation_id:
+            return
+        if one.text is not None:
+            if self._is_meant(one):
+                said = one.text.of(frame)
+                where: Attributes = {"code.file.path": point.file, "code.line.number": point.line}
+                self._telemetry.event(_EVENT, said, where)
+        elif self._hold is not None and _is_main_thread() and self._is_meant(one):
+            self.disarm()
+            self._hold(frame, point)
+
+    def _is_meant(self, one: _One) -> bool:
+        """Ask the server: others may have come first."""
+        number = self._caller.next_id()
+        self._channel.expect(number)
+        hit = PointHit(call_id=number, number=one.point.number, invocation_id=self._telemetry.invocation_id)
+        if not self._sink.send(hit):
+            self._channel.forget(number)
+            return False
+        try:
+            answer = self._channel.answer(number, _ANSWER_S)
+        except ChannelClosed:
+            answer = None
+        one.gone = answer is None or not answer.ok
+        return not one.gone
+
+    def _trouble(self, point: Point, problem: str) -> None:
+        self._sink.send(PointHit(call_id=0, number=point.number, problem=problem[:500]))
+
+
+def _is_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()

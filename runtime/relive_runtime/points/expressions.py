@@ -1,0 +1,90 @@
+"""Conditions and texts of points: compiled once, evaluated in the frames that pass."""
+
+from __future__ import annotations
+
+import ast
+from types import CodeType, FrameType
+from typing import Any, Final
+
+from relive_capture.record.inspection import type_name
+
+from relive_runtime.debugger.scopes import has_scopes
+from relive_runtime.worker.limits.deadline import HandlerTimeout
+
+__all__ = ["Condition", "LogText"]
+
+TEXT_CHARS: Final = 2_000
+_QUOTES: Final = ('"' * 3, "'" * 3)
+
+
+def _evaluated(code: CodeType, frame: FrameType) -> Any:
+    names = dict(frame.f_locals)  # what the expression binds is not the function's
+    if has_scopes(code):  # which look names up as globals
+        return eval(code, {**frame.f_globals, **names}, names)
+    return eval(code, frame.f_globals, names)
+
+
+def _said(error: BaseException) -> str:
+    try:
+        text = str(error)[:200]
+    except Exception:
+        text = ""
+    name = type_name(type(error))
+    return f"{name}: {text}" if text else name
+
+
+class Condition:
+    """`text` "": always. Raises SyntaxError."""
+
+    def __init__(self, text: str) -> None:
+        self._code = compile(text.strip(), "<condition>", "eval") if text.strip() else None
+
+    def holds(self, frame: FrameType) -> tuple[bool, str]:
+        """(whether it does, what it has raised)."""
+        if self._code is None:
+            return True, ""
+        try:
+            return bool(_evaluated(self._code, frame)), ""
+        except HandlerTimeout:
+            raise
+        except BaseException as error:
+            return False, _said(error)
+
+
+class LogText:
+    """An f-string without its quotes. Raises SyntaxError."""
+
+    def __init__(self, text: str) -> None:
+        quotes = next((one for one in _QUOTES if one not in text and not text.endswith(one[0])), "")
+        tree = ast.parse(f"f{quotes}{text}{quotes}", "<logpoint>", "eval").body
+        if not quotes or not isinstance(tree, ast.JoinedStr):
+            raise SyntaxError("it has, or ends with, all kinds of quotes")
+        self._parts = [_part(part) for part in tree.values]
+
+    def of(self, frame: FrameType) -> str:
+        """What it says there. An expression that raises is what it has raised."""
+        said: list[str] = []
+        room = TEXT_CHARS
+        for part in self._parts:
+            text = part if isinstance(part, str) else _shown(part, frame)
+            said.append(text[:room])
+            room -= len(text)
+            if room < 0:
+                return "".join(said)[:-1] + "…"
+        return "".join(said)
+
+
+def _part(node: ast.expr) -> CodeType | str:
+    if isinstance(node, ast.Constant):
+        return str(node.value)
+    alone = ast.fix_missing_locations(ast.Expression(ast.JoinedStr([node])))
+    return compile(alone, "<logpoint>", "eval")
+
+
+def _shown(code: CodeType, frame: FrameType) -> str:
+    try:
+        return str.__str__(_evaluated(code, frame))
+    except HandlerTimeout:
+        raise
+    except BaseException as error:
+        return f"({_said(error)})"

@@ -1,0 +1,131 @@
+"""Lines that are watched: each is told when it is passed, no other is, and nothing is left at the end."""
+
+from __future__ import annotations
+
+import sys
+import types
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+from relive_runtime.points.expressions import Condition, LogText
+from relive_runtime.points.lines import CannotWatch, watched_lines
+
+CODE = """
+def squares(count):
+    found = []
+    for number in range(count):
+        square = number * number
+        found.append(square)
+    return found
+
+def numbers():
+    yield 1
+    yield 2
+"""
+Seen = list[tuple[int, dict[str, Any]]]
+
+
+@pytest.fixture
+def module(tmp_path: Path) -> types.ModuleType:
+    module = types.ModuleType("watched")
+    module.__file__ = str(tmp_path / "watched.py")
+    exec(compile(CODE, module.__file__, "exec"), module.__dict__)  # noqa: S102 - it is in this file
+    return module
+
+
+@contextmanager
+def watching(module: types.ModuleType, *lines: int) -> Iterator[Seen]:
+    seen: Seen = []
+
+    def hit(frame: FrameType, file: str, line: int) -> None:
+        assert file == module.__file__
+        seen.append((line, dict(frame.f_locals)))
+
+    traced = sys.gettrace()
+    sys.settrace(None)  # coverage's, if there is one
+    watched = watched_lines({str(module.__file__): frozenset(lines)}, hit)
+    try:
+        yield seen
+    finally:
+        watched.stop()
+        sys.settrace(traced)
+
+
+def test_a_line_is_told_before_it_runs_each_time(module: types.ModuleType) -> None:
+    # Given a function that has run before
+    module.squares(2)
+
+    with watching(module, 6) as seen:
+        module.squares(3)
+
+    # I expect the frame as it was
+    assert [line for line, _ in seen] == [6, 6, 6]
+    assert [names["square"] for _, names in seen] == [0, 1, 4]
+    assert seen[1][1]["found"][0] == 0
+    module.squares(3)
+    assert len(seen) == 3
+    assert sys.gettrace() is None or "points" not in repr(sys.gettrace())
+
+
+def test_they_can_be_others_and_a_generator_that_runs_is_seen(module: types.ModuleType) -> None:
+    running = module.numbers()
+    next(running)
+    with watching(module, 5):
+        module.squares(1)
+    with watching(module, 7, 11) as seen:
+        module.squares(1)
+        if sys.version_info >= (3, 12):
+            next(running)
+
+    assert [line for line, _ in seen] == ([7, 11] if sys.version_info >= (3, 12) else [7])
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="there it is no trace function")
+def test_who_traces_already_goes_on(module: types.ModuleType) -> None:
+    before = sys.gettrace()
+    sys.settrace(lambda *_: None)
+    try:
+        with pytest.raises(CannotWatch, match="settrace"):
+            watched_lines({str(module.__file__): frozenset((6,))}, lambda *_: None)
+    finally:
+        sys.settrace(before)
+
+
+def frame_of(**names: Any) -> FrameType:
+    total, items = names.get("total", 3), names.get("items", [1, 2])
+    assert total
+    assert items
+    return sys._getframe()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("total={total}", "total=3"),
+        ("{total!r:>4}|{{}}", "   3|{}"),
+        ("{sum(one * total for one in items)}", "9"),
+        ("{items[5]} {total}", "(IndexError: list index out of range) 3"),
+        ("{missing}", "(NameError: name 'missing' is not defined)"),
+        ("{'it is' + \" quoted\"}", "it is quoted"),
+        ("{exit()}", "(SystemExit: None)"),
+        ("plain", "plain"),
+    ],
+    ids=str,
+)
+def test_a_text_is_made_of_what_its_expressions_give_or_raise(text: str, said: str) -> None:
+    assert LogText(text).of(frame_of()) == said
+
+
+def test_a_text_has_an_end_and_conditions_say_what_they_raise() -> None:
+    assert len(LogText("{'x' * 10_000_000}").of(frame_of())) == 2_000
+    assert Condition("total > 2 and any(one == total - 1 for one in items)").holds(frame_of()) == (True, "")
+    assert Condition("").holds(frame_of()) == (True, "")
+    assert Condition("total.missing").holds(frame_of())[0] is False
+    assert "AttributeError" in Condition("total.missing").holds(frame_of())[1]
+    for wrong in ("{a", "}", "'\"\"\"'''\""):
+        with pytest.raises(SyntaxError):
+            LogText(wrong)
