@@ -137,3 +137,64 @@ def test_a_thread_that_one_request_starts_and_others_use_is_of_who_uses_it() -> 
         "[('two', True)] [False, True] 1",
         "[('three', True)] [True] 1",
     ]
+
+
+THREAD_POOL = """
+import threading, traceback
+from contextvars import ContextVar, copy_context
+from multiprocessing.pool import ThreadPool
+from relive_runtime.worker.beside.carrying import Carrier
+from relive_tracer.record import InvocationState
+
+ours = ContextVar("ours")
+carrier = Carrier(lambda: ours.get(None), [ours])
+carrier.install()
+one, two = (InvocationState(name, "", "", 0) for name in ("one", "two"))
+
+def whose(_number=0):
+    state = ours.get(None)
+    running = carrier.threads.get(threading.get_ident())
+    return (state and state.invocation_id) if running is state else "unclear"
+
+def fails():
+    raise KeyError("x")
+
+def make(state):
+    ours.set(state)
+    return ThreadPool(1)
+
+def run(state):
+    ours.set(state)
+    told, heard = [], threading.Event()
+    pool.apply_async(whose, callback=lambda found: (told.append((found, whose())), heard.set()))
+    heard.wait()
+    return [pool.apply(whose), *pool.map(whose, range(2)), *pool.imap(whose, range(2)), *told]
+
+pool = copy_context().run(make, one)
+print(copy_context().run(run, two))
+print(copy_context().run(run, one))
+print(pool.apply(whose))
+try:
+    copy_context().run(lambda: (ours.set(two), pool.apply(fails)))
+except KeyError as error:
+    print([frame.name for frame in traceback.extract_tb(error.__traceback__)][-2:])
+pool.close()
+pool.join()
+print(carrier.threads)
+"""
+
+
+def test_a_thread_pool_that_one_request_has_made_runs_each_task_for_who_gave_it() -> None:
+    # When two requests in turn, and then nobody, use the pool of multiprocessing that the first one has made
+    done = subprocess.run(
+        [sys.executable, "-c", THREAD_POOL], capture_output=True, text=True, check=True, timeout=60
+    )
+
+    # I expect each task and callback to be of its own request, and tracebacks to be as ever
+    assert done.stdout.splitlines() == [
+        "['two', 'two', 'two', 'two', 'two', ('two', 'two')]",
+        "['one', 'one', 'one', 'one', 'one', ('one', 'one')]",
+        "None",
+        "['worker', 'fails']",
+        "{}",
+    ]
