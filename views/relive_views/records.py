@@ -7,8 +7,17 @@ from relive_tracer.explore.models import (
     InvocationRow,
     LogRow,
     SpanEventRow,
+    SpanLinkRow,
     SpanRow,
     attempt_in,
 )
 
-__all__ = ["FunctionStats", "InvocationRow", "LogRow", "SpanEventRow", "SpanRow", "attempt_in"]
+__all__ = [
+    "FunctionStats",
+    "InvocationRow",
+    "LogRow",
+    "SpanEventRow",
+    "SpanLinkRow",
+    "SpanRow",
+    "attempt_in",
+]

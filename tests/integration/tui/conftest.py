@@ -39,6 +39,7 @@ from relive_views.health.functions import FunctionHealth, Point
 from relive_views.health.platform import Gauge
 from relive_views.kept import KeptView
 from relive_views.profiles.trees import FlameTree, HotRow
+from relive_views.profiles.why_slow import WhySlowView
 from relive_views.records import FunctionStats, InvocationRow, LogRow, SpanRow
 from relive_views.scenes.differences import EventChange, EventDiff
 from relive_views.scenes.model import CallView, ExceptionView, FrameView, SceneView, StackView
@@ -502,7 +503,11 @@ class SampleSource:
         self._ask(f"invocations {offset} {query.statuses}")
         return [] if self.empty else [self.row(i) for i in range(offset, min(offset + limit, self.total))]
 
-    def trace(self, ticket: Ticket, scope: Scope) -> tuple[str, list[SpanRow]]:
+    def why_slow(self, ticket: Ticket, scope: Scope) -> WhySlowView | None:
+        self._ask(f"why_slow {scope.invocation_id}")
+        return None
+
+    def trace(self, ticket: Ticket, scope: Scope, limit: int = 0) -> tuple[str, list[SpanRow]]:
         self._ask(f"trace {scope.trace_id}")
         return "4bf92f3577b34da6a3ce929d0e0e4736", [] if self.empty else sample_spans()
 

@@ -24,6 +24,7 @@ from relive_tui.source.tickets import Cancelled, Ticket, TicketStore
 from relive_tui.widgets.rows import VirtualRows
 from relive_views.records import InvocationRow
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 
 async def until(pilot: Pilot[Any], met: Callable[[], bool], timeout_s: float = 30) -> None:
@@ -106,6 +107,41 @@ async def test_what_failed_last_night_is_under_the_cursor_in_the_morning(world: 
         # But a range that is chosen stays, with nothing in it
         await press(app, pilot, "1", "t")
         assert "No failures in this time range" in shown(app)
+    source.close()
+
+
+async def test_a_long_trace_begins_at_once_and_says_why_its_invocation_was_slow(
+    world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from relive_tracer.explore import traces
+    from relive_tui.screens import trace
+
+    # Given an invocation that took longer than its function does, with five spans, of which three come first
+    monkeypatch.setattr(trace, "HEAD_SPANS", 3)
+    source = source_of(world)
+    (row,) = source.invocations(
+        Ticket(), Scope("checkout", range_ns=0), parse_filter("status:ok dur:>13.9ms"),
+        until_ns=world.now_ns + 10**9, order="newest", offset=0, limit=1, after=None,
+    )  # fmt: skip
+    app = ReliveApp(source, "trace", row.invocation_id)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settle(app, pilot)
+        # Then all of it comes, and the sentence stands below it
+        assert "Waterfall  5 spans" in shown(app)
+        assert "slower than usual" in shown(app)
+    # And page by page it is the same
+    store = world.store
+    pages = list(traces.trace_pages(store, row.trace_id, 100, page=2))
+    assert [len(page) for page in pages] == [2, 2, 1]
+    assert [span for page in pages for span in page] == traces.trace(store, row.trace_id)
+    # And the list of invocations says it for the row under the cursor
+    app = ReliveApp(source, "invocations", "checkout")
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settle(app, pilot)
+        await press(app, pilot, "slash")
+        app.screen.query_one(Input).value = "status:ok dur:>13.9ms"
+        await press(app, pilot, "enter")
+        await until(pilot, lambda: "slower than usual" in shown(app))
     source.close()
 
 

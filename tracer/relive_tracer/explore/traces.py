@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any, Final
 
 from relive_store import Store
@@ -12,7 +13,7 @@ from relive_tracer.explore.conditions import Conditions, Page
 from relive_tracer.explore.errors import AmbiguousId, InvocationNotFound, TraceNotFound
 from relive_tracer.explore.models import SpanEventRow, SpanLinkRow, SpanRow
 
-__all__ = ["resolve", "spans_since", "trace"]
+__all__ = ["resolve", "spans_since", "trace", "trace_pages"]
 
 _SECOND_NS: Final = 1_000_000_000
 _FULL_ID = re.compile(r"[0-9a-f]{32}")
@@ -35,6 +36,8 @@ ORDER BY Timestamp, SpanId
 LIMIT {limit:UInt32}
 """
 
+_AFTER: Final = "(Timestamp, SpanId) > (fromUnixTimestamp64Nano({after_ns:Int64}, 'UTC'), {after:String})"
+
 _BY_PREFIX: Final = """
 SELECT DISTINCT TraceId FROM otel_traces_trace_id_ts
 WHERE startsWith(TraceId, {prefix:String})
@@ -42,24 +45,50 @@ LIMIT 2
 """
 
 
+_PAGE: Final = 10_000
+
+
 def trace(store: Store, trace_id: str, limit: int = 50_000, *, timeout_s: float = 30.0) -> list[SpanRow]:
     """The spans of a trace by start time, at most `limit`; [] if there are none. Each span comes once."""
+    return [span for page in trace_pages(store, trace_id, limit, limit, timeout_s=timeout_s) for span in page]
+
+
+def trace_pages(
+    store: Store, trace_id: str, limit: int, page: int = _PAGE, *, timeout_s: float = 30.0
+) -> Iterator[list[SpanRow]]:
+    """The same in pages: what reads a page lets other threads run before the next one."""
+    seen: set[str] = set()
+    after: tuple[int, str] | None = None
+    read = 0
+    while read < limit:
+        rows = _rows(store, trace_id, after, min(page, limit - read), timeout_s)
+        spans = []
+        for values in rows:
+            span = _span(values)
+            if span.span_id not in seen:  # a replayed batch may have written it twice
+                seen.add(span.span_id)
+                spans.append(span)
+        yield spans
+        read += len(rows)
+        if len(rows) < page:
+            return
+        after = rows[-1][0], rows[-1][2]
+
+
+def _rows(
+    store: Store, trace_id: str, after: tuple[int, str] | None, limit: int, timeout_s: float
+) -> list[tuple[Any, ...]]:
+    """Those after a time and a span id."""
     where = Conditions()
     start_s, end_s, known = next(iter(store.query(_WHEN, {"trace_id": trace_id}).rows()))
     if known:
         # The lookup table counts in whole seconds.
         where.time_range("Timestamp", int(str(start_s)) * _SECOND_NS, (int(str(end_s)) + 1) * _SECOND_NS)
     where.text("TraceId", "trace_id", trace_id)
+    if after is not None:
+        where.add(_AFTER, after_ns=after[0], after=after[1])
     where.parameters["limit"] = limit
-    result = store.query(where.into(_SPANS), where.parameters, timeout_s=timeout_s)
-    seen: set[str] = set()
-    spans = []
-    for values in result.rows():
-        span = _span(values)
-        if span.span_id not in seen:  # a replayed batch may have written it twice
-            seen.add(span.span_id)
-            spans.append(span)
-    return spans
+    return list(store.query(where.into(_SPANS), where.parameters, timeout_s=timeout_s).rows())
 
 
 def spans_since(

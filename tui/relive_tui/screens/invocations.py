@@ -24,6 +24,7 @@ from relive_tui.widgets.titles import safe_title
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from relive_views.profiles.why_slow import WhySlowView
     from relive_views.records import InvocationRow
     from textual.timer import Timer
     from textual.widget import Widget
@@ -38,9 +39,10 @@ EMPTY = (
 
 
 PREVIEW_DELAY_S = 0.08
+SLOW_DELAY_S = 0.3
 INSIDE_LINES, INSIDE_LOGS = 14, 100
 """Lines of a scene, and of the log, in the preview below a short list."""
-LIST_EDGES, BARS, INSIDE_LEAST = 3, 7, 6
+LIST_EDGES, BARS, INSIDE_LEAST = 3, 8, 6
 """Rows of the list's frame and header, of the bars around it, and that a preview needs."""
 
 
@@ -77,6 +79,8 @@ class InvocationsScreen(ReliveScreen):
         self._asked: list[int] = []
         self._inside: dict[tuple[str, int], list[Line]] = {}
         self._inside_timer: Timer | None = None
+        self._slow: dict[tuple[str, int], str] = {}  # why each was slow; "" if it was not
+        self._slow_timer: Timer | None = None
         rows = self.query_one("#rows", VirtualRows)
         self.listing = InvocationRows(self.pager, with_function=not self.scope.function)
         rows.source = self.listing
@@ -199,6 +203,8 @@ class InvocationsScreen(ReliveScreen):
     def _show_preview(self) -> None:
         row = self.selected()
         lines = invocation_preview(row) if row is not None else []
+        if row is not None:
+            self._tell_slow(row, lines)
         self.query_one("#preview", LineBar).set(*[[("  ", ""), *line] for line in lines])
         inside = self.query_one("#inside", VirtualRows)
         if not inside.display or row is None:
@@ -212,6 +218,29 @@ class InvocationsScreen(ReliveScreen):
             if self._inside_timer is not None:
                 self._inside_timer.stop()
             self._inside_timer = self.set_timer(PREVIEW_DELAY_S, lambda: self._ask_inside(row))
+
+    def _tell_slow(self, row: InvocationRow, lines: list[Line]) -> None:
+        """Put in why it was slow, once that is known: it is asked for when the cursor rests."""
+        if self._slow_timer is not None:
+            self._slow_timer.stop()
+        sentence = self._slow.get((row.invocation_id, row.attempt))
+        if sentence:
+            lines.insert(1, [("! ", "warn"), (clean(sentence), "warn")])
+        elif sentence is None:
+            self._slow_timer = self.set_timer(SLOW_DELAY_S, lambda: self._ask_slow(row))
+
+    def _ask_slow(self, row: InvocationRow) -> None:
+        scope = self._scope_of(row)
+
+        def done(found: WhySlowView | None) -> None:
+            if len(self._slow) > 500:
+                self._slow.clear()
+            self._slow[row.invocation_id, row.attempt] = found.answer.sentence if found is not None else ""
+            if found is not None:
+                self._show_preview()
+
+        feed: Feed[WhySlowView | None] = Feed("how long it usually takes", quiet=True)
+        self.ask("slow", feed, lambda ticket: self.data.why_slow(ticket, scope), done)
 
     def _ask_inside(self, row: InvocationRow) -> None:
         """The failing line with its locals, and what the invocation wrote."""

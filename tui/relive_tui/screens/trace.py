@@ -9,26 +9,31 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container
 
 from relive_tui.models.layout.format import counted, duration
+from relive_tui.models.layout.text import Line, clean, wrap_lines
 from relive_tui.models.lists.feed import Feed
 from relive_tui.models.lists.logs import LogPanelRows
 from relive_tui.models.navigation.scope import Place, Scope
+from relive_tui.models.trace.extent import extent_line
+from relive_tui.models.trace.links import link_lines
+from relive_tui.models.trace.reading import Read, read_trace
 from relive_tui.models.trace.spans import (
     SPAN,
     Trace,
-    build_trace,
     critical_path,
     kind_of,
     minimap,
     span_lines,
 )
 from relive_tui.models.trace.waterfall import WaterfallRows, legend
-from relive_tui.screens.base import ReliveScreen
+from relive_tui.screens.trace_acts import TraceActs
+from relive_tui.source.traces import MAX_SPANS
 from relive_tui.widgets.bars import LineBar
 from relive_tui.widgets.rows import FixedRows, VirtualRows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
+    from relive_views.profiles.why_slow import WhySlowView
     from relive_views.records import LogRow, SpanRow
     from textual.widget import Widget
 
@@ -37,12 +42,15 @@ if TYPE_CHECKING:
 __all__ = ["TraceScreen"]
 
 EMPTY = "No spans of this trace are stored.\n\nrelive invocations lists what ran · Esc goes back"
+HEAD_SPANS = 2_000
+"""Of a long trace these are shown first."""
+TALL = 24  # rows of a terminal in which the minimap says where in the trace one is
 GROWS_NS = 30_000_000_000
 GROWS_SPANS = 5_000
 """A trace that is looked at is asked for again while it may still grow, and is not too long for that."""
 
 
-class TraceScreen(ReliveScreen):
+class TraceScreen(TraceActs):
     """The cursor starts on the failed span that lies deepest."""
 
     HINTS: ClassVar = (
@@ -58,6 +66,7 @@ class TraceScreen(ReliveScreen):
         Binding("s", "scene", show=False),
         Binding("c", "critical", show=False),
         Binding("u", "plumbing", show=False),
+        Binding("L", "link", show=False),
         Binding("x", "export", show=False),
         Binding("n", "match(1)", show=False),
         Binding("N", "match(-1)", show=False),
@@ -67,6 +76,7 @@ class TraceScreen(ReliveScreen):
         yield LineBar(id="minimap")
         yield VirtualRows(title="Waterfall", empty="… loading the trace", id="waterfall")
         yield LineBar(id="legend")
+        yield LineBar(id="slow")
         with Container(classes="panes", id="lower"):
             yield VirtualRows(title="Span", cursor=False, wide=True, id="span")
             yield VirtualRows(
@@ -74,7 +84,9 @@ class TraceScreen(ReliveScreen):
             )
 
     def setup(self) -> None:
-        self.spans: Feed[tuple[str, Trace]] = Feed("the trace")
+        self.spans: Feed[Read] = Feed("the trace")
+        self._map: tuple[int, Line] = (0, [])
+        self._unmoved = True  # the reader has not moved the cursor
         self.trace: Trace | None = None
         self.rows: WaterfallRows | None = None
         self.trace_logs: list[LogRow] = []
@@ -94,13 +106,24 @@ class TraceScreen(ReliveScreen):
     # ------------------------------------------------------------ data
 
     def load(self) -> None:
-        scope = self.scope
+        if self.trace is None or len(self.trace.spans) < HEAD_SPANS:
+            self.ask("trace", self.spans, self._reading(HEAD_SPANS), self._arrived)
+        else:
+            self._ask_rest()
 
-        def work(ticket: Ticket) -> tuple[str, Trace]:
-            trace_id, spans = self.data.trace(ticket, scope)
-            return trace_id, build_trace(spans)
+    def _ask_rest(self) -> None:
+        """All of a long trace, whose beginning is shown already."""
+        self.ask("rest", Feed[Read]("the rest of the trace"), self._reading(MAX_SPANS), self._arrived)
 
-        self.ask("trace", self.spans, work, self._arrived)
+    def _reading(self, limit: int) -> Callable[[Ticket], Read]:
+        """Everything that takes long with many spans is done in the worker."""
+        scope, width = self.scope, self._map_width()
+
+        def work(ticket: Ticket) -> Read:
+            trace_id, spans = self.data.trace(ticket, scope, limit)
+            return read_trace(trace_id, spans, scope, width, limit)
+
+        return work
 
     def tick(self) -> None:
         """A trace that is being written grows; after a while nothing more is asked."""
@@ -111,9 +134,8 @@ class TraceScreen(ReliveScreen):
         if self.trace is None and group == "trace":
             self.say_nothing(self.query_one("#waterfall", VirtualRows), EMPTY)
 
-    def _arrived(self, answer: tuple[str, Trace]) -> None:
-        trace_id, trace = answer
-        spans, before = trace.spans, self.current_span()
+    def _arrived(self, read: Read) -> None:
+        trace, spans, before = read.trace, read.trace.spans, self.current_span()
         waterfall = self.query_one("#waterfall", VirtualRows)
         if spans:
             waterfall.say_empty(EMPTY)
@@ -121,36 +143,68 @@ class TraceScreen(ReliveScreen):
             self.say_nothing(waterfall, EMPTY)
         if self.trace is not None and len(spans) == len(self.trace.spans):
             return
-        if trace_id != self.scope.trace_id:
+        first = self.trace is None or read.trace_id != self.scope.trace_id
+        if read.trace_id != self.scope.trace_id:
             self.rows = None
-            self.relive.rescope_screen(self, replace(self.scope, trace_id=trace_id))
-        self.rows = WaterfallRows(trace) if self.rows is None else self.rows.grown(trace)
-        self.trace = trace
-        ids = [span.span_id for span in self.trace.spans]
-        index = (
-            ids.index(before.span_id)
-            if before is not None and before.span_id in ids
-            else self._beginning(ids)
-        )
+            self.relive.rescope_screen(self, replace(self.scope, trace_id=read.trace_id))
+        self.rows = read.rows if self.rows is None else read.rows.like(self.rows)
+        self.trace, self._map = trace, read.minimap
+        index = self._place(None if self._unmoved else before, read.beginning)
+        self._unmoved = self._unmoved or first
         if spans:
             critical = self.rows.critical
             waterfall.show(self.rows, 0 if critical and index not in critical else self.rows.reveal(index))
-        errors = len(self.trace.errors())
-        waterfall.border_title = (
-            f"Waterfall  {counted(len(spans), 'span')} · {errors} failed · {duration(self.trace.total_ns)}"
-        )
+        self._show_count(read.more)
         self._show_minimap()
         self._show_legend()
         self._show_span()
-        self._ask_logs(trace_id)
+        if first:
+            self._ask_slow()
+        if read.more and len(spans) <= HEAD_SPANS:
+            self._ask_rest()
+        else:
+            self._ask_logs(read.trace_id)
 
-    def _beginning(self, ids: list[str]) -> int:
-        """The span that one comes from, else the failed one of the invocation that one comes from."""
+    def _show_count(self, more: bool) -> None:
+        assert self.trace is not None
+        count, errors = len(self.trace.spans), len(self.trace.errors())
+        told = f"{counted(count, 'span')} · {errors} failed · {duration(self.trace.total_ns)}"
+        if more:  # what is shown is not all of it
+            rest = "loading the rest" if count <= HEAD_SPANS else "more are not shown"
+            told = f"the first {told} · {rest}"
+        self.query_one("#waterfall", VirtualRows).border_title = f"Waterfall  {told}"
+
+    def _place(self, before: SpanRow | None, beginning: int) -> int:
+        """Where the cursor stays, or begins: the span that one comes from, else the failed one of the
+        invocation that one comes from."""
+        assert self.trace is not None
+        wanted = before.span_id if before is not None else self.scope.span_id
+        found = (at for at, span in enumerate(self.trace.spans) if span.span_id == wanted)
+        return next(found, beginning) if wanted else beginning
+
+    def _ask_slow(self) -> None:
+        """Why the invocation that one comes from, or else the first one, was slow."""
         assert self.trace is not None
         scope = self.scope
-        if scope.span_id in ids:
-            return ids.index(scope.span_id)
-        return self.trace.worst(scope.invocation_id, scope.attempt)
+        if not scope.invocation_id and self.trace.spans:
+            ident, attempt = self.trace.invocation_of(0)
+            scope = replace(scope, invocation_id=ident, attempt=attempt)
+
+        def done(found: WhySlowView | None) -> None:
+            bar = self.query_one("#slow", LineBar)
+            lines: list[Line] = []
+            if found is not None:
+                text = f"{clean(found.row.function)}: {clean(found.answer.sentence)}"
+                lines = wrap_lines([[(text, "warn")]], max(self.size.width - 4, 20))[:2]
+            bar.styles.height = len(lines)
+            bar.set(*[[("! " if not at else "  ", "warn"), *line] for at, line in enumerate(lines)])
+
+        self.ask(
+            "slow",
+            Feed("how long it usually takes", quiet=True),
+            lambda ticket: self.data.why_slow(ticket, scope),
+            done,
+        )
 
     def _ask_logs(self, trace_id: str) -> None:
         scope = replace(self.scope, trace_id=trace_id, invocation_id="", span_id="", function="")
@@ -181,16 +235,31 @@ class TraceScreen(ReliveScreen):
         super().on_resize()
         self._show_minimap()
 
+    def _map_width(self) -> int:
+        return max(self.size.width - 2, 1)
+
     def _show_minimap(self) -> None:
-        if getattr(self, "trace", None) is not None and self.trace is not None:
-            self.query_one("#minimap", LineBar).set(
-                [(" ", ""), *minimap(self.trace, max(self.size.width - 2, 1))]
-            )
+        trace, rows = getattr(self, "trace", None), getattr(self, "rows", None)
+        if trace is None or rows is None:
+            return
+        width = self._map_width()
+        if self._map[0] != width:
+            self._map = (width, minimap(trace, width))
+        bar = self.query_one("#minimap", LineBar)
+        tall = self.size.height >= TALL
+        bar.styles.height = 1 + tall
+        extent = [extent_line(trace, width, self.current(), rows.zoom, rows.critical)] if tall else []
+        bar.set(*[[(" ", ""), *line] for line in (self._map[1], *extent)])
 
     def _show_span(self) -> None:
         index = self.current()
-        lines = span_lines(self.trace, index) if self.trace is not None and index >= 0 else []
+        lines: list[Line] = []
+        if self.trace is not None and index >= 0:
+            lines = span_lines(self.trace, index)
+            links = link_lines(self.trace, self.trace.spans[index], self.scope.trace_id)
+            lines[2:2] = links
         self.query_one("#span", VirtualRows).show(FixedRows(lines))
+        self._show_minimap()
         self._show_logs()
 
     def _show_logs(self) -> None:
@@ -209,6 +278,7 @@ class TraceScreen(ReliveScreen):
 
     def on_virtual_rows_moved(self, moved: VirtualRows.Moved) -> None:
         if moved.rows.id == "waterfall":
+            self._unmoved = False
             self._show_span()
 
     def on_virtual_rows_chosen(self, chosen: VirtualRows.Chosen) -> None:
@@ -230,7 +300,7 @@ class TraceScreen(ReliveScreen):
         self.rows.refold()
         self.query_one("#waterfall", VirtualRows).show(self.rows, self.rows.shown.index(index))
 
-    def _go(self, index: int) -> None:
+    def go_to(self, index: int) -> None:
         assert self.rows is not None
         if self.rows.critical and index not in self.rows.critical:
             self.action_critical()
@@ -243,7 +313,7 @@ class TraceScreen(ReliveScreen):
         here = self.current()
         further = [index for index in candidates if (index > here if step > 0 else index < here)]
         if further:
-            self._go(further[0] if step > 0 else further[-1])
+            self.go_to(further[0] if step > 0 else further[-1])
         else:
             self.notify(f"no further {what} in this trace", timeout=2, markup=False)
 
@@ -277,6 +347,7 @@ class TraceScreen(ReliveScreen):
         whole = (self.trace.start_ns, self.trace.total_ns)
         self.rows.zoom = (span.start_ns, max(span.duration_ns, 1)) if step else whole
         self.query_one("#waterfall", VirtualRows).refresh()
+        self._show_minimap()
 
     def leave(self) -> bool:
         if self.rows is not None and self.trace is not None:
@@ -294,7 +365,7 @@ class TraceScreen(ReliveScreen):
         trace = self.trace
         inner = {i for i in range(len(trace.spans)) if trace.end[i] > i + 1 and not trace.bad[i]}
         self.rows.folded = set() if self.rows.folded else inner
-        self._go(index)
+        self.go_to(index)
         self._show_legend()
 
     def action_critical(self) -> None:
@@ -342,36 +413,6 @@ class TraceScreen(ReliveScreen):
         if self.rows is not None:
             line = legend(len(self.rows.hideable), self.rows.plumbing)
             self.query_one("#legend", LineBar).set([("  ", ""), *line])
-
-    def action_export(self) -> None:
-        """To a collector, or into a file."""
-        scope = self.scope
-        options = (
-            ("json", "JSON file of all spans, in the current folder"),
-            ("otlp", "OTLP: send it to a collector"),
-        )
-
-        def chosen(kind: str | None) -> None:
-            if kind == "otlp":
-                self._ask_endpoint()
-            elif kind:
-                self.export(scope, kind)
-
-        from relive_tui.screens.dialogs.menu import Menu
-
-        self.app.push_screen(Menu("Export the trace", options), chosen)
-
-    def _ask_endpoint(self) -> None:
-        from relive_tui.screens.dialogs.prompt import Prompt
-
-        scope = self.scope
-
-        def done(endpoint: str | None) -> None:
-            if endpoint:
-                self.export(scope, "otlp", endpoint.strip())
-
-        hint = "http://HOST:4317 is gRPC, http://HOST:4318 is HTTP"
-        self.app.push_screen(Prompt("Send to", "http://127.0.0.1:4317", hint=hint), done)
 
     def action_all_logs(self) -> None:
         """Logs of the span, or of the whole trace."""

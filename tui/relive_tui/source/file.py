@@ -129,7 +129,7 @@ class FileSource(LoneSource):
     ) -> list[InvocationRow]:  # fmt: skip
         return [] if offset else [self._row()]
 
-    def trace(self, ticket: Ticket, scope: Scope) -> tuple[str, list[SpanRow]]:
+    def trace(self, ticket: Ticket, scope: Scope, limit: int = 0) -> tuple[str, list[SpanRow]]:
         """The function's own spans, below one for the invocation."""
         row = self._row()
         root = SpanRow(

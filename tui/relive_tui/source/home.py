@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from relive_store import Store
     from relive_views.kept import KeptView
+    from relive_views.profiles.why_slow import WhySlowView
+    from relive_views.records import InvocationRow
 
     from relive_tui.models.health import Health
     from relive_tui.models.navigation.scope import Scope
@@ -93,6 +95,22 @@ class DataSource(Heaps, Profiles, Traces, Invocations, Figures, Alerts, Sql):
         except NotFound:
             return ()
         return split_source(scene.source(file))
+
+    def why_slow(self, ticket: Ticket, scope: Scope) -> WhySlowView | None:
+        from relive_views.profiles.why_slow import why_slow
+
+        if not scope.invocation_id:
+            return None
+        deployed = self._deployed
+
+        def source(row: InvocationRow) -> Callable[[str, int], str]:
+            return deployed.line_of(row.function, row.version)
+
+        try:
+            found = why_slow(self._use(ticket), scope.invocation_id, attempt=scope.attempt, source=source)
+        except NotFound:
+            return None
+        return found if found.answer.slow else None
 
     def source_path(self, ticket: Ticket, scope: Scope, version: int, file: str) -> str:
         return self._deployed.path(scope.function, version, file)

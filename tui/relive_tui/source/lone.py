@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from relive_views.heaps import Comparison as Growth
     from relive_views.kept import KeptView
     from relive_views.profiles.trees import HotRow
+    from relive_views.profiles.why_slow import WhySlowView
     from relive_views.records import FunctionStats, InvocationRow, LogRow, SpanRow
     from relive_views.scenes.model import SceneView
     from relive_views.scenes.replays import ReplayNote
@@ -124,8 +125,11 @@ class LoneSource:
     ) -> list[InvocationRow]:  # fmt: skip
         return []
 
-    def trace(self, ticket: Ticket, scope: Scope) -> tuple[str, list[SpanRow]]:
+    def trace(self, ticket: Ticket, scope: Scope, limit: int = 0) -> tuple[str, list[SpanRow]]:
         return "", []
+
+    def why_slow(self, ticket: Ticket, scope: Scope) -> WhySlowView | None:
+        return None
 
     def logs(
         self, ticket: Ticket, scope: Scope, *, text: str = "", severity: str = "", since_ns: int = 0,

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from relive_views.heaps import Comparison as Growth
     from relive_views.kept import KeptView
     from relive_views.profiles.trees import FlameTree, HotRow
+    from relive_views.profiles.why_slow import WhySlowView
     from relive_views.records import FunctionStats, InvocationRow, LogRow, SpanRow
     from relive_views.scenes.model import SceneView
     from relive_views.scenes.replays import ReplayNote
@@ -115,8 +116,11 @@ class Source(Protocol):
     ) -> list[InvocationRow]:  # fmt: skip
         """A page of those that started before `until_ns`; `after` is the row before the page, if known."""
 
-    def trace(self, ticket: Ticket, scope: Scope) -> tuple[str, list[SpanRow]]:
-        """(trace id, its spans) of the scope's trace or invocation, or of the newest invocation."""
+    def trace(self, ticket: Ticket, scope: Scope, limit: int = ...) -> tuple[str, list[SpanRow]]:
+        """(trace id, its first spans) of the scope's trace or invocation, or of the newest invocation."""
+
+    def why_slow(self, ticket: Ticket, scope: Scope) -> WhySlowView | None:
+        """Why the scope's invocation was slower than its function normally is; None if it is not known."""
 
     def logs(
         self, ticket: Ticket, scope: Scope, *, text: str = "", severity: str = "", since_ns: int = 0,

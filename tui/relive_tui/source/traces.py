@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Traces"]
 
-MAX_SPANS: Final = 50_000
+MAX_SPANS: Final = 200_000
 
 
 class Traces(StoreLink):
     """Implements that part of `relive_tui.source.reading.Source`."""
 
-    def trace(self, ticket: Ticket, scope: Scope) -> tuple[str, list[SpanRow]]:
+    def trace(self, ticket: Ticket, scope: Scope, limit: int = MAX_SPANS) -> tuple[str, list[SpanRow]]:
         from relive_tracer.explore import traces
 
         from relive_tui.source.meaning import meant_trace
@@ -30,7 +30,8 @@ class Traces(StoreLink):
         if not ident and scope.function:
             ident = self._newest_of(ticket, scope.function)
         trace_id = ident if len(ident) == 32 and scope.trace_id else meant_trace(store, ident or "last")
-        return trace_id, traces.trace(store, trace_id, MAX_SPANS)
+        pages = traces.trace_pages(store, trace_id, min(limit, MAX_SPANS))
+        return trace_id, [span for page in pages for span in page]
 
     def _newest_of(self, ticket: Ticket, function: str) -> str:
         from relive_tracer.explore import invocations

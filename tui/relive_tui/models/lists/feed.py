@@ -27,6 +27,7 @@ class Feed(Generic[Value]):
     good_ns: int = 0
     error: str = ""
     failures: int = 0
+    quiet: bool = False  # it is beside the point: nothing is said while it loads
     loading: bool = False
     answered: bool = (
         False  # the last one failed because there is no such thing, and not for want of an answer
@@ -59,6 +60,6 @@ class Feed(Generic[Value]):
             seconds = age(self.good_ns, now_ns).replace("now", "0s")
             old = f" {seconds} old ·" if self.value is not None else ""
             return f"✖ {self.what}:{old} retrying · {self.error}", "error"
-        if self.loading and self.value is None:
+        if self.loading and self.value is None and not self.quiet:
             return f"… loading {self.what}", "dim"
         return "", ""

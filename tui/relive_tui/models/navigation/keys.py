@@ -52,6 +52,7 @@ KEYS: Final[dict[str, Keys]] = {
         ("c", "critical path: what the end waited for; and back"),
         ("u", "show the platform's own spans, and fold them again"),
         ("s", "the failure scene of this invocation"),
+        ("L", "go to the span that this one links to (⇢)"),
         ("x", "export: JSON file, or to an OTLP collector"),
         ("/ n N", "search names and attributes"),
     ),

@@ -12,7 +12,7 @@ from relive_tui.models.layout.format import clock_ms, duration
 from relive_tui.models.layout.text import Line, clean, clean_title
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 __all__ = [
     "FUNCTION", "PLUMBING", "SPAN", "Trace", "attempts_of", "build_trace", "critical_path", "hidden_plumbing",
@@ -32,10 +32,13 @@ class Trace:
     bad: list[bool]  # the span or one below it failed
     start_ns: int = 0
     total_ns: int = 1
+    _errors: list[int] | None = None
 
     def errors(self) -> list[int]:
         """Indexes of failed spans."""
-        return [index for index, span in enumerate(self.spans) if span.failed]
+        if self._errors is None:
+            self._errors = [index for index, span in enumerate(self.spans) if span.failed]
+        return self._errors
 
     def worst(self, invocation_id: str = "", attempt: int = 0) -> int:
         """Where the cursor starts: the deepest failed span (of that invocation, if it has one), else the
@@ -52,13 +55,17 @@ class Trace:
     def invocation_of(self, index: int) -> tuple[str, int]:
         """(invocation id, attempt or 0) of a span: its own, its nearest ancestor's, else that of the trace's
         worst span or of any other; "" if no span has one."""
-        order = [*self.path(index)[::-1], *self.path(self.worst())[::-1], *range(len(self.spans))]
-        for place in order:
+        for place in self._near(index):
             attributes = self.spans[place].attributes
             ident = attributes.get("faas.invocation_id", "")
             if ident:
                 return ident, attempt_in(attributes, 0)
         return "", 0
+
+    def _near(self, index: int) -> Iterator[int]:
+        yield from self.path(index)[::-1]
+        yield from self.path(self.worst())[::-1]
+        yield from range(len(self.spans))
 
     def path(self, index: int) -> list[int]:
         """Ancestors of a span, from the root."""

@@ -3,6 +3,7 @@ spans are folded into what they lead to until they are asked for."""
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 from relive_tui.models.layout.format import duration
@@ -70,17 +71,24 @@ class WaterfallRows:
     def __len__(self) -> int:
         return len(self.shown)
 
+    def like(self, other: WaterfallRows) -> WaterfallRows:
+        """Folded and zoomed as the rows of the same trace with fewer spans are."""
+        trace, before = self.trace, other.trace
+        if other.folded:
+            ids = {before.spans[index].span_id for index in other.folded}
+            self.folded = {i for i, span in enumerate(trace.spans) if span.span_id in ids}
+        if other.zoom != (before.start_ns, before.total_ns):
+            self.zoom = other.zoom
+        if other.critical:
+            self.critical = critical_path(trace)
+        if other.folded or other.critical or other.plumbing != self.plumbing:
+            self.plumbing = other.plumbing
+            self.refold()
+        return self
+
     def grown(self, trace: Trace) -> WaterfallRows:
         """The rows of the same trace with more spans, folded and zoomed as these are."""
-        ids = {self.trace.spans[index].span_id for index in self.folded}
-        folded = {i for i, span in enumerate(trace.spans) if span.span_id in ids}
-        rows = WaterfallRows(trace, folded, plumbing=self.plumbing)
-        if self.zoom != (self.trace.start_ns, self.trace.total_ns):
-            rows.zoom = self.zoom
-        if self.critical:
-            rows.critical = critical_path(trace)
-            rows.refold()
-        return rows
+        return WaterfallRows(trace).like(self)
 
     @property
     def hidden(self) -> set[int]:
@@ -112,12 +120,13 @@ class WaterfallRows:
 
     def reveal(self, index: int) -> int:
         """The row of a span, after unfolding what hides it."""
-        if index in self.hidden:
-            self.plumbing = True
-        for ancestor in self.trace.path(index)[:-1]:
-            self.folded.discard(ancestor)
-        self.refold()
-        return self.shown.index(index)
+        above = self.folded.intersection(self.trace.path(index)[:-1])
+        if index in self.hidden or above:
+            self.plumbing = self.plumbing or index in self.hidden
+            self.folded -= above
+            self.refold()
+        row = bisect_left(self.shown, index)
+        return row if self.shown[row : row + 1] == [index] else self.shown.index(index)
 
     def foldable(self, index: int) -> bool:
         """Whether something is shown below a span."""
