@@ -338,6 +338,33 @@ def test_a_failure_is_gone_back_from(lab: Lab) -> None:
     assert "{'sku': 'A1', 'count': 3}" in done.stdout
 
 
+def test_a_read_only_session_goes_back_in_a_replay(lab: Lab) -> None:
+    # When somebody looks at a scene, and wants to know where a value came from
+    flags = (
+        "--scene",
+        "-c",
+        "p count",
+        "-c",
+        "rs",
+        "-c",
+        "travel",
+        "-c",
+        "why",
+        "-c",
+        "rs",
+        "-c",
+        "p count + 1",
+    )
+    done = lab.home.run("debug", lab.failed["prices"], *flags, check=False)
+
+    # I expect to be told how, and the rest of the commands to be answered by a replay
+    assert done.stdout.startswith("3\n")
+    assert "travel: back from here, in a replay of the failure" in done.stdout
+    _, _, after = done.stdout.partition("this replay is the same failure: 2 of 2 locals")
+    assert "answer['price'] = None" in after
+    assert after.count("\n4\n") == 1
+
+
 def test_a_run_that_ends_its_process_says_that_nothing_is_left_to_go_back_from(lab: Lab) -> None:
     done = lab.home.run("replay", lab.failed["crashes"], "--travel", "-c", "rs", check=False)
 

@@ -43,6 +43,10 @@ class ScriptLines:
     def read(self, prompt: str) -> str | None:
         return next(self._lines, None)
 
+    def rest(self) -> tuple[str, ...]:
+        """Those that have not been read; none is left."""
+        return tuple(self._lines)
+
 
 class PipedLines:
     """Standard input that is no terminal."""

@@ -154,11 +154,19 @@ class ReadOnly(Protocol):
     def run(self, line: str) -> str: ...
 
 
-def talk_read_only(session: ReadOnly, lines: Lines, *, raw: bool) -> None:
-    """Until the user leaves."""
+_TRAVEL: Final = "travel"
+_BACK: Final = frozenset(("rs", "rn", "rr", "rc", "goto", "origin", "values", "why", "trail", "start", "end"))
+_TOLD: Final = (
+    "travel: back from here, in a replay of the failure: rs, rn, rr, rc, goto, origin, values, why\n"
+)
+
+
+def talk_read_only(session: ReadOnly, lines: Lines, *, raw: bool) -> bool:
+    """Until the user leaves; whether that is to go back in time, which takes a replay."""
     clean: Callable[[str], str] = (lambda text: text) if raw else escape_terminal
     if lines.typed:
         print(clean(session.banner()))
+        print(_TOLD, end="")
     while not session.done:
         try:
             line = lines.read(session.prompt)
@@ -166,6 +174,13 @@ def talk_read_only(session: ReadOnly, lines: Lines, *, raw: bool) -> None:
             print("^C")
             continue
         if line is None:
-            return
-        sys.stdout.write(clean(session.run(line)))
+            return False
+        if line.strip() == _TRAVEL:
+            return True
+        answer = session.run(line)
+        sys.stdout.write(clean(answer))
+        name = line.split()[0] if line.strip() else ""
+        if (name in _BACK and answer.startswith("***")) or line.strip() in ("h", "help"):
+            sys.stdout.write(_TOLD)
         sys.stdout.flush()
+    return False

@@ -17,9 +17,8 @@ from relive.session import Session
 if TYPE_CHECKING:
     from relive_platform.api.client import ControlClient
     from relive_platform.api.debug_call import DebugCall
-    from relive_platform.api.local_debug import LocalDebugCall
 
-__all__ = ["FIELDS", "attach_to_kept", "debug", "talk_to_process"]
+__all__ = ["FIELDS", "attach_to_kept", "debug"]
 
 FIELDS = (
     "invocation_id", "function", "error", "pid", "age_s", "expires_s", "rss", "attached", "version",
@@ -64,7 +63,8 @@ def debug(
     """Debug a failed invocation, in its own process.
 
     The newest two failed workers stay, frozen, for ten minutes: this attaches a real pdb to their frames.
-    When one is gone, or for a scene file, a read-only session shows the same frames as they were captured.
+    When one is gone, or for a scene file, a read-only session shows the same frames as they were captured;
+    its command travel goes back from there in a replay, as relive replay --travel does.
 
     \b
     relive debug                         the newest failure
@@ -85,6 +85,8 @@ def debug(
         scene = load_scene(session, ident)
         echo(f"{why}\nopening its scene instead: read-only", err=True)
         return _debug_scene(session, scene, commands, raw)
+    from relive.debugging.process import talk_to_process
+
     return talk_to_process(session, call, commands, raw)
 
 
@@ -137,42 +139,16 @@ def _failure_of(session: Session, control: ControlClient, ident: str) -> str:
     return max(known, default=(0, "last"))[1]
 
 
-def talk_to_process(
-    session: Session, call: DebugCall | LocalDebugCall, commands: tuple[str, ...], raw: bool
-) -> int:
-    """A session at the terminal until one of both sides has had enough; gives the exit status."""
-    from relive.debugging.lines import session_lines
-    from relive.debugging.talk import LiveSession
-
-    live = LiveSession(call)
-    try:
-        with session_lines(commands, session.home, live.complete) as lines:
-            if lines.typed:
-                _introduce(call.worker)
-            reason = live.talk(lines, raw=raw)
-    finally:
-        call.close()
-    if reason:
-        echo(f"the session has ended: {reason}", err=True)
-        return ExitCode.FAILED
-    return ExitCode.DONE
-
-
-def _introduce(worker: Any) -> None:
-    echo(f"{worker.error}: {worker.message}" if worker.message else worker.error)
-    echo(
-        f"({worker.function} v{worker.version}, process {worker.pid}; it leaves in {worker.expires_s:.0f} s,"
-        " not while you are here; q ends, h helps)"
-    )
-
-
 def _debug_scene(session: Session, scene: Any, commands: tuple[str, ...], raw: bool) -> int:
     from relive_capture.explore.postmortem import PostMortem
 
-    from relive.debugging.lines import session_lines
+    from relive.debugging.lines import ScriptLines, session_lines
     from relive.debugging.talk import talk_read_only
 
     reading = PostMortem(scene)
     with session_lines(commands, session.home, reading.complete_line) as lines:
-        talk_read_only(reading, lines, raw=raw)
-    return ExitCode.DONE
+        if not talk_read_only(reading, lines, raw=raw):
+            return ExitCode.DONE
+    from relive.commands.failures.replay import travel_in
+
+    return travel_in(session, scene, lines.rest() if isinstance(lines, ScriptLines) else ())

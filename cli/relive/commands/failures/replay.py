@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from relive_platform.api.local_debug import LocalDebugCall
-    from relive_platform.replay import ReplayOutcome, ReplayRun
+    from relive_platform.replay import ReplayOptions, ReplayOutcome, ReplayRun
     from relive_views.scenes.archives import SceneFile
 
-__all__ = ["replay"]
+__all__ = ["replay", "travel_in"]
 
 _SAID = {
     "same": "the same failure",
@@ -101,9 +101,7 @@ def replay(
     relive replay ./theirs.scene --json
     """
     from relive_platform.replay import ReplayOptions
-    from relive_platform.replay import replay as run_again
     from relive_platform.replay.answers import read_answers
-    from relive_platform.replay.history import save_replay
 
     debug = debug or travel
     if debug and as_json:
@@ -115,21 +113,37 @@ def replay(
         code=code, live=live, times=times, trust=trust, travel=travel, debug=talk,
         answers=read_answers(answers),
     )  # fmt: skip
+    outcome = _run(session, _find(session, ident), options)
+    if as_json:
+        emit_object(_as_json(outcome))
+    else:
+        _print(outcome)
+    return ExitCode.DONE if outcome.outcome == "passed" else ExitCode.FAILED
+
+
+def travel_in(session: Session, scene: SceneFile, commands: tuple[str, ...]) -> int:
+    """Back from a failure, as `--travel` does. What the archive brings along is not run. Raises ReliveError
+    if it cannot be replayed here."""
+    from relive_platform.replay import ReplayOptions
+
+    outcome = _run(session, scene, ReplayOptions(travel=True, debug=_debugger(session, commands)))
+    _print(outcome)
+    return ExitCode.DONE if outcome.outcome == "passed" else ExitCode.FAILED
+
+
+def _run(session: Session, scene: SceneFile, options: ReplayOptions) -> ReplayOutcome:
+    from relive_platform.replay import replay as run_again
+    from relive_platform.replay.history import save_replay
+
     try:
-        outcome = run_again(
-            _find(session, ident), session.home, options, _say_agreement if travel else _nothing
-        )
+        outcome = run_again(scene, session.home, options, _say_agreement if options.travel else _nothing)
     except ReliveError as error:
         if error.exit_code == ExitCode.FAILED:  # which says that the function has failed again
             error.exit_code = ExitCode.REFUSED
         raise
     if session.scenes_dir.is_dir():
         save_replay(session.scenes_dir, outcome)
-    if as_json:
-        emit_object(_as_json(outcome))
-    else:
-        _print(outcome)
-    return ExitCode.DONE if outcome.outcome == "passed" else ExitCode.FAILED
+    return outcome
 
 
 def _find(session: Session, ident: str) -> SceneFile:
@@ -151,7 +165,7 @@ def _say_agreement(run: ReplayRun) -> None:
         return
     count, alike = run.locals_compared, run.locals_alike
     said = "the same failure" if run.outcome == "same" else "another failure than the recorded one"
-    said = "past the failing line, and failed there" if run.outcome == "past" else said
+    said = "past the failing line, and failed later" if run.outcome == "past" else said
     agrees = f": {alike} of {count} locals of the failing frame are as they were recorded" if count else ""
     echo(f"this replay is {said}{agrees}")
     for found in run.differences[:_SHOWN]:
@@ -160,7 +174,7 @@ def _say_agreement(run: ReplayRun) -> None:
 
 def _debugger(session: Session, commands: tuple[str, ...]) -> Callable[[LocalDebugCall], None]:
     """Talks to the debugger of a failed run until the user leaves it."""
-    from relive.commands.failures.debug import talk_to_process
+    from relive.debugging.process import talk_to_process
 
     def talk(call: LocalDebugCall) -> None:
         talk_to_process(session, call, commands, raw=False)

@@ -6,7 +6,7 @@ import queue
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from relive_base.errors import ReliveError
 
@@ -71,10 +71,13 @@ class TravelTarget(ProcessTarget):
         self._thread.join()
 
 
+_SAID: Final = {"same": "the same failure", "past": "past the failing line, and failed later"}
+
+
 def _agreement(run: ReplayRun) -> str:
     if run.outcome == "passed":
         return ""
-    said = "the same failure" if run.outcome == "same" else "another failure than the recorded one"
+    said = _SAID.get(run.outcome, "another failure than the recorded one")
     count = run.locals_compared
     agrees = f": {run.locals_alike} of {count} locals are as they were recorded" if count else ""
     differs = [f"  {one.what}: recorded {one.recorded}, here {one.replayed}" for one in run.differences[:8]]
