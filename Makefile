@@ -12,7 +12,7 @@ PYTEST := $(BIN)/python -m pytest
 TEST_PROCESSES ?= auto
 PARALLEL := -n $(TEST_PROCESSES) --maxprocesses 4 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
-.PHONY: help setup demo test test-unit test-integration test-acceptance test-all fuzz check format reference docs bench proto clean
+.PHONY: help setup demo test test-unit test-integration test-acceptance test-all fuzz check format reference docs vscode bench proto clean
 
 help:  ## Show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -74,6 +74,14 @@ format: setup  ## Format the code
 
 proto: setup  ## Generate the gRPC stubs again
 	$(BIN)/python scripts/generate_stubs.py
+
+VSCE := @vscode/vsce@3.9.2
+vscode:  ## Build the extension for Visual Studio Code: build/relive.vsix (needs Node 20 and npm)
+	@mkdir -p build
+	@cp LICENSE editors/vscode/LICENSE
+	@cd editors/vscode && node --test test >/dev/null && npx --yes $(VSCE) package --no-dependencies --allow-missing-repository --out ../../build/relive.vsix
+	@rm editors/vscode/LICENSE
+	@echo "install it: code --install-extension build/relive.vsix"
 
 bench: setup  ## Measure, with peers in the same run; prints a table
 	$(BIN)/python -m bench $(BENCH_FLAGS)

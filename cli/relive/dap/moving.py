@@ -29,7 +29,7 @@ def stopped(word: str, moment: str) -> dict[str, Any]:
     where = moment.strip("()")
     if where.startswith("step "):
         reason = "breakpoint" if word in ("continue", "rc") else "step"
-        if word in ("", "start"):
+        if word in ("", "start") or (word == "rc" and where == "step 0"):
             reason = "entry"
         return {"reason": reason, "description": where}
     return {"reason": "exception", "description": "failed here" if where in ("failure", "Pdb") else where}

@@ -47,7 +47,7 @@ class Stream(RuleBasedStateMachine):
 
 
 TestStream = Stream.TestCase
-TestStream.settings = settings(max_examples=25, stateful_step_count=20)
+TestStream.settings = settings(max_examples=15, stateful_step_count=20)
 
 
 @settings(max_examples=50)
