@@ -14,6 +14,7 @@ from typing import Any
 
 import grpc
 from opentelemetry.proto.collector.logs.v1 import logs_service_pb2, logs_service_pb2_grpc
+from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 
 __all__ = ["Received", "Span", "otlp_over_grpc", "otlp_over_http"]
@@ -21,6 +22,12 @@ __all__ = ["Received", "Span", "otlp_over_grpc", "otlp_over_http"]
 _ANSWERS = {
     trace_service_pb2.ExportTraceServiceRequest: trace_service_pb2.ExportTraceServiceResponse,
     logs_service_pb2.ExportLogsServiceRequest: logs_service_pb2.ExportLogsServiceResponse,
+    metrics_service_pb2.ExportMetricsServiceRequest: metrics_service_pb2.ExportMetricsServiceResponse,
+}
+_KINDS = {
+    "/v1/traces": trace_service_pb2.ExportTraceServiceRequest,
+    "/v1/logs": logs_service_pb2.ExportLogsServiceRequest,
+    "/v1/metrics": metrics_service_pb2.ExportMetricsServiceRequest,
 }
 
 
@@ -63,6 +70,16 @@ class Received:
             for resource in getattr(request, "resource_logs", ())
             for scope in resource.scope_logs
             for record in scope.log_records
+        ]
+
+    @property
+    def metrics(self) -> list[Any]:
+        return [
+            metric
+            for request in list(self.requests)
+            for resource in getattr(request, "resource_metrics", ())
+            for scope in resource.scope_metrics
+            for metric in scope.metrics
         ]
 
     def trace(self, trace_id: str) -> dict[str, Span]:
@@ -120,10 +137,13 @@ def otlp_over_grpc(
 
 
 @contextlib.contextmanager
-def otlp_over_http(*, logs: bool = True, tls: ssl.SSLContext | None = None) -> Iterator[Received]:
-    """An HTTP receiver of protobuf bodies at /v1/traces and, with `logs`, at /v1/logs."""
+def otlp_over_http(
+    *, logs: bool = True, metrics: bool = False, tls: ssl.SSLContext | None = None
+) -> Iterator[Received]:
+    """An HTTP receiver of protobuf bodies at /v1/traces, with `logs` at /v1/logs, with `metrics` at
+    /v1/metrics."""
     received = Received()
-    paths = ("/v1/traces", "/v1/logs") if logs else ("/v1/traces",)
+    paths = {"/v1/traces", *["/v1/logs"] * logs, *["/v1/metrics"] * metrics}
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -132,12 +152,7 @@ def otlp_over_http(*, logs: bool = True, tls: ssl.SSLContext | None = None) -> I
             body = self.rfile.read(int(self.headers["content-length"]))
             if self.headers.get("content-encoding") == "gzip":
                 body = gzip.decompress(body)
-            traces = self.path.endswith("/v1/traces")
-            kind = (
-                trace_service_pb2.ExportTraceServiceRequest
-                if traces
-                else logs_service_pb2.ExportLogsServiceRequest
-            )
+            kind = _KINDS.get(self.path, _KINDS["/v1/traces" if "traces" in self.path else "/v1/logs"])
             request = kind.FromString(body)
             if self.path in paths:
                 received.requests.append(request)

@@ -21,6 +21,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
+from otlp_receiver import otlp_over_http
 from patience import PATIENCE_S
 from relive_base.wire.messages import MetricData, MetricPoint
 from relive_tracer.explore.metric_rows import MetricColumns, metric_tables
@@ -170,6 +171,41 @@ async def test_what_programs_send_is_in_the_store(tmp_path: Path) -> None:
             "SELECT SpanName, count() FROM otel_traces WHERE TraceId = {t:String} GROUP BY 1 ORDER BY 1",
             {"t": "05" * 16},
         ) == [("a", 1), ("b", 1), ("c", 1)]
+
+
+async def test_what_the_platform_measures_goes_out_and_into_the_store(tmp_path: Path) -> None:
+    # Given a server that sends OTLP to somebody, and an invocation
+    app = write_app(tmp_path / "app", SOURCE, FUNCTION)
+    with otlp_over_http(metrics=True) as received:
+        async with served(tmp_path / "home", otlp=received.endpoint, otlp_protocol="http") as running:
+            await running.deploy(app)
+            await running.invoke("cart")
+            keeper = running.server.metrics._keeper
+            await keeper.once()
+            # When a minute is over
+            keeper._clock = lambda: time.time() + 60
+            await keeper.once()
+            assert await running.server.flush(PATIENCE_S)
+            await running.until(lambda: any(one.name == "relive.store.up" for one in received.metrics))
+
+            # I expect what the platform and its functions have done at the other end
+            sent = {one.name: one for one in received.metrics}
+            [point] = sent["faas.invocations"].sum.data_points
+            assert (point.as_int or point.as_double) == 1
+            assert {pair.key: pair.value.string_value for pair in point.attributes}["faas.name"] == "cart"
+            assert sent["process.memory.usage"].unit == "By"
+
+            # ... and in the store, where `relive metrics --platform` and everybody's queries find it
+            ask = partial(query, running)
+            assert await ask(
+                "SELECT ServiceName, Value FROM otel_metrics_gauge WHERE MetricName = 'relive.store.up'"
+            ) == [("relive", 1.0)]
+            assert await ask(
+                "SELECT Attributes['faas.name'], Value, IsMonotonic FROM otel_metrics_sum"
+                " WHERE MetricName = 'faas.invocations'"
+            ) == [("cart", 1.0, True)]
+            minutes = await ask("SELECT count() FROM platform_1m WHERE Metric = 'relive.store.up'")
+            assert minutes == [(1,)]
 
 
 async def over_http(client: httpx.AsyncClient, base: str) -> None:
