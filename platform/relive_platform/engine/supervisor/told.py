@@ -13,6 +13,8 @@ from relive_platform.engine.evidence import Evidence
 __all__ = ["adopt_place", "crashed_in"]
 
 _FRAMES: Final = "native/pyspy.json"
+_FAILED: Final = "MainThread"
+"""The name of the one that failed, whichever it was; the reader tells threads in any order."""
 _LOCAL: Final = "relive_invocation"
 """A local of the worker's own frame below the code of each request of a service."""
 
@@ -53,7 +55,8 @@ def crashed_in(members: Mapping[str, bytes]) -> str:
         threads = msgspec.json.decode(members.get(_FRAMES, b"[]"), type=list[dict[str, Any]])
     except (msgspec.DecodeError, msgspec.ValidationError):
         return ""
-    for frame in threads[0].get("frames", ()) if threads else ():
+    failed = [thread for thread in threads if thread.get("thread_name") == _FAILED] or threads[:1]
+    for frame in failed[0].get("frames", ()) if failed else ():
         for local in frame.get("locals") or ():
             if local.get("name") == _LOCAL:
                 return str(local.get("repr", "")).strip("'\"")
