@@ -33,8 +33,9 @@ CAPABILITIES: Final = {
     "exceptionBreakpointFilters": [],
 }
 TRAVEL_WORDS: Final = frozenset((
-    "why", "values", "trail", "origin", "goto", "start", "end", "rs", "rn", "rr", "rc",
+    "why", "values", "trail", "strip", "origin", "goto", "start", "end", "rs", "rn", "rr", "rc",
 ))  # fmt: skip
+_OWN: Final = TRAVEL_WORDS | {"step", "next", "return", "continue"}
 WORDS: Final = frozenset((
     "p", "pp", "whatis", "source", "ll", "longlist", "w", "where", "bt", "exceptions", "help", "h", "event",
     "logs", "parts",
@@ -295,6 +296,19 @@ class Session:
             self._tell_stop(word, told)
         return {"result": told.text.rstrip("\n")[:_OUTPUT_CHARS], "variablesReference": 0}
 
+    def _command(self, given: Given, _command: str) -> dict[str, Any]:
+        """Not of the protocol: a word of a run that can be gone back in. No expression is mistaken for it."""
+        line = given.text("line").strip()
+        target = self._the_target
+        if not target.reverses or line.split(" ", 1)[0] not in _OWN:
+            raise Bad("no command of a run that can be gone back in")
+        frame = given.number("frameId", 0)
+        if frame:
+            target.ask(Select(frame))
+        told = target.command(line)
+        self._frame = 0
+        return {"text": told.text[:_OUTPUT_CHARS], "moment": told.moment.strip("()")}
+
     def _completions(self, given: Given, _command: str) -> dict[str, Any]:
         text = given.text("text")
         column = given.number("column", 1) - self._first("columnsStartAt1")
@@ -320,6 +334,7 @@ _REQUESTS: Final[dict[str, _Request]] = {
     "variables": lambda session, given, _command: session._look.variables(given),
     "evaluate": Session._evaluate,
     "completions": Session._completions,
+    "reliveCommand": Session._command,
     "source": lambda session, given, _command: session._look.source(given),
     "exceptionInfo": lambda session, given, _command: session._look.exception(given),
     **dict.fromkeys(MOVES, Session._move),

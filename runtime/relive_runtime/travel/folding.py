@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from relive_runtime.travel.trail import Trail
+from relive_runtime.travel.trail import NOBODY, Trail
 
-__all__ = ["Row", "folded"]
+__all__ = ["Row", "depths", "folded"]
 
 _LONGEST_BODY: Final = 12
 _LOOKED_AT: Final = 20_000
+_PROBES: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,22 @@ def folded(trail: Trail, until: int, rows: int) -> list[Row]:
             found.append(Row(begins, begins + body * (times - 1), times))
         at = first
     return found[::-1][-rows:]
+
+
+def depths(trail: Trail, columns: int) -> list[int]:
+    """A trail in at most so many columns of as many steps each: the deepest call of each, from 0. Of a long
+    column 64 steps are looked at."""
+    levels: list[int] = []
+    for caller in trail.callers:  # a caller has a lower number
+        levels.append(0 if caller == NOBODY else levels[caller] + 1)
+    count = len(trail)
+    columns = min(columns, count)
+    found = []
+    for column in range(columns):
+        first, end = column * count // columns, (column + 1) * count // columns
+        stride = max((end - first) // _PROBES, 1)
+        found.append(max(levels[trail.frame(step)] for step in range(first, end, stride)))
+    return found
 
 
 def _key(trail: Trail, step: int) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import linecache
 import sys
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from relive_runtime.debugger.interrupts import Interrupts
 from relive_runtime.debugger.link import DebugLink
 from relive_runtime.debugger.standard import standard_library
 from relive_runtime.debugger.streams import SessionStreams
-from relive_runtime.travel.folding import folded
+from relive_runtime.travel.folding import depths, folded
 from relive_runtime.travel.messages import Change, Goes
 from relive_runtime.travel.runs import Gone, Parted, Runs
 from relive_runtime.travel.tracing import frame_number
@@ -25,6 +26,7 @@ __all__ = ["travel"]
 
 _SHOWN: Final = 20
 _TRAIL: Final = 30
+_STRIP, _STRIP_MOST = 80, 1_000
 _BREAKPOINTS: Final = 100
 
 
@@ -361,6 +363,17 @@ class _Session:
             times = f"  ×{row.times:,}" if row.times > 1 else ""
             self._say(f"{mark}{row.first:>8}  {self._where(row.first)}{times}  {self._source(row.first)}")
 
+    def _show_strip(self, argument: str) -> None:
+        width = int(argument) if argument.isascii() and argument.isdigit() else _STRIP
+        found = {
+            "total": len(self._trail),
+            "step": self._step,
+            "failing": self._failing,
+            "cut": self._trail.cut,
+            "depths": depths(self._trail, min(max(width, 1), _STRIP_MOST)),
+        }
+        self._say(json.dumps(found))
+
     # ------------------------------------------------------------ breakpoints
 
     def _break(self, argument: str) -> None:
@@ -439,6 +452,7 @@ _QUESTIONS: Final[dict[str, Callable[[_Session, str], None]]] = {
     "values": _Session._values,
     "why": _Session._why,
     "trail": _Session._show_trail,
+    "strip": _Session._show_strip,
     "break": _Session._break,
     "clear": _Session._clear,
 }

@@ -134,6 +134,13 @@ class TravelPdb(FailurePdb):
         """
         self._ask("trail", arg)
 
+    def do_strip(self, arg: str) -> None:
+        """strip [WIDTH]
+
+        The whole run in so many columns, as JSON: how deep its calls were. For the faces of this debugger.
+        """
+        self._ask("strip", arg)
+
     def do_move(self, arg: str) -> bool:
         """step | next | return | continue
 

@@ -29,6 +29,7 @@ class FailureActs(ReliveScreen):
         Binding("R", "replay", show=False),
         Binding("b", "debug", show=False),
         Binding("B", "travel", show=False),
+        Binding("L", "timeline", show=False),
         Binding("i", "details", show=False),
         Binding("x", "export", show=False),
         Binding("a", "settle", show=False),
@@ -72,6 +73,13 @@ class FailureActs(ReliveScreen):
         """Run it again up to the failure, and go back from there; then back to the screen."""
         if self._can_act():
             self.relive.run_outside([*self.data.command, "replay", self._ident(), "--travel"])
+
+    def action_timeline(self) -> None:
+        """The same on a screen of its own."""
+        from relive_tui.models.navigation.scope import Place
+
+        if self._can_act():
+            self.relive.go(Place("travel", self.scope))
 
     def action_settle(self) -> None:
         """Say that the failure is resolved or ignored."""

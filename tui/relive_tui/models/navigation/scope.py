@@ -171,6 +171,7 @@ def command_of(place: Place, file: str = "") -> str:
     elif place.view in ("alerts", "sql"):
         ident = scope.alert if place.view == "alerts" else scope.sql
     else:
-        ident = scope.invocation_id or ("" if place.view in ("failure", "heap") else scope.function)
+        ident = scope.invocation_id or ("" if place.view in ("failure", "travel", "heap") else scope.function)
+    view = "failure" if place.view == "travel" else place.view  # it is opened from there
     quoted = ident if re.fullmatch(r"[\w.:@/-]*", ident) else "'" + ident.replace("'", "'\"'\"'") + "'"
-    return " ".join(part for part in ("relive tui", place.view, quoted) if part)
+    return " ".join(part for part in ("relive tui", view, quoted) if part)
