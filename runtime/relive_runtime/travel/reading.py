@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["Given", "Source", "argument_of", "element_of", "gives", "reads", "taken_from"]
+__all__ = [
+    "Filled", "Given", "Source", "argument_of", "element_of", "gives", "open_keys", "reads", "taken_from",
+]  # fmt: skip
 
 _BUILTINS: Final = frozenset(dir(builtins))
 _MOST: Final = 12
@@ -235,6 +237,27 @@ def _passing(value: ast.expr | None) -> bool:
 
 def _binds(node: ast.expr, target: str) -> bool:
     return any(isinstance(name, ast.Name) and name.id == target for name in ast.walk(node))
+
+
+def open_keys(tree: ast.AST) -> list[ast.expr]:
+    """The outermost keys in an expression that are no constants: `sku` of `prices[sku]`."""
+    return [
+        node.slice
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Subscript)
+        and not isinstance(node.slice, ast.Constant | ast.UnaryOp | ast.Slice)
+    ]
+
+
+class Filled(ast.NodeTransformer):
+    """Puts values, as Python shows them, in the places of expressions; a value that was cut stays out."""
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self._values = {name: text for name, text in values.items() if not text.endswith("…")}
+
+    def visit(self, node: ast.AST) -> ast.AST:
+        text = self._values.get(ast.unparse(node)) if isinstance(node, ast.expr) else None
+        return self.generic_visit(node) if text is None else ast.parse(text, mode="eval").body
 
 
 def taken_from(value: ast.expr) -> str:

@@ -14,7 +14,7 @@ from typing import Final
 from relive_runtime.debugger.chain import exception_chain, exception_name, traceback_of
 from relive_runtime.travel.calls import Calls, has_default, passed_to
 from relive_runtime.travel.messages import Change
-from relive_runtime.travel.reading import Source, element_of, gives, reads, taken_from
+from relive_runtime.travel.reading import Filled, Source, element_of, gives, open_keys, reads, taken_from
 from relive_runtime.travel.runs import Runs
 from relive_runtime.travel.suspects import CODE, Complaint, worst
 from relive_runtime.travel.trail import NOBODY, Trail
@@ -214,6 +214,7 @@ class _Following:
             if onward is None:
                 return
             expression, frame, until = onward
+            expression = self._pinned(expression, frame, until)
             last = self._last(expression, frame, until)
             if last is None:
                 return
@@ -224,9 +225,23 @@ class _Following:
         if onward is None:
             return
         expression, frame, until = onward
+        expression = self._pinned(expression, frame, until)
         change = self._last(expression, frame, until)
         if change is not None:
             self._follow(found, expression, change, frame, until)
+
+    def _pinned(self, expression: str, frame: int, until: int) -> str:
+        """With the values of its keys: what becomes of `prices[sku]` is not what becomes of `sku`."""
+        tree = ast.parse(expression, mode="eval")
+        keys = [ast.unparse(key) for key in open_keys(tree)]
+        if not keys:
+            return expression
+        values = {
+            key: change.text
+            for key, change in self._values(keys, frame, until)
+            if change is not None and change.type in ("str", "int", "bool", "bytes")
+        }
+        return ast.unparse(Filled(values).visit(tree))
 
     def _last(self, expression: str, frame: int, until: int) -> Change | None:
         """The last change that gave it a value."""
@@ -424,7 +439,7 @@ class _Following:
             for name, entries in zip(names, changes, strict=True)
             if entries and entries[-1].type in ("str", "int", "bool", "bytes")
         }
-        return ast.unparse(_Filled(values).visit(tree))
+        return ast.unparse(Filled(values).visit(tree))
 
     def _from_inside(self, found: Why, expression: str, change: Change) -> tuple[str, int, int] | None:
         """Another function, or a line that changes what is there, made it so."""
@@ -453,17 +468,6 @@ class _Following:
             with originals():
                 found = self._sources[file] = Source("".join(linecache.getlines(file)))
         return found
-
-
-class _Filled(ast.NodeTransformer):
-    """Puts values in the places of names."""
-
-    def __init__(self, values: dict[str, str]) -> None:
-        self._values = values
-
-    def visit_Name(self, node: ast.Name) -> ast.AST:
-        text = self._values.get(node.id)
-        return node if text is None else ast.parse(text, mode="eval").body
 
 
 def _calls_something(value: ast.expr) -> bool:
