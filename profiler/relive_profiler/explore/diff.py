@@ -9,9 +9,10 @@ from relive_base.errors import UsageError
 from relive_base.terminal import one_line
 
 from relive_profiler.explore.filters import HotFilter
-from relive_profiler.explore.folding import Folded, confidence, load, pick_engine
-from relive_profiler.explore.hot import By, fold_rows
+from relive_profiler.explore.folding import Folded, Totals, confidence, load, totals
+from relive_profiler.explore.hot import fold_rows
 from relive_profiler.explore.spread import Spread, margin_ms, spread
+from relive_profiler.explore.sums import By, change_sums
 
 if TYPE_CHECKING:
     from relive_store import Store
@@ -76,16 +77,41 @@ def diff(
             "a sampled and a precise profile cannot be compared",
             hint="name one engine for both sides, or none",
         )
-    if not engines:
-        engines = {pick_engine(store, side, timeout_s=timeout_s) for side in (before, after)}
-    engine = "sampled" if len(engines) > 1 else engines.pop()
-    wanted = [side.with_engine(engine) for side in (before, after)]
-    sides = [load(store, side, timeout_s=timeout_s) for side in wanted]
+    named = "".join(engines)
+    old, new = (totals(store, side.with_engine(named), timeout_s=timeout_s) for side in (before, after))
+    if old.engine != new.engine or not old.engine:
+        old, new = (
+            totals(store, side.with_engine("sampled"), timeout_s=timeout_s) for side in (before, after)
+        )
+    if before.span_ids or after.span_ids:
+        was, now = (
+            load(store, side.with_engine(old.engine), timeout_s=timeout_s) for side in (before, after)
+        )
+        return diff_folded(was, now, by, limit)
+    found = change_sums(
+        store, (old.wanted, old.invocations), (new.wanted, new.invocations), by, limit, timeout_s=timeout_s
+    )
+    keys = [row.key for row in found.rows]
     spreads = [
-        spread(store, side, by, found.profiles, found.invocations, timeout_s=timeout_s)
-        for side, found in zip(wanted, sides, strict=True)
+        spread(store, side.wanted, by, keys, side.profiles, side.invocations, timeout_s=timeout_s)
+        for side in (old, new)
     ]
-    return diff_folded(sides[0], sides[1], by, limit, (spreads[0], spreads[1]))
+    old_count, new_count = max(old.invocations, 1), max(new.invocations, 1)
+    rows = [
+        DiffRow(
+            function=row.frame.function,
+            name=row.frame.name,
+            file=row.frame.file,
+            line=row.frame.line,
+            before_self_ms=row.before_self_ns / 1e9 * 1e3 / old_count,
+            after_self_ms=row.after_self_ns / 1e9 * 1e3 / new_count,
+            before_total_ms=row.before_total_ns / 1e9 * 1e3 / old_count,
+            after_total_ms=row.after_total_ns / 1e9 * 1e3 / new_count,
+            margin_ms=margin_ms(spreads[0], spreads[1], row.key),
+        )
+        for row in found.rows
+    ]
+    return _listed(rows, limit, old, new, found.before_ns, found.after_ns)
 
 
 def diff_folded(
@@ -121,7 +147,19 @@ def diff_folded(
                 margin_ms=margin_ms(*spreads, key) if spreads is not None else None,
             )
         )
-    rows.sort(key=lambda row: (-abs(row.change_ms), row.file, row.line, row.name))
+    return _listed(rows, limit, before, after, before.wall_ns, after.wall_ns)
+
+
+def _listed(
+    rows: list[DiffRow],
+    limit: int,
+    before: Folded | Totals,
+    after: Folded | Totals,
+    before_ns: int,
+    after_ns: int,
+) -> DiffList:
+    """Those that changed most; what is equal has an order, too."""
+    rows.sort(key=lambda row: (-abs(row.change_ms), row.file, row.line, row.name, row.function))
     level, note = confidence(min(before.samples, after.samples))
     return DiffList(
         rows=rows[:limit],
@@ -130,8 +168,8 @@ def diff_folded(
         after_samples=after.samples,
         before_invocations=before.invocations,
         after_invocations=after.invocations,
-        before_ms=before.wall_ns / 1e6 / old_count,
-        after_ms=after.wall_ns / 1e6 / new_count,
+        before_ms=before_ns / 1e6 / max(before.invocations, 1),
+        after_ms=after_ns / 1e6 / max(after.invocations, 1),
         confidence=level,
         note=f"weaker side: {note}",
     )

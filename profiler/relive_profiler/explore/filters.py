@@ -7,10 +7,9 @@ from typing import Final
 
 __all__ = [
     "DURATION_QUANTILE",
-    "INNERMOST_FRAMES",
     "INVOCATION_FUNCTION",
     "INVOCATION_TOTALS",
-    "PROFILE_ROWS",
+    "PROFILE_CONDITIONS",
     "PROFILE_TOTALS",
     "SPAN_WEIGHTS",
     "STACK_FRAMES",
@@ -18,6 +17,7 @@ __all__ = [
     "HotFilter",
     "earliest_ns",
     "parameters",
+    "stack_weights",
 ]
 
 
@@ -83,7 +83,7 @@ def parameters(filter_: HotFilter) -> dict[str, object]:
 
 # Every statement is whole, so that it can be tried as it stands. The five-minute bucket is part of the
 # sorting key: a range of time that does not constrain it too reads everything.
-_WHERE: Final = """
+PROFILE_CONDITIONS: Final = """
     ({function:String} = '' OR Function = {function:String})
     AND ({since:Int64} = 0 OR (
         toStartOfFiveMinutes(Timestamp) >= toStartOfFiveMinutes(fromUnixTimestamp64Nano({since:Int64}))
@@ -102,25 +102,29 @@ _WHERE: Final = """
 
 PROFILE_TOTALS: Final = (
     """
-SELECT Engine, count() AS Profiles, sum(Samples) AS AllSamples, sum(DurationNs) AS Duration
+SELECT Engine, count() AS Profiles, sum(Samples) AS AllSamples, sum(DurationNs) AS Duration,
+    min(Function) AS First, max(Function) AS Last
 FROM profiles WHERE"""
-    + _WHERE
+    + PROFILE_CONDITIONS
     + "GROUP BY Engine ORDER BY Profiles DESC, Engine DESC"
 )
 
+
+def stack_weights(sums: str, which: str = "1") -> str:
+    """The heaviest stacks under a filter, with sums of Count, Wall and Cpu; `sums` has WallSum."""
+    return (
+        f"SELECT Function, Stack, {sums}\n"
+        "FROM profiles ARRAY JOIN StackIds AS Stack, Counts AS Count, WallNs AS Wall, CpuNs AS Cpu\n"
+        f"WHERE {which} AND {PROFILE_CONDITIONS}"
+        "GROUP BY Function, Stack ORDER BY WallSum DESC, Stack LIMIT {stacks:UInt32}"
+    )
+
+
 # 64 smallest hashes of the invocations a stack was seen in: enough to count invocations exactly up to 64 and
 # within about 12% above, also over the union of stacks.
-STACK_WEIGHTS: Final = (
-    """
-SELECT Function, Stack, sum(Count) AS Samples, sum(Wall) AS WallSum, sum(Cpu) AS CpuSum,
-    groupArraySorted(64)(cityHash64(InvocationId, Attempt)) AS Sketch
-FROM profiles
-ARRAY JOIN StackIds AS Stack, Counts AS Count, WallNs AS Wall, CpuNs AS Cpu
-WHERE"""
-    + _WHERE
-    + """GROUP BY Function, Stack
-ORDER BY WallSum DESC, Stack
-LIMIT {stacks:UInt32}"""
+STACK_WEIGHTS: Final = stack_weights(
+    "sum(Count) AS Samples, sum(Wall) AS WallSum, sum(Cpu) AS CpuSum,"
+    " groupArraySorted(64)(cityHash64(InvocationId, Attempt)) AS Sketch"
 )
 
 # The same of some spans. Older rows do not say which span a sample was taken in.
@@ -132,7 +136,7 @@ FROM profiles
 ARRAY JOIN StackIds AS Stack, Counts AS Count, WallNs AS Wall, CpuNs AS Cpu,
     arrayResize(StackSpans, length(StackIds)) AS Span
 WHERE has({spans:Array(String)}, SpanIds[Span]) AND"""
-    + _WHERE
+    + PROFILE_CONDITIONS
     + """GROUP BY Function, Stack
 ORDER BY WallSum DESC, Stack
 LIMIT {stacks:UInt32}"""
@@ -146,26 +150,7 @@ WHERE ({function:String} = '' OR Function = {function:String})
     AND StackHash IN (SELECT DISTINCT arrayJoin(StackIds) FROM profiles WHERE"""
 STACK_FRAMES: Final = (
     _STACKS
-    + _WHERE
-    + """)
-LIMIT 1 BY Function, StackHash"""
-)
-
-# Each profile by itself, the newest: how much they differ among themselves says what a difference is worth.
-PROFILE_ROWS: Final = (
-    """
-SELECT Function, StackIds, WallNs FROM profiles WHERE"""
-    + _WHERE
-    + """ORDER BY Timestamp DESC LIMIT {rows:UInt32}"""
-)
-_INNERMOST: Final = """
-SELECT Function, StackHash, Functions[-1] AS Name, Files[-1] AS File, Lines[-1] AS Line
-FROM profile_stacks
-WHERE ({function:String} = '' OR Function = {function:String})
-    AND StackHash IN (SELECT DISTINCT arrayJoin(StackIds) FROM profiles WHERE"""
-INNERMOST_FRAMES: Final = (
-    _INNERMOST
-    + _WHERE
+    + PROFILE_CONDITIONS
     + """)
 LIMIT 1 BY Function, StackHash"""
 )

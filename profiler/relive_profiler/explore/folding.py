@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from relive_profiler.explore.filters import (
@@ -21,20 +21,26 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ENOUGH_SAMPLES",
+    "MOST_STACKS",
     "SKETCH_SIZE",
+    "UNKNOWN_STACK",
     "Folded",
     "Stack",
+    "Totals",
     "confidence",
     "estimate_invocations",
+    "estimated",
     "load",
-    "pick_engine",
+    "totals",
 ]
 
 ENOUGH_SAMPLES: Final = 5
 """Below this a profile says so, and the function's aggregate is shown instead of one invocation."""
 _GOOD_SAMPLES: Final = 100
 SKETCH_SIZE: Final = 64
-_UNKNOWN: Final = ("(stack not recorded)",)
+MOST_STACKS: Final = 50_000
+"""The heaviest, of which hot lists, trees and differences are made."""
+UNKNOWN_STACK: Final = "(stack not recorded)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,30 +99,49 @@ def estimate_invocations(sketches: Iterable[Sequence[int]]) -> int:
         full = full or len(sketch) >= SKETCH_SIZE
     if not full:
         return len(union)
-    smallest = sorted(union)[:SKETCH_SIZE]
-    return round((SKETCH_SIZE - 1) / max(smallest[-1] / 2**64, 2**-64))
+    return estimated(sorted(union)[:SKETCH_SIZE][-1])
 
 
-def pick_engine(store: Store, filter_: HotFilter, *, timeout_s: float = 30.0) -> str:
-    """The filter's engine, or the one with most profiles under it; "sampled" if there are none."""
-    if filter_.engine:
-        return filter_.engine
-    result = store.query(PROFILE_TOTALS, parameters(filter_), timeout_s=timeout_s)
-    for row in result.rows():
-        return str(row[0])
-    return "sampled"
+def estimated(last: int) -> int:
+    """Of how many evenly spread hashes `last` is the SKETCH_SIZE-th smallest, or so."""
+    return round((SKETCH_SIZE - 1) / max(last / 2**64, 2**-64))
 
 
-def load(store: Store, filter_: HotFilter, *, limit: int = 50_000, timeout_s: float = 30.0) -> Folded:
-    """The `limit` heaviest stacks under the filter. Three or four queries; store errors pass through."""
-    profiles = samples = duration_ns = 0
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """How much there is under a filter, of one engine: `wanted` is the filter with that engine. It has the
+    function, too, if all profiles are of one."""
+
+    wanted: HotFilter
+    profiles: int = 0
+    samples: int = 0
+    duration_ns: int = 0
+    invocations: int = 0
+
+    @property
+    def engine(self) -> str:
+        return self.wanted.engine
+
+
+def totals(store: Store, filter_: HotFilter, *, timeout_s: float = 30.0) -> Totals:
+    """Of the filter's engine, or the one with most profiles. Two queries; store errors pass through."""
     for row in store.query(PROFILE_TOTALS, parameters(filter_), timeout_s=timeout_s).rows():
-        filter_ = filter_.with_engine(str(row[0]))  # the engine with most profiles comes first
+        engine, function, other = map(str, (row[0], row[4], row[5]))
+        wanted = filter_.with_engine(engine)  # the engine with most profiles comes first
         profiles, samples, duration_ns = map(_int, row[1:4])
-        break
-    values = parameters(filter_)
-    if not profiles:
+        invocations = _invocations(store, wanted, profiles, timeout_s)
+        if function == other:
+            wanted = replace(wanted, function=function)
+        return Totals(wanted, profiles, samples, duration_ns, invocations)
+    return Totals(filter_)
+
+
+def load(store: Store, filter_: HotFilter, *, limit: int = MOST_STACKS, timeout_s: float = 30.0) -> Folded:
+    """The `limit` heaviest stacks under the filter. Three or four queries; store errors pass through."""
+    found = totals(store, filter_, timeout_s=timeout_s)
+    if not found.profiles:
         return Folded(engine=filter_.engine, phase=filter_.phase)
+    values = parameters(found.wanted)
     statement = SPAN_WEIGHTS if filter_.span_ids else STACK_WEIGHTS
     weights = store.query(statement, {**values, "stacks": limit}, timeout_s=timeout_s)
     frames: dict[tuple[str, int], Sequence[Any]] = {
@@ -124,23 +149,22 @@ def load(store: Store, filter_: HotFilter, *, limit: int = 50_000, timeout_s: fl
         for row in store.query(STACK_FRAMES, values, timeout_s=timeout_s).rows()
     }
     stacks = [_stack(row, frames) for row in weights.rows()]
-    if filter_.span_ids:
-        samples = sum(stack.samples for stack in stacks)
+    inside = sum(stack.samples for stack in stacks)
     return Folded(
         stacks=stacks,
-        engine=filter_.engine,
+        engine=found.wanted.engine,
         phase=filter_.phase,
-        samples=samples,
-        profiles=profiles,
-        invocations=_invocations(store, filter_, profiles, timeout_s),
-        duration_ns=duration_ns,
+        samples=inside if filter_.span_ids else found.samples,
+        profiles=found.profiles,
+        invocations=found.invocations,
+        duration_ns=found.duration_ns,
         cut=len(stacks) >= limit,
     )
 
 
 def _stack(row: Sequence[Any], frames: dict[tuple[str, int], Sequence[Any]]) -> Stack:
     function, number, samples, wall_ns, cpu_ns, sketch = row[:6]
-    names, files, lines = frames.get((function, number), (_UNKNOWN, ("",), (0,)))
+    names, files, lines = frames.get((function, number), ((UNKNOWN_STACK,), ("",), (0,)))
     return Stack(
         str(function), tuple(names), tuple(files), tuple(lines), samples, wall_ns, cpu_ns, tuple(sketch)
     )

@@ -9,8 +9,17 @@ from typing import TYPE_CHECKING, Literal
 from relive_base.terminal import one_line
 
 from relive_profiler.explore.filters import HotFilter
-from relive_profiler.explore.folding import Folded, Stack, confidence, estimate_invocations, load
+from relive_profiler.explore.folding import (
+    Folded,
+    Stack,
+    Totals,
+    confidence,
+    estimate_invocations,
+    load,
+    totals,
+)
 from relive_profiler.explore.imports import by_module
+from relive_profiler.explore.sums import FrameSums, frame_sums
 
 if TYPE_CHECKING:
     from relive_store import Store
@@ -77,29 +86,68 @@ def hot(
 ) -> HotList:
     """The `limit` hottest functions or lines under the filter. `waits_to_caller`: what a library waited is
     the time of the application's line that called it. Store errors pass through."""
-    folded = load(store, filter_, timeout_s=timeout_s)
-    if by == "module":
-        folded, by = by_module(folded), "function"
-    return hot_list(folded, by, limit, waits_to_caller=waits_to_caller)
+    if by == "module" or filter_.span_ids:  # of few profiles
+        folded = load(store, filter_, timeout_s=timeout_s)
+        if by == "module":
+            folded, by = by_module(folded), "function"
+        return hot_list(folded, by, limit, waits_to_caller=waits_to_caller)
+    found = totals(store, filter_, timeout_s=timeout_s)
+    sums = FrameSums()
+    if found.profiles:
+        sums = frame_sums(
+            store, found.wanted, by, limit, waits_to_caller=waits_to_caller, timeout_s=timeout_s
+        )
+    rows = sorted(_summed(sums), key=_order)[:limit]
+    return _listed(found, rows, sums.wall_ns, sums.stacks if sums.cut else 0)
 
 
 def hot_list(
     folded: Folded, by: By = "function", limit: int = 30, *, waits_to_caller: bool = False
 ) -> HotList:
     """The same of stacks that are at hand."""
-    level, note = confidence(folded.samples)
-    if folded.cut:
-        note += f"; the {len(folded.stacks)} heaviest stacks only"
+    rows = fold_rows(folded.stacks, by, waits_to_caller=waits_to_caller)[:limit]
+    return _listed(folded, rows, folded.wall_ns, len(folded.stacks) if folded.cut else 0)
+
+
+def _listed(found: Folded | Totals, rows: list[HotRow], wall_ns: int, cut_to: int) -> HotList:
+    """`cut_to`: the stacks that were looked at, if there may be more."""
+    level, note = confidence(found.samples)
+    if cut_to:
+        note += f"; the {cut_to} heaviest stacks only"
     return HotList(
-        rows=fold_rows(folded.stacks, by, waits_to_caller=waits_to_caller)[:limit],
-        samples=folded.samples,
-        invocations=folded.invocations,
-        profiles=folded.profiles,
-        wall_s=folded.wall_ns / 1e9,
-        engine=folded.engine,
+        rows=rows,
+        samples=found.samples,
+        invocations=found.invocations,
+        profiles=found.profiles,
+        wall_s=wall_ns / 1e9,
+        engine=found.engine,
         confidence=level,
         note=note,
     )
+
+
+def _summed(sums: FrameSums) -> list[HotRow]:
+    whole = sums.wall_ns or 1
+    return [
+        HotRow(
+            function=row.frame.function,
+            name=row.frame.name,
+            file=row.frame.file,
+            line=row.frame.line,
+            self_s=row.self_ns / 1e9,
+            total_s=row.total_ns / 1e9,
+            self_pct=100.0 * row.self_ns / whole,
+            samples=row.samples,
+            invocations=row.invocations,
+            self_cpu_s=row.self_cpu_ns / 1e9,
+        )
+        for row in sums.rows
+    ]
+
+
+def _order(row: HotRow) -> tuple[object, ...]:
+    """The hottest first; what is equal has an order, too."""
+    return (-row.self_s, -row.total_s, row.file, row.line, row.name, row.function)
 
 
 def fold_rows(stacks: Sequence[Stack], by: By, *, waits_to_caller: bool = False) -> list[HotRow]:
@@ -123,7 +171,7 @@ def fold_rows(stacks: Sequence[Stack], by: By, *, waits_to_caller: bool = False)
         )
         for key, entry in sums.items()
     ]
-    rows.sort(key=lambda row: (-row.self_s, -row.total_s, row.file, row.line, row.name))
+    rows.sort(key=_order)
     return rows
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from relive_profiler.explore.filters import INNERMOST_FRAMES, PROFILE_ROWS, HotFilter, parameters
-from relive_profiler.explore.hot import By
+from relive_profiler.explore.filters import HotFilter
+from relive_profiler.explore.sums import By, own_times
 
 if TYPE_CHECKING:
     from relive_store import Store
@@ -22,8 +22,8 @@ FEWEST: Final = 5
 _NORMAL: Final = 1.96
 _SMALL: Final = 2.5  # the quantile of Student's distribution is about 1.96 + 2.5 / (n - 1)
 
-Key = tuple[str, str, str, int]
-"""Deployed function, name, file, line (0 by function)."""
+Key = tuple[str, str, str, int] | int
+"""Deployed function, name, file, line (0 by function); or the engine's number of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +42,23 @@ class Spread:
 
 
 def spread(
-    store: Store, wanted: HotFilter, by: By, profiles: int, invocations: int, *, timeout_s: float = 30.0
+    store: Store,
+    wanted: HotFilter,
+    by: By,
+    keys: Sequence[int],
+    profiles: int,
+    invocations: int,
+    *,
+    timeout_s: float = 30.0,
 ) -> Spread:
-    """Of the profiles under a filter of one engine. Two queries; store errors pass through."""
-    values = {**parameters(wanted), "rows": MOST_ROWS}
-    rows = store.query(PROFILE_ROWS, values, timeout_s=timeout_s).rows()
-    frames = store.query(INNERMOST_FRAMES, parameters(wanted), timeout_s=timeout_s).rows()
-    innermost: dict[tuple[str, int], Key] = {
-        (row[0], row[1]): (row[0], row[2], row[3], row[4] if by == "line" else 0)  # type: ignore[misc]
-        for row in frames
-    }
-    return spread_of(rows, innermost, invocations / max(profiles, 1))
+    """Of these functions or lines, in the profiles under a filter of one engine. One query; store errors pass
+    through."""
+    if not keys or not profiles:
+        return Spread()
+    found = own_times(store, wanted, by, keys, MOST_ROWS, timeout_s=timeout_s)
+    count = min(profiles, MOST_ROWS) * max(invocations / profiles, 1.0)
+    sums: dict[Key, float] = {key: own_ns / 1e6 for key, (own_ns, _) in found.items()}
+    return Spread(count, sums, {key: squares / 1e12 for key, (_, squares) in found.items()})
 
 
 def spread_of(rows: Iterable[Any], innermost: Mapping[tuple[str, int], Key], times: float = 1.0) -> Spread:

@@ -1,0 +1,189 @@
+"""Frames of all stacks under a filter, added up in the engine: what hot lists and differences are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from relive_profiler.explore.filters import HotFilter, parameters
+from relive_profiler.explore.folding import MOST_STACKS, SKETCH_SIZE, UNKNOWN_STACK, estimated
+from relive_profiler.explore.sum_queries import (
+    CHANGE_SUMS,
+    EVERYTHING,
+    FRAME_SUMS,
+    OWN_TIMES,
+    SUMMED_FRAMES,
+)
+
+if TYPE_CHECKING:
+    from relive_store import Store
+
+__all__ = [
+    "By",
+    "ChangeSum",
+    "Changes",
+    "Frame",
+    "FrameSum",
+    "FrameSums",
+    "change_sums",
+    "frame_sums",
+    "own_times",
+]
+
+By = Literal["function", "line"]
+_MOST_TIES: Final = 1_000
+"""Rows that are equal to the last one asked for, of which the names decide."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A function or a line of a deployed function's code. `line`: of a function its heaviest one."""
+
+    function: str
+    name: str
+    file: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class FrameSum:
+    """What one took, in ns. `invocations` is exact up to 64, within about 12% above."""
+
+    frame: Frame
+    self_ns: int
+    total_ns: int
+    self_cpu_ns: int
+    samples: int
+    invocations: int
+
+
+@dataclass(frozen=True, slots=True)
+class FrameSums:
+    """The hottest, and all stacks together."""
+
+    rows: list[FrameSum] = field(default_factory=list)
+    wall_ns: int = 0
+    stacks: int = 0
+
+    @property
+    def cut(self) -> bool:
+        """Whether there may be more stacks than were looked at."""
+        return self.stacks >= MOST_STACKS
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeSum:
+    """What one took before and after, in ns. `key`: by which `own_times` knows it."""
+
+    key: int
+    frame: Frame
+    before_self_ns: int
+    before_total_ns: int
+    after_self_ns: int
+    after_total_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Those that changed most, and all stacks together."""
+
+    rows: list[ChangeSum] = field(default_factory=list)
+    before_ns: int = 0
+    after_ns: int = 0
+
+
+def frame_sums(
+    store: Store,
+    wanted: HotFilter,
+    by: By,
+    limit: int,
+    *,
+    waits_to_caller: bool = False,
+    timeout_s: float = 30.0,
+) -> FrameSums:
+    """The `limit` hottest by their own time, then by all of it, under a filter of one engine; those that are
+    equal to the last one come, too. Two queries; store errors pass through."""
+    values = {**_values(wanted, by), "waits": int(waits_to_caller)}
+    rows = _sums(store, FRAME_SUMS, {**values, "rows": limit + 1, "most": limit + 1 + _MOST_TIES}, timeout_s)
+    if not rows:
+        return FrameSums()
+    everything, *rows = rows
+    named = {
+        **values,
+        "functions": list({row[6] for row in rows}),
+        "keys": [row[0] for row in rows],
+        "unknown": UNKNOWN_STACK,
+        "sketch": SKETCH_SIZE,
+    }
+    texts = {row[0]: row for row in _rows(store, SUMMED_FRAMES, named, timeout_s)}
+    found = [
+        _summed(row, texts[row[0]])
+        for row in rows
+        if row[0] in texts  # it was trimmed in between, if not
+    ]
+    return FrameSums(found, everything[2], everything[5])
+
+
+def change_sums(
+    store: Store,
+    before: tuple[HotFilter, int],
+    after: tuple[HotFilter, int],
+    by: By,
+    limit: int,
+    *,
+    timeout_s: float = 30.0,
+) -> Changes:
+    """The `limit` that changed most, of two filters of one engine with their numbers of invocations. One
+    query; store errors pass through."""
+    values = {**_values(before[0], by), "unknown": UNKNOWN_STACK}
+    later = {**_values(after[0], by), "unknown": UNKNOWN_STACK}
+    values |= {f"other_{name}": value for name, value in later.items()}
+    values |= {"old_count": max(before[1], 1), "new_count": max(after[1], 1), "rows": limit + 1}
+    rows = _sums(store, CHANGE_SUMS, values, timeout_s)
+    if not rows:
+        return Changes()
+    everything, *rows = rows
+    found = [ChangeSum(row[0], Frame(*row[1:5]), *row[5:9]) for row in rows]
+    return Changes(found, everything[6], everything[8])
+
+
+def own_times(
+    store: Store, wanted: HotFilter, by: By, keys: Sequence[int], most: int, *, timeout_s: float = 30.0
+) -> dict[int, tuple[int, float]]:
+    """Own times of the newest `most` profiles: their sum (ns) and the sum of their squares, by key."""
+    values = {**_values(wanted, by), "rows": most, "keys": list(keys)}
+    return {row[0]: (row[1], row[2]) for row in _rows(store, OWN_TIMES, values, timeout_s)}
+
+
+def _values(wanted: HotFilter, by: By) -> dict[str, object]:
+    return {**parameters(wanted), "stacks": MOST_STACKS, "by_line": int(by == "line")}
+
+
+def _sums(
+    store: Store, statement: str, values: Mapping[str, object], timeout_s: float
+) -> list[tuple[Any, ...]]:
+    """Rows, the first of which is of everything; none if there are no stacks."""
+    rows = list(_rows(store, statement, values, timeout_s))
+    return rows if rows and rows[0][0] == EVERYTHING else []
+
+
+def _rows(
+    store: Store, statement: str, values: Mapping[str, object], timeout_s: float
+) -> Iterable[tuple[Any, ...]]:
+    return store.query(statement, values, timeout_s=timeout_s).rows()
+
+
+def _summed(row: Sequence[Any], texts: Sequence[Any]) -> FrameSum:
+    return FrameSum(
+        frame=Frame(row[6], texts[1], texts[2], texts[3]),
+        self_ns=row[1],
+        total_ns=row[2],
+        self_cpu_ns=row[3],
+        samples=row[4],
+        invocations=_invocations(texts[4], texts[5], texts[6]),
+    )
+
+
+def _invocations(seen: int, longest: int, last: int) -> int:
+    return seen if longest < SKETCH_SIZE else estimated(last)

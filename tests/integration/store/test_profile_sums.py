@@ -1,0 +1,133 @@
+"""Frames that the engine adds up are what Python makes of the same stacks, to the last digit."""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from relive_profiler.explore.diff import DiffList, diff, diff_folded
+from relive_profiler.explore.folding import Folded, load
+from relive_profiler.explore.hot import HotFilter, hot, hot_list
+from relive_profiler.explore.spread import Spread, spread_of
+from relive_store import Store
+
+HOUR_NS = 3_600 * 10**9
+BEGIN_NS = (time.time_ns() // HOUR_NS - 1) * HOUR_NS
+FUNCTIONS = ("orders", "reports")
+FILES = ("app/a.py", "app/b.py", "site-packages/lib/c.py", "python3.11/json.py", "<string>", "/opt/d.py")
+STACKS = 60
+UNKNOWN = 3  # of them, the store has lost the frames
+Frames = tuple[list[str], list[str], list[int]]
+
+
+def _stacks(chance: random.Random) -> dict[tuple[str, int], Frames]:
+    """Few names, so that frames repeat: within a stack, between stacks, and between functions."""
+    found = {}
+    for function in FUNCTIONS:
+        for number in range(1, STACKS + 1):
+            depth = chance.randint(1, 9)
+            names = [f"f{chance.randint(0, 6)}" for _ in range(depth)]
+            files = [chance.choice(FILES) for _ in range(depth)]
+            found[function, number] = (names, files, [chance.randint(1, 3) for _ in range(depth)])
+    return found
+
+
+def _profiles(chance: random.Random, count: int) -> list[dict[str, Any]]:
+    rows = []
+    for number in range(count):
+        stacks = [chance.randint(1, STACKS) for _ in range(chance.randint(1, 12))]
+        walls = [chance.choice((1_000_000, chance.randint(1, 10**9))) for _ in stacks]
+        rows.append(
+            {
+                "Function": chance.choice(FUNCTIONS),
+                "Version": chance.randint(1, 2),
+                "Timestamp": BEGIN_NS + number * 10**9,
+                "InvocationId": f"i-{number}",
+                "Attempt": 1,
+                "Phase": "invoke",
+                "Engine": "sampled",
+                "Status": "ok",
+                "DurationNs": sum(walls),
+                "Samples": len(stacks),
+                "StackIds": stacks,
+                "Counts": [chance.randint(1, 5) for _ in stacks],
+                "WallNs": walls,
+                "CpuNs": [chance.randint(0, wall * 2) for wall in walls],  # clocks differ
+            }
+        )
+    return rows
+
+
+def _fill(store: Store, stacks: dict[tuple[str, int], Frames], profiles: list[dict[str, Any]]) -> None:
+    store.insert("profiles", {name: [row[name] for row in profiles] for name in profiles[0]})
+    known = [item for item in stacks.items() if item[0][1] > UNKNOWN]
+    for seen in (BEGIN_NS, BEGIN_NS + 1):  # written again after a week, and not merged yet
+        columns = {
+            "Function": [key[0] for key, _ in known],
+            "StackHash": [key[1] for key, _ in known],
+            "Functions": [frames[0] for _, frames in known],
+            "Files": [frames[1] for _, frames in known],
+            "Lines": [frames[2] for _, frames in known],
+            "LastSeen": [seen] * len(known),
+        }
+        store.insert("profile_stacks", columns)
+
+
+def _spread(stacks: dict[tuple[str, int], Frames], rows: list[dict[str, Any]], by: str) -> Spread:
+    innermost = {
+        (function, number): (function, frames[0][-1], frames[1][-1], frames[2][-1] if by == "line" else 0)
+        for (function, number), frames in stacks.items()
+        if number > UNKNOWN
+    }
+    return spread_of([(row["Function"], row["StackIds"], row["WallNs"]) for row in rows], innermost)
+
+
+def test_sums_of_the_engine_are_those_of_python(store: Store) -> None:
+    # Given random profiles: recursion, equal weights, lost frames, and stacks of more than 64 invocations
+    chance = random.Random(store.engine)
+    stacks, profiles = _stacks(chance), _profiles(chance, 400)
+    _fill(store, stacks, profiles)
+    for wanted in (HotFilter(), HotFilter(function="reports", version=2)):
+        python = load(store, wanted)
+        assert python.profiles > 64
+        for by in ("function", "line"):
+            for waits in (False, True):
+                for limit in (7, 10_000):
+                    # When the engine adds them up
+                    found = hot(store, wanted, by, limit, waits_to_caller=waits)
+                    # I expect every number to be what Python makes of the stacks
+                    assert found == hot_list(python, by, limit, waits_to_caller=waits)
+                    assert len(found.rows) > 30 or limit < 10_000
+
+
+def test_changes_of_the_engine_are_those_of_python(store: Store) -> None:
+    # Given two versions
+    chance = random.Random(store.engine)
+    stacks, profiles = _stacks(chance), _profiles(chance, 300)
+    _fill(store, stacks, profiles)
+    for function in ("orders", ""):
+        sides = [HotFilter(function=function, version=version) for version in (1, 2)]
+        before, after = (load(store, side) for side in sides)
+        for by in ("function", "line"):
+            margins = [_spread(stacks, [row for row in profiles if _is_of(row, side)], by) for side in sides]
+            for limit in (5, 10_000):
+                # When they are compared
+                found = diff(store, sides[0], sides[1], by, limit)
+                # I expect the same differences, and the same margins
+                expected = diff_folded(before, after, by, limit, (margins[0], margins[1]))
+                assert _without_margins(found) == _without_margins(expected)
+                assert [row.margin_ms for row in found.rows] == pytest.approx(
+                    [row.margin_ms for row in expected.rows], rel=1e-6, abs=1e-9
+                )
+    assert diff(store, HotFilter(version=8), HotFilter(version=9)) == diff_folded(Folded(), Folded())
+
+
+def _is_of(row: dict[str, Any], side: HotFilter) -> bool:
+    return row["Version"] == side.version and side.function in ("", row["Function"])
+
+
+def _without_margins(found: DiffList) -> DiffList:
+    return replace(found, rows=[replace(row, margin_ms=None) for row in found.rows])
