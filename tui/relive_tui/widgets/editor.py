@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual.binding import Binding, BindingType
 from textual.message import Message
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from textual import events
 
 __all__ = ["QueryEditor"]
+
+_NO_BEGINNINGS: Final = frozenset("0123456789?:")
 
 
 class QueryEditor(TextArea):
@@ -51,7 +53,16 @@ class QueryEditor(TextArea):
             event.prevent_default()
             self.action_run()
             return
+        if not self.check_consume_key(event.key, event.character):
+            event.prevent_default()
+            return
         await super()._on_key(event)
+
+    def check_consume_key(self, key: str, character: str | None = None) -> bool:
+        """No query begins with a digit, `?` or `:`; while there is none they go to the screen."""
+        if not self.text and character is not None and character in _NO_BEGINNINGS:
+            return False
+        return super().check_consume_key(key, character)
 
     def _after(self) -> str:
         return self.get_text_range(self.cursor_location, self.document.end)
