@@ -30,6 +30,7 @@ from relive_tui.models.heap.view import HeapView, view_heap
 from relive_tui.models.lists.compare import Comparison, HotChange
 from relive_tui.models.lists.filtering import InvocationQuery
 from relive_tui.models.navigation.scope import Scope
+from relive_tui.models.profile.diff_flame import Compared, rows_of
 from relive_tui.models.progress import Progress
 from relive_tui.source.reading import FailureRef
 from relive_tui.source.tickets import Ticket
@@ -38,6 +39,7 @@ from relive_views.health.alerts import AlertChangeView, AlertView
 from relive_views.health.functions import FunctionHealth, Point
 from relive_views.health.platform import Gauge
 from relive_views.kept import KeptView
+from relive_views.profiles.diff import DiffTree
 from relive_views.profiles.trees import FlameTree, HotRow
 from relive_views.profiles.why_slow import WhySlowView
 from relive_views.records import FunctionStats, InvocationRow, LogRow, SpanRow
@@ -240,6 +242,18 @@ def sample_gauges() -> list[Gauge]:
         gauge("relive.workers", "{worker}", {"state": "busy"}, 2.0),
         gauge("relive.memory", "By", {}, 3e8),
     ]
+
+
+def sample_difference() -> Compared:
+    """A query that takes longer, and a lookup that takes less."""
+    ms = 1e6
+    tree = DiffTree(
+        name=["per invocation", "handler", "query", "lookup"], file=["", "app.py", "db.py", "cart.py"],
+        line=[0, 12, 7, 40], depth=[0, 1, 2, 2], before=[10 * ms, 10 * ms, 2 * ms, 6 * ms],
+        after=[62 * ms, 62 * ms, 59 * ms, 1 * ms], before_cpu=[5 * ms] * 2 + [1 * ms, 3 * ms],
+        after_cpu=[4 * ms] * 2 + [1 * ms, 1 * ms], end=[4, 4, 3, 4], before_samples=40, after_samples=31,
+    )  # fmt: skip
+    return Compared("60 that went well", "this one", tree, rows_of(tree), "", "52 ms slower than usual")
 
 
 def sample_alerts() -> list[Standing]:
@@ -589,6 +603,10 @@ class SampleSource:
     def schema(self, ticket: Ticket) -> Schema:
         self._ask("schema")
         return Schema({"invocations": (("Function", "String"), ("StartedAt", "DateTime64(9)"))})
+
+    def compared(self, ticket: Ticket, scope: Scope, what: str) -> Compared:
+        self._ask(f"compared {scope.function} {what}")
+        return sample_difference()
 
     def source_lines(self, ticket: Ticket, scope: Scope, file: str) -> Sequence[str]:
         return [""] * 82 + list(CART)

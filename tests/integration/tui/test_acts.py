@@ -309,3 +309,26 @@ async def test_a_failure_is_ignored_and_opened_again_from_home(sample: Any) -> N
         await until(pilot, lambda: "KeyError" not in shown(app))
         await press(app, pilot, "A", "g", "a", "G", "enter")
         await until(pilot, lambda: "settle f1 open" in sample.asked)
+
+
+async def test_a_flame_graph_is_compared_and_seen_from_the_middle(sample: Any) -> None:
+    # Given the flame graph of an invocation
+    async with opened(sample, "flame", "019ab1f2-7c1d-7b3e-9d2f-4bf92f35aa01", (80, 24)) as (app, pilot):
+        # When d is pressed, Then what can be compared is offered, first with what is usual
+        await press(app, pilot, "d", "enter")
+        assert "compared checkout usual" in sample.asked
+        text = shown(app)
+        assert "60 that went well → this one" in text
+        assert "! 52 ms slower than usual" in text
+        assert "+57.0ms" in text
+        # And v goes back to it
+        await press(app, pilot, "v")
+        assert "Difference" not in shown(app)
+        # When s is pressed on a frame, Then it is the middle of its callers and callees; Esc goes back
+        await press(app, pilot, "enter", "s")
+        assert "Sandwich" in shown(app)
+        await press(app, pilot, "escape")
+        assert "Sandwich" not in shown(app)
+        # And two versions are asked for
+        await press(app, pilot, "d", "G", "enter", *"3,4", "enter")
+        assert "compared checkout 3,4" in sample.asked

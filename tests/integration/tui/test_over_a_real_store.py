@@ -145,6 +145,26 @@ async def test_a_long_trace_begins_at_once_and_says_why_its_invocation_was_slow(
     source.close()
 
 
+def test_profiles_are_compared_and_written_for_other_tools(world: Any, tmp_path: Path) -> None:
+    # Given profiles of a function, of which some failed
+    source = source_of(world)
+    scope = Scope("checkout", range_ns=0)
+    # Then the failed ones are compared with the others, the slow ones too, and one with what is usual
+    failed = source.compared(Ticket(), scope, "failed")
+    assert failed.after == "15 that failed"
+    assert {row.name for row in failed.rows} >= {"price"}
+    assert source.compared(Ticket(), scope, "slow").tree.after_samples
+    one = source.compared(Ticket(), replace(scope, invocation_id=world.newest_failure), "usual")
+    assert one.before == "60 that went well"
+    assert len(one.tree) > 1
+    # And each format is written
+    for kind, begin in (("pprof", b"\x1f\x8b"), ("collapsed", b""), ("otlp_profile", b""), ("html", b"<!")):
+        written = Path(source.export(Ticket(), scope, kind, str(tmp_path)))
+        assert written.read_bytes().startswith(begin), kind
+        assert written.stat().st_size > 100
+    source.close()
+
+
 async def test_two_keys_from_launch_to_the_leak(world: Any) -> None:
     # Given that failure, whose scene has a heap
     async with opened(world) as (app, pilot):

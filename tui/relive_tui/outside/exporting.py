@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from relive_tui.models.heap.view import HeapView
 
 __all__ = [
+    "FLAME_KINDS",
     "export_flame",
     "export_heap",
     "export_scene",
@@ -28,6 +29,14 @@ __all__ = [
 ]
 
 SEND_LIMIT_S = 30.0
+FLAME_KINDS = {
+    "speedscope": "speedscope.json",
+    "html": "html",
+    "pprof": "pb.gz",
+    "collapsed": "collapsed.txt",
+    "otlp_profile": "otlp.pb",
+}
+"""What a flame graph can be written as, and how the files end."""
 
 
 def write_new(folder: Path, name: str, data: bytes) -> str:
@@ -109,9 +118,8 @@ def export_heap(found: HeapView, ident: str, folder: Path) -> str:
 
 
 def export_flame(tree: FlameTree, function: str, kind: str, folder: Path) -> str:
-    """A flame graph as "speedscope" or "html"."""
+    """A flame graph as one of FLAME_KINDS."""
     from relive_profiler.explore import export
 
-    ending = {"speedscope": "speedscope.json", "html": "html"}[kind]
-    name = f"{function or 'all'}-{time.strftime('%Y%m%d-%H%M%S')}.{ending}"
-    return write_new(folder, name, export.export(tree, kind).encode("utf-8", "backslashreplace"))
+    name = f"{function or 'all'}-{time.strftime('%Y%m%d-%H%M%S')}.{FLAME_KINDS[kind]}"
+    return write_new(folder, name, export.export_bytes(tree, kind.removesuffix("_profile")))

@@ -9,9 +9,12 @@ from relive_views.profiles.trees import FlameTree, HotRow
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 
+from relive_tui.models.layout.text import Line, clean, wrap_lines
 from relive_tui.models.lists.feed import Feed
+from relive_tui.models.profile.diff_flame import Compared, DiffHotRows, DiffModel, diff_model
 from relive_tui.models.profile.flame import FlameModel, HotRows, flame_summary, hot_by
 from relive_tui.models.profile.hot_source import HotSourceRows
+from relive_tui.models.profile.sandwich import sandwich
 from relive_tui.screens.base import ReliveScreen
 from relive_tui.widgets.bars import LineBar
 from relive_tui.widgets.flame import FlameGraph
@@ -35,14 +38,16 @@ class FlameScreen(ReliveScreen):
     """The hottest line is selected, its source shown. One invocation or all of them; wall or CPU time."""
 
     HINTS: ClassVar = (
-        ("⏎", "zoom"), ("⌫", "unzoom"), ("v", "one/all"), ("w", "wall/cpu"), ("/", "search"),
-        ("x", "export"), ("Tab", "hot lines"),
+        ("⏎", "zoom"), ("v", "one/all"), ("d", "diff"), ("s", "sandwich"), ("w", "wall/cpu"), ("/", "search"),
+        ("x", "export"),
     )  # fmt: skip
     REFRESH_S = 5.0
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("v", "mode", show=False),
         Binding("i", "imports", show=False),
         Binding("w", "weight", show=False),
+        Binding("d", "diff", show=False),
+        Binding("s", "sandwich", show=False),
         Binding("backspace", "unzoom", show=False),
         Binding("n", "match(1)", show=False),
         Binding("N", "match(-1)", show=False),
@@ -62,6 +67,9 @@ class FlameScreen(ReliveScreen):
         self.mode = one if self.scope.invocation_id else "aggregate"
         self.imports = False
         self.weight = "wall"
+        self.comparison = ""  # what is compared; "" if nothing is
+        self.compared: Compared | None = None
+        self.whole: FlameModel | None = None  # what a sandwich is made of
         self.profile: Feed[tuple[FlameModel, list[HotRow]]] = Feed("the profile")
         self.model = FlameModel(FlameTree())
         self._source_of = ""
@@ -70,6 +78,8 @@ class FlameScreen(ReliveScreen):
     def follows(self) -> bool:
         """One invocation's profile stays as it is; the aggregate is renewed unless somebody looks into it."""
         touched = self.query_one("#flame").has_focus or self.query_one("#hot", VirtualRows).cursor > 0
+        if self.comparison or self.whole is not None:
+            return False
         return self.mode == "aggregate" and not (touched or self.model.zoomed or self.model.search)
 
     def first_focus(self) -> str:
@@ -82,6 +92,33 @@ class FlameScreen(ReliveScreen):
         return replace(scope, span_id=scope.span_id if self.mode == "span" else "", imports=self.imports)
 
     def load(self) -> None:
+        if self.comparison:
+            self._load_comparison()
+        else:
+            self._load_profile()
+
+    def _load_comparison(self) -> None:
+        what, weight = self.comparison, self.weight
+        scope = replace(self.scope, function=self._function())
+
+        def work(ticket: Ticket) -> tuple[Compared, DiffModel]:
+            found = self.data.compared(ticket, scope, what)
+            return found, diff_model(found.tree, weight)
+
+        def done(answer: tuple[Compared, DiffModel]) -> None:
+            self.compared, model = answer
+            self._show_model(model, DiffHotRows(self.compared.rows, scope.function))
+
+        self.ask("profile", Feed[tuple[Compared, DiffModel]]("the comparison"), work, done)
+
+    def _function(self) -> str:
+        """Of the scope, or that of the hottest line."""
+        hot = self.query_one("#hot", VirtualRows).source
+        if self.scope.function or not isinstance(hot, HotRows) or not len(hot):
+            return self.scope.function
+        return hot.lines[0].function
+
+    def _load_profile(self) -> None:
         scope, weight = self._profile_scope(), self.weight
 
         def work(ticket: Ticket) -> tuple[FlameModel, list[HotRow]]:
@@ -99,24 +136,30 @@ class FlameScreen(ReliveScreen):
             self.load()
 
     def _arrived(self, answer: tuple[FlameModel, list[HotRow]]) -> None:
-        model, hot = answer
-        before = self.model
-        self.model = model
-        self.model.search = before.search
-        self._select_hottest(hot)
+        self._show_model(answer[0], HotRows(answer[1]))
+
+    def _show_model(self, model: FlameModel, hot: HotRows) -> None:
+        """A flame graph, and the lines below it."""
+        model.search = self.model.search
+        self.model, self.whole = model, None
+        self._select_hottest(hot.lines)
+        self._draw()
         graph = self.query_one("#flame", FlameGraph)
-        if hot:
+        if len(hot):
             graph.say_empty(EMPTY)
         else:
             self.say_nothing(graph, EMPTY)
-        above = self.model.flame.depth[self.model.base] if self.model.base > 0 else 0
-        graph.styles.height = min(max(len(self.model.levels) - above + 2, 6), max(self.size.height // 2, 6))
-        graph.show_flame(self.model)
         rows = self.query_one("#hot", VirtualRows)
         rows.say_empty("no hot lines")
-        rows.show(HotRows(hot))
+        rows.show(hot)
         self._show_titles()
         self._show_source()
+
+    def _draw(self) -> None:
+        graph, model = self.query_one("#flame", FlameGraph), self.model
+        above = model.flame.depth[model.base] if model.base > 0 else 0
+        graph.styles.height = min(max(len(model.levels) - above + 2, 6), max(self.size.height // 2, 6))
+        graph.show_flame(model)
 
     def _select_hottest(self, hot: Sequence[HotRow]) -> None:
         flame = self.model.flame
@@ -130,19 +173,35 @@ class FlameScreen(ReliveScreen):
     # ------------------------------------------------------------ showing
 
     def _show_titles(self) -> None:
-        graph = self.query_one("#flame", FlameGraph)
+        graph, hot = self.query_one("#flame", FlameGraph), self.query_one("#hot", VirtualRows)
+        name = safe_title(self._function() or "all functions")
+        lines: list[Line] = [[(" ", ""), *flame_summary(self.model)]]
+        if self.comparison and self.compared is not None:
+            found = self.compared
+            sides = f"{safe_title(found.before)} → {safe_title(found.after)}"
+            graph.border_title = f"Difference · {name} · {sides} · {self.weight} time"
+            graph.border_subtitle = " · ".join(filter(None, ("+ slower - faster", safe_title(found.note))))
+            hot.border_title, hot.border_subtitle = "Lines by changed self wall time", "per invocation"
+            if found.sentence:
+                text = wrap_lines([[(clean(found.sentence), "warn")]], max(self.size.width - 4, 20))
+                lines += [[(" ! " if not at else "   ", "warn"), *line] for at, line in enumerate(text[:2])]
+        else:
+            graph.border_title = f"{self._what()} · {name} · {self.weight} time"
+            graph.border_subtitle = safe_title(self.model.flame.note)
+            hot.border_title = f"{'Modules' if self.imports else 'Hot lines'} by self {self.weight} time"
+            waits = self.weight == "wall" and not self.imports
+            hot.border_subtitle = "waits: at your line that called" if waits else ""
+        bar = self.query_one("#summary", LineBar)
+        bar.styles.height = len(lines)
+        bar.set(*lines)
+
+    def _what(self) -> str:
         what = "this span" if self.mode == "span" else "this invocation"
         if self.model.flame.aggregate:
             what = "all cold starts" if self.imports else "all invocations"
-        name = safe_title(self.scope.function or "all functions")
-        shown = "Imports" if self.imports else "Flame"
-        graph.border_title = f"{shown} · {name} · {what} · {self.weight} time"
-        graph.border_subtitle = safe_title(self.model.flame.note)
-        hot = self.query_one("#hot", VirtualRows)
-        hot.border_title = f"{'Modules' if self.imports else 'Hot lines'} by self {self.weight} time"
-        waits = self.weight == "wall" and not self.imports
-        hot.border_subtitle = "waits: at your line that called" if waits else ""
-        self.query_one("#summary", LineBar).set([(" ", ""), *flame_summary(self.model)])
+        if self.whole is not None:
+            return f"Sandwich (callers above, callees below) · {what}"
+        return f"{'Imports' if self.imports else 'Flame'} · {what}"
 
     def _show_source(self) -> None:
         rows = self.query_one("#hot", VirtualRows)
@@ -175,13 +234,18 @@ class FlameScreen(ReliveScreen):
     def on_virtual_rows_chosen(self, chosen: VirtualRows.Chosen) -> None:
         source = chosen.rows.source
         if isinstance(source, HotRows):
+            if self.whole is not None:
+                self._leave_sandwich()
             self._select_hottest([source.lines[chosen.index]])
             graph = self.query_one("#flame", FlameGraph)
             graph.select(self.model.selected)
             graph.focus()
 
     def action_mode(self) -> None:
-        """The span that one comes from, its invocation, all of the function."""
+        """The span that one comes from, its invocation, all of the function; from a comparison back."""
+        if self.comparison:
+            self._leave_comparison()
+            return
         if self.mode == "aggregate" and not self.scope.invocation_id:
             self.notify("open an invocation first (2), then 4", timeout=3, markup=False)
             return
@@ -193,6 +257,77 @@ class FlameScreen(ReliveScreen):
         """What cold starts import, or what handlers do."""
         self.imports = not self.imports
         self.load()
+
+    def action_diff(self) -> None:
+        """Choose what to compare."""
+        from relive_tui.screens.dialogs.menu import Menu
+
+        usual = ("usual", "this invocation against the function's usual self")
+        options = (
+            *((usual,) if self.scope.invocation_id else ()),
+            ("slow", "the slowest 5 % against the others"),
+            ("failed", "those that failed against those that went well"),
+            ("versions", "two versions"),
+        )
+        if not self._function():
+            self.notify("open a function first (2), then 4", timeout=3, markup=False)
+            return
+
+        def chosen(what: str | None) -> None:
+            if what == "versions":
+                self._ask_versions()
+            elif what:
+                self._compare(what)
+
+        self.app.push_screen(Menu("Compare", options), chosen)
+
+    def _ask_versions(self) -> None:
+        from relive_tui.screens.dialogs.prompt import Prompt
+
+        def check(text: str) -> str:
+            parts = [part.strip() for part in text.split(",")]
+            right = len(parts) == 2 and all(part.isdecimal() and int(part) > 0 for part in parts)
+            return "" if right else "two versions, as in 3,4"
+
+        hint = "the earlier one, then the later one"
+        self.app.push_screen(
+            Prompt("Versions", "", hint=hint, check=check), lambda text: self._compare(text) if text else None
+        )
+
+    def _compare(self, what: str) -> None:
+        self.comparison = what
+        self.load()
+
+    def _leave_comparison(self) -> None:
+        self.comparison, self.compared = "", None
+        self.give_up("profile")
+        self.load()
+
+    def action_sandwich(self) -> None:
+        """The selected function, wherever it was called: who calls it, and what it calls."""
+        whole, selected = self.whole or self.model, self.model.selected
+        if self.comparison or selected < 0:
+            self.notify("a comparison has no sandwich; v goes back", timeout=3, markup=False)
+            return
+        name, file = self.model.flame.name[selected], self.model.flame.file[selected]
+        places = [
+            at
+            for at in range(len(whole.flame))
+            if whole.flame.name[at] == name and whole.flame.file[at] == file
+        ]
+        if not places:
+            return
+        self.whole = whole
+        self.model = sandwich(whole.flame, places[0])
+        self._draw()
+        self.query_one("#flame", FlameGraph).focus()
+        self._show_titles()
+
+    def _leave_sandwich(self) -> None:
+        assert self.whole is not None
+        self.model, self.whole = self.whole, None
+        self._draw()
+        self._show_titles()
 
     def action_weight(self) -> None:
         """Wall time or CPU time."""
@@ -216,6 +351,12 @@ class FlameScreen(ReliveScreen):
             self.model.search = ""
             self.query_one("#flame", FlameGraph).refresh()
             self._show_titles()
+            return True
+        if self.whole is not None:
+            self._leave_sandwich()
+            return True
+        if self.comparison:
+            self._leave_comparison()
             return True
         return False
 
@@ -252,7 +393,13 @@ class FlameScreen(ReliveScreen):
         options = (
             ("speedscope", "speedscope: a JSON file in the current folder"),
             ("html", "HTML: an interactive page in the current folder"),
+            ("pprof", "pprof: for go tool pprof and others"),
+            ("collapsed", "collapsed stacks: for flamegraph.pl and others"),
+            ("otlp_profile", "OTLP profile: a message as collectors take it"),
         )
+        if self.comparison:
+            self.notify("relive diff --json writes a comparison; v goes back", timeout=4, markup=False)
+            return
         self.app.push_screen(
             Menu("Export the profile", options), lambda kind: self.export(scope, kind) if kind else None
         )

@@ -241,7 +241,7 @@ class FileSource(LoneSource):
         if kind == "heapsnapshot":
             found = self.heap(ticket, scope, Progress())
             return exporting.export_heap(found, view.invocation_id, folder)
-        if kind in ("speedscope", "html"):
+        if kind in exporting.FLAME_KINDS:
             from relive_views.profiles.trees import build
 
             return exporting.export_flame(build(self._folded(), aggregate=False), view.function, kind, folder)

@@ -130,10 +130,10 @@ class DataSource(Heaps, Profiles, Traces, Invocations, Figures, Alerts, Sql):
         from relive_tui.outside import exporting
 
         store = self._use(ticket)
-        if kind in ("speedscope", "html"):
+        if kind in exporting.FLAME_KINDS:
             from relive_profiler.explore import flame
 
-            tree = flame.flame(store, self._hot_filter(scope))
+            tree = flame.flame(store, self._inside(ticket, scope), imports=scope.imports)
             return exporting.export_flame(tree, scope.function, kind, Path(target))
         if kind == "heapsnapshot":
             found = self.heap(ticket, scope, Progress())

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from relive_tui.models.heap.ref import HeapRef
     from relive_tui.models.lists.filtering import InvocationQuery
     from relive_tui.models.navigation.scope import Scope
+    from relive_tui.models.profile.diff_flame import Compared
     from relive_tui.models.progress import Progress
     from relive_tui.source.reading import FailureRef
     from relive_tui.source.tickets import Ticket
@@ -151,6 +152,9 @@ class LoneSource:
 
     def schema(self, ticket: Ticket) -> Schema:
         raise NotFound(f"{self.what} has no tables")
+
+    def compared(self, ticket: Ticket, scope: Scope, what: str) -> Compared:
+        raise NotFound(f"{self.what} has nothing to be compared with")
 
     def source_lines(self, ticket: Ticket, scope: Scope, file: str) -> Sequence[str]:
         return ()

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from relive_views.records import InvocationRow
 
     from relive_tui.models.lists.compare import Comparison
+    from relive_tui.models.profile.diff_flame import Compared
     from relive_tui.source.tickets import Ticket
 
 __all__ = ["Profiles"]
@@ -76,6 +77,45 @@ class Profiles(Failures):
         store = self._use(ticket)
         found = hot.hot(store, wanted, by="line", limit=HOTTEST_LINES, waits_to_caller=True)
         return hottest_of(found.rows)
+
+    def compared(self, ticket: Ticket, scope: Scope, what: str) -> Compared:
+        from relive_views.profiles import diff
+
+        from relive_tui.models.profile.diff_flame import Compared
+
+        store = self._use(ticket)
+        if what == "usual":
+            return self._against_usual(ticket, scope)
+        wanted = self._hot_filter(scope.without_invocation())
+        if what == "slow":
+            sides = diff.sides_of_slow(store, wanted)
+        elif what == "failed":
+            sides = diff.sides_of_failed(wanted)
+        else:
+            first, second = (int(part) for part in what.split(","))
+            versions = replace(wanted, version=first), replace(wanted, version=second)
+            sides = (*versions, f"of version {first}", f"of version {second}")
+        found = diff.diff(store, sides, "line", MAX_HOT_LINES)
+        counts = found.found
+        before = f"{counts.before_invocations:,} {found.before}"
+        after = f"{counts.after_invocations:,} {found.after}"
+        return Compared(before, after, found.tree, counts.rows, counts.note)
+
+    def _against_usual(self, ticket: Ticket, scope: Scope) -> Compared:
+        from relive_views.profiles.why_slow import why_slow
+
+        from relive_tui.models.profile.diff_flame import Compared, rows_of
+
+        found = why_slow(self._use(ticket), scope.invocation_id, attempt=scope.attempt)
+        tree, answer = found.tree, found.answer
+        missing = [
+            name
+            for name, samples in (("usual", tree.before_samples), ("this one", tree.after_samples))
+            if not samples
+        ]
+        note = f"no samples of {' and '.join(missing)}" if missing else ""
+        before = f"{answer.normal.count} that went well"
+        return Compared(before, "this one", tree, rows_of(tree), note, answer.sentence)
 
     def compare(self, ticket: Ticket, before: InvocationRow, after: InvocationRow) -> Comparison:
         from relive_profiler.explore import diff

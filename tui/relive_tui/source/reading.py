@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from relive_tui.models.lists.compare import Comparison
     from relive_tui.models.lists.filtering import InvocationQuery
     from relive_tui.models.navigation.scope import Scope
+    from relive_tui.models.profile.diff_flame import Compared
     from relive_tui.models.progress import Progress
     from relive_tui.source.tickets import Ticket
 
@@ -141,6 +142,10 @@ class Source(Protocol):
     def schema(self, ticket: Ticket) -> Schema:
         """Tables, their columns, and functions."""
 
+    def compared(self, ticket: Ticket, scope: Scope, what: str) -> Compared:
+        """Two sets of a function's profiles: what is "usual" against the scope's invocation, the "slow" ones
+        against the others, those that "failed" against those that went well, or two versions ("3,4")."""
+
     def source_lines(self, ticket: Ticket, scope: Scope, file: str) -> Sequence[str]:
         """The lines of a function's source file; empty if it is not at hand."""
 
@@ -148,7 +153,8 @@ class Source(Protocol):
         """Where a file of a frame or a hot line lies on this machine; empty if it does not."""
 
     def export(self, ticket: Ticket, scope: Scope, kind: str, target: str) -> str:
-        """Write into the folder `target`: "speedscope", "html", "scene", "json" (the trace); or "otlp": send
+        """Write into the folder `target`: a flame graph ("speedscope", "html", "pprof", "collapsed",
+        "otlp_profile"), "scene", "heapsnapshot", "json" (the trace); or "otlp": send
         the trace to the collector `target`. Gives what to tell the user. Raises OSError, too."""
 
     def compare(self, ticket: Ticket, before: InvocationRow, after: InvocationRow) -> Comparison:

@@ -94,7 +94,9 @@ KEYS: Final[dict[str, Keys]] = {
         ("i", "imports: what cold starts load; and back"),
         ("w", "weigh by wall time or CPU time"),
         ("/ n N", "search a function; its share of the time is shown"),
-        ("x", "export: speedscope or HTML"),
+        ("d", "compare: with what is usual, slow, failed, versions"),
+        ("s", "sandwich: who calls the function, what it calls"),
+        ("x", "export: speedscope, HTML, pprof, collapsed, OTLP"),
         ("S", "speedscope at once"),
     ),
     "heap": (

@@ -38,6 +38,7 @@ class FlameModel:
         self.total = max(
             (flame.start[i] + flame.value[i] for i in (self.levels[0] if self.levels else [])), default=0.0
         )
+        self.whole = self.total  # that shares are of
         self.zoomed: list[int] = []
         self.selected = 0 if len(flame) else -1
         self.search = ""
@@ -89,6 +90,25 @@ class FlameModel:
             covered += max(end - max(start, until), 0.0)
             until = max(until, end)
         return covered / self.total if self.total else 0.0
+
+    def label(self, frame: int) -> str:
+        """What stands behind a frame's name."""
+        return percent(self.flame.value[frame], self.whole) + "%"
+
+    def tone(self, frame: int) -> str:
+        """The style of a frame."""
+        key = f"{self.flame.file[frame]}:{self.flame.name[frame]}"
+        return f"flame{crc32(key.encode('utf-8', 'replace')) % TONES}"
+
+    def figures(self, frame: int) -> Line:
+        """What a frame took, for the line above the graph."""
+        flame = self.flame
+        return [
+            ("  total ", "dim"),
+            (f"{percent(flame.value[frame], self.whole)}% {duration(flame.value[frame])}", ""),
+            ("  self ", "dim"),
+            (f"{percent(flame.self_value[frame], self.whole)}% {duration(flame.self_value[frame])}", ""),
+        ]
 
     def zoom(self, index: int) -> None:
         """Let a frame fill the width."""
@@ -187,21 +207,20 @@ class FlameRows:
     def _label(self, frame: int, cells: int) -> str:
         flame = self.model.flame
         mark = "▸" if frame == self.model.selected else "●" if self.model.matches(frame) else ""
-        share = percent(flame.value[frame], self.model.total)
         package = package_of(flame.file[frame])
-        text = f"{mark}{package + ': ' if package else ''}{clean(flame.name[frame])} {share}%"
+        text = (
+            f"{mark}{package + ': ' if package else ''}{clean(flame.name[frame])} {self.model.label(frame)}"
+        )
         if cells < 4:
             return fit(mark, cells) if cells > 1 else (mark or "▏")
         return fit(text, cells - 1) + "▕"
 
     def _tone(self, frame: int) -> str:
-        flame = self.model.flame
         if frame == self.model.selected:
             return "flame_selected"
         if self.model.matches(frame):
             return "flame_match"
-        key = f"{flame.file[frame]}:{flame.name[frame]}"
-        return f"flame{crc32(key.encode('utf-8', 'replace')) % TONES}"
+        return self.model.tone(frame)
 
 
 def flame_summary(model: FlameModel) -> Line:
@@ -214,10 +233,7 @@ def flame_summary(model: FlameModel) -> Line:
         ("▸ ", "accent"),
         (clean(flame.name[index]), "name"),
         (" " + place, "path"),
-        ("  total ", "dim"),
-        (f"{percent(flame.value[index], model.total)}% {duration(flame.value[index])}", ""),
-        ("  self ", "dim"),
-        (f"{percent(flame.self_value[index], model.total)}% {duration(flame.self_value[index])}", ""),
+        *model.figures(index),
     ]
     if model.zoomed:
         line += [("  zoom ", "dim"), (clean(flame.name[model.zoomed[-1]]), "warn")]
