@@ -131,7 +131,8 @@ class Pages:
         if not spans:
             raise NotFound(f"no trace has the id {one_line(trace_id, _CHARS)}")
         return self._page(
-            "trace.html", title=f"Trace {trace_id[:8]}", trace_id=trace_id, bars=shaping.bars(spans),
+            "trace.html", title=f"Trace {trace_id[:8]}", trace_id=trace_id,
+            parts=shaping.waterfall(shaping.bars(spans)), count=len(spans),
             logs=logs,
             cut=len(spans) >= SPANS, limit=SPANS,
             start_ns=min(span.start_ns for span in spans),

@@ -11,14 +11,18 @@ from relive_base.values import ValueNode, render
 from relive_views.records import SpanRow
 
 __all__ = [
+    "ROW_HEIGHT",
     "Bar",
+    "Part",
     "Point",
+    "Row",
     "SourceLine",
     "bars",
     "bytes_text",
     "duration",
     "source_lines",
     "sparkline",
+    "waterfall",
     "when",
 ]
 
@@ -26,6 +30,11 @@ _UNITS: Final = ((1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "µs"))
 _WIDTH: Final = 1_000
 _AROUND: Final = 6
 _VALUE: Final = 4_000
+_ATTRIBUTE: Final = 200
+_DEPTH: Final = 12
+_BAR_TOP: Final = 4
+ROW_HEIGHT: Final = 20
+"""In pixels, as the style sheet has it."""
 
 
 def duration(ns: int) -> str:
@@ -87,6 +96,61 @@ def bars(spans: Sequence[SpanRow]) -> list[Bar]:
     # What is left hangs on itself in a circle: it is shown, flat.
     found += [Bar(span, 0, 0, 2) for span in spans if span.span_id not in seen]
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A span as the page has it. `top`, `left` and `width`: of its bar in the picture of its part."""
+
+    name: str
+    message: str
+    service: str
+    took: str
+    title: str
+    depth: int
+    failed: bool
+    first_failed: bool  # of the whole trace
+    top: int
+    left: int
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Rows that a browser lays out together, and only once they are looked at: all bars are one picture."""
+
+    rows: list[Row]
+
+    @property
+    def height(self) -> int:
+        return len(self.rows) * ROW_HEIGHT
+
+
+def waterfall(found: Sequence[Bar], size: int = 200) -> list[Part]:
+    """Few elements for each span: a browser shows 10,000 of them at once."""
+    first = next((index for index, bar in enumerate(found) if bar.span.failed), -1)
+    rows = [
+        Row(
+            name=bar.span.name,
+            message=bar.span.status_message,
+            service=bar.span.service,
+            took=duration(bar.span.duration_ns),
+            title=_attributes(bar.span),
+            depth=min(bar.depth, _DEPTH),
+            failed=bar.span.failed,
+            first_failed=index == first,
+            top=index % size * ROW_HEIGHT + _BAR_TOP,
+            left=bar.left,
+            width=bar.width,
+        )
+        for index, bar in enumerate(found)
+    ]
+    return [Part(rows[start : start + size]) for start in range(0, len(rows), size)]
+
+
+def _attributes(span: SpanRow) -> str:
+    lines = [f"{key} = {value[:_ATTRIBUTE]}" for key, value in span.attributes.items()]
+    return "\n".join(lines)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,23 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 from relive_views.records import SpanRow
-from relive_web.shaping import bars, bytes_text, duration, source_lines, sparkline, when
+from relive_web.pages import Pages
+from relive_web.shaping import (
+    ROW_HEIGHT,
+    bars,
+    bytes_text,
+    duration,
+    source_lines,
+    sparkline,
+    waterfall,
+    when,
+)
 
 IDS = st.sampled_from(["", "a", "b", "c", "d", "e"])
 
 
-def span(ident: str, parent: str = "", start: int = 0, took: int = 10) -> SpanRow:
-    return SpanRow(span_id=ident, parent_span_id=parent, start_ns=start, duration_ns=took)
+def span(ident: str, parent: str = "", start: int = 0, took: int = 10, **more: str) -> SpanRow:
+    return SpanRow(span_id=ident, parent_span_id=parent, start_ns=start, duration_ns=took, **more)
 
 
 def test_children_stand_below_their_parents_by_their_start() -> None:
@@ -67,3 +77,24 @@ def test_the_failing_line_stands_among_its_neighbours() -> None:
 def test_a_chart_has_no_bar_where_nothing_was_measured() -> None:
     assert [(point.x, point.height) for point in sparkline([1.0, None, 2.0])] == [(0, 10.0), (2, 20.0)]
     assert sparkline([None, None]) == []
+
+
+def test_a_waterfall_is_in_parts_with_one_picture_each() -> None:
+    # Given 450 spans in a row, of which the 300th and the 400th failed
+    spans = [
+        span(f"{number:016x}", "", number * 10, 10, status="Error" if number in (300, 400) else "Unset")
+        for number in range(450)
+    ]
+    parts = waterfall(bars(spans))
+    # Then each part has its bars at the heights of its rows
+    assert [(len(part.rows), part.height) for part in parts] == [(200, 4_000), (200, 4_000), (50, 1_000)]
+    assert [row.top // ROW_HEIGHT for row in parts[2].rows] == list(range(50))
+    assert [row.name for part in parts for row in part.rows if row.first_failed] == [parts[1].rows[100].name]
+    # And the page has few elements for each span: a browser shows 10,000 of them at once
+    page = Pages(None, None)._page(  # type: ignore[arg-type]
+        "trace.html", title="t", trace_id="t", parts=parts, count=450, logs=[], cut=False, limit=1,
+        start_ns=1, total_ns=1, failed=2,
+    ).body.decode()  # fmt: skip
+    assert page.count("<tr") == 451
+    assert page.count("<") - page.count("</") < 5.3 * 450
+    assert page.count('id="error"') == 1
