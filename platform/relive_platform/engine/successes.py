@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from relive_base.likeness import path_likeness
 from relive_base.records import InvocationRecord
 
 from relive_platform.engine.invocation import InvokeRequest
@@ -70,12 +71,5 @@ def _key(request: InvokeRequest) -> _Key:
 
 
 def _likeness(one: _Key, other: _Key) -> int:
-    """How many segments two paths have in common, if at least half of them; 0 for other methods and lengths.
-    /orders/17 is like /orders/18, and not like /users/17."""
-    if one[:2] != other[:2] or one[0] != "http":
-        return 0
-    left, right = one[2].strip("/").split("/"), other[2].strip("/").split("/")
-    if len(left) != len(right) or left[0] != right[0]:
-        return 0
-    same = sum(a == b for a, b in zip(left, right, strict=True))
-    return same if 2 * same >= len(left) else 0
+    """0 for other methods and triggers."""
+    return path_likeness(one[2], other[2]) if one[:2] == other[:2] and one[0] == "http" else 0

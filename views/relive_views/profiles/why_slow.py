@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from relive_base.likeness import path_likeness
+from relive_base.terminal import one_line
 from relive_profiler.explore.diff_tree import DiffTree, diff_tree
 from relive_profiler.explore.folding import Folded
 from relive_profiler.explore.slow import (
@@ -25,11 +28,15 @@ from relive_tracer.explore.models import InvocationRow
 __all__ = ["DiffTree", "WhySlow", "WhySlowView", "why_slow"]
 
 _OTHERS: Final = 60
-"""That it is compared with: those of the same version, and of the same route, that were nearest in time."""
+"""That it is compared with: of the same version and route, and of the same path or one like it, if there are
+enough; the nearest in time."""
 _FEW: Final = 3
 _ENOUGH: Final = 5
 _SLACK_NS: Final = 60_000_000_000
 _HOLDS_NS: Final = 1_000_000
+_REST: Final = "+}"
+"""In a route that takes all paths below it."""
+_MOUNT: Final = re.compile(r"^/fn/[^/]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +62,7 @@ def why_slow(
     """Of one invocation, by its id or the beginning of it. `source`: where lines of its version are read.
     Raises InvocationNotFound, AmbiguousId, StoreError."""
     row = invocations.get(store, ident, attempt=attempt)
-    others = _others(store, row)
+    others, notes = _of_its_path(row, _others(store, row))
     ids = [row.invocation_id, *(other.invocation_id for other in others)]
     profiles = profiles_of(store, row.function, ids)
     observed = _observe(store, [row, *others], profiles)
@@ -65,7 +72,7 @@ def why_slow(
     after = profiles.folded(row.function, [own], engine)
     init = profiles.init(row.function, own) if row.cold else Folded()
     lines = source(row) if source is not None else _no_source
-    answer = explain(observed[0], observed[1:], before, after, init, lines)
+    answer = explain(observed[0], observed[1:], before, after, init, lines, notes)
     return WhySlowView(row=row, answer=answer, tree=diff_tree(before, after))
 
 
@@ -77,6 +84,30 @@ def _others(store: Store, row: InvocationRow) -> list[InvocationRow]:
     """Of the same version; of any, if there are too few."""
     found = _near(store, row, row.version)
     return found if len(found) >= _FEW else _near(store, row, 0)
+
+
+def _of_its_path(
+    row: InvocationRow, others: list[InvocationRow]
+) -> tuple[list[InvocationRow], tuple[str, ...]]:
+    """Of a service, which has paths of its own behind one route: those of the same path, or else of paths
+    that are like it, or else all; and what is to be said of that."""
+    if row.http_route and _REST not in row.http_route:
+        return others, ()  # the route itself says what is alike
+    if all(other.http_path == row.http_path for other in others):
+        return others, ()
+    same = [other for other in others if other.http_path == row.http_path]
+    if len(same) >= _FEW:
+        return same, ()
+    like = [other for other in others if path_likeness(_inner(other), _inner(row))]
+    if len(like) >= _FEW:
+        return like, ()
+    told = f"compared with requests of other paths: of {_inner(row)} there are too few that went well"
+    return others, (one_line(told),)
+
+
+def _inner(row: InvocationRow) -> str:
+    """The path as the application sees it."""
+    return _MOUNT.sub("", row.http_path, count=1) or "/"
 
 
 def _near(store: Store, row: InvocationRow, version: int) -> list[InvocationRow]:

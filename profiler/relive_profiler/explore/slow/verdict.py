@@ -34,11 +34,12 @@ def explain(
     after: Folded,
     init: Folded,
     source: SourceOf = lambda file, line: "",
+    notes: tuple[str, ...] = (),
 ) -> WhySlow:
     """Compare `now` with `others`, that went well. `before` and `after` are stacks of the handlers of others
-    and of this one, `init` of its cold start. Pure."""
+    and of this one, `init` of its cold start; `notes` are of how they were found. Pure."""
     normal = normal_of(others)
-    notes = _notes(now, normal, after)
+    notes = (*notes, *_notes(now, normal, after))
     if normal.count < _FEW:
         return _told(WhySlow(now=now, normal=normal, cause="unknown", notes=notes))
     parts = parts_of(now, normal)
