@@ -41,6 +41,8 @@ def test_the_record_side_imports_nothing_heavy(runtime: Path, tmp_path: Path) ->
     _, modules = cost_and_modules(RECORD_SIDE, tmp_path, ALONE, str(runtime))
     heavy = [name for name in modules if name.split(".")[0] in FORBIDDEN or ".explore" in name]
     assert heavy == []
+    rare = ("relive_runtime.points", "relive_runtime.debugger", "relive_runtime.travel")
+    assert [name for name in modules if name.startswith(rare)] == []  # loaded when somebody asks for them
 
 
 def test_the_record_side_is_imported_sooner_than_a_handful_of_the_standard_library(
