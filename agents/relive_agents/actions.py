@@ -34,6 +34,10 @@ class Actions:
         self._workspace = workspace
         self._ident = ident
 
+    def close(self) -> None:
+        """End what runs."""
+        self._commands.close()
+
     async def inspect(self, ident: str, commands: Sequence[str], session: str = "") -> Answer:
         """Debugger commands. Without a session that of the process, else of the scene."""
         if len(commands) > _COMMANDS or any(len(line) > _CHARS or "\n" in line for line in commands):
@@ -47,10 +51,10 @@ class Actions:
             ran = await self._commands.run("replay", whole, "--travel", *options)
             return _told(ran, _without_outcome(ran.out), "origin NAME or why(id) goes to where a value arose")
         ran = await self._commands.run("debug", whole, *(["--scene"] if session == "scene" else []), *options)
-        if session == "process" and "opening its scene instead" in ran.err:
-            return Answer(f"no session: {_last(ran.err)}", next='session="scene" or "travel"', failed=True)
-        apart = "" if session == "scene" else _last(ran.err).strip()
-        head = f"read-only, in the scene: {apart}" if apart else ""
+        elsewhere = "opening its scene instead" in ran.err
+        if session == "process" and elsewhere:
+            return Answer("no session", ran.err, 'session="scene" or "travel"', failed=True)
+        head = "read-only, in the scene: its process is gone or in use" if elsewhere else ""
         return _told(ran, ran.out, f'why(id="{whole}"), or fix it and replay(id="{whole}", code=".")', head)
 
     async def why(self, ident: str) -> Answer:
@@ -137,8 +141,3 @@ def _name(name: str) -> str:
     if not name.strip() or "=@" in name or len(name) > _CHARS:  # no file is read for an answer
         raise UsageError(f"{one_line(name, 60)!r} is no call", hint="the function's name, or the URL")
     return name
-
-
-def _last(text: str) -> str:
-    lines = [line for line in text.splitlines() if line.strip()]
-    return one_line(lines[0], 300) if lines else ""

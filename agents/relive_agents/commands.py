@@ -20,6 +20,7 @@ __all__ = ["Busy", "Commands", "Ran"]
 TIME_S: Final = 120.0
 OUTPUT_BYTES: Final = 4 * 1_048_576
 _GRACE_S: Final = 5.0
+_CLOSED: Final = "relive mcp is ending"
 AT_ONCE: Final = 2
 WAITING: Final = 8
 
@@ -47,16 +48,31 @@ class Commands:
         self._time_s = time_s
         self._slots = anyio.CapacityLimiter(AT_ONCE)
         self._waiting = 0
+        self._scopes: set[anyio.CancelScope] = set()
+        self._closed = False
+
+    def close(self) -> None:
+        """End all that run or wait, and start no other."""
+        self._closed = True
+        for scope in self._scopes:
+            scope.cancel()
 
     async def run(self, *arguments: str, cwd: Path | None = None) -> Ran:
         """Its whole output, within limits. Raises Busy."""
+        if self._closed:
+            return Ran(None, "", "", _CLOSED)
         if self._waiting >= AT_ONCE + WAITING:
             raise Busy(f"{self._waiting} calls run or wait already", hint="wait for their answers")
         self._waiting += 1
+        scope = anyio.CancelScope()
+        self._scopes.add(scope)
         try:
-            async with self._slots:
-                return await self._run([*self._prefix, *arguments], cwd)
+            with scope:
+                async with self._slots:
+                    return await self._run([*self._prefix, *arguments], cwd)
+            return Ran(None, "", "", _CLOSED)
         finally:
+            self._scopes.discard(scope)
             self._waiting -= 1
 
     async def _run(self, command: list[str], cwd: Path | None) -> Ran:

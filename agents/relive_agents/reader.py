@@ -16,7 +16,7 @@ from relive_base.terminal import one_line
 from relive_views.failures import FailureFilter, error_text, failure_groups
 from relive_views.naming import Finder
 
-from relive_agents.texts import Answer
+from relive_agents.texts import Answer, told_apart
 
 if TYPE_CHECKING:
     from relive_store import Store
@@ -89,7 +89,7 @@ class Reader:
             )
         more = " and more; name a function to narrow it" if len(rows) > _GROUPS else ""
         head = f"{len(lines)} groups of failures{more}: id of the newest, count, function, error, line"
-        return Answer(head, "\n".join(lines), f'scene(id="{rows[0].short}")')
+        return Answer(head, "\n".join(lines), f'scene(id="{told_apart(rows[0].short)}")')
 
     def scene(self, ident: str, *, full: bool = False, offset: int = 0) -> Answer:
         """Why one failed."""
@@ -99,7 +99,7 @@ class Reader:
         lines = failure_lines(scene, _WIDTH, ("-",), full=full)[:-_NEXT_LINES]
         text = "\n".join(line.text for line in lines)
         flag = ", full=true" if full else ""
-        more = f'scene(id="{scene.invocation_id}"{flag}, offset={{offset}}) goes on'
+        more = f'scene(id="{told_apart(scene.invocation_id)}"{flag}, offset={{offset}}) goes on'
         return Answer("", text, _after_scene(scene), skipped=max(offset, 0), more=more)
 
     def ident(self, ident: str) -> str:
@@ -155,8 +155,8 @@ class Reader:
                 change = f"{sign}{took(abs(part.change_ns))}"
                 lines.append(f"{change:8} {took(part.before_ns):8} {took(part.after_ns):8} {part.words}")
         lines += answer.notes
-        head = f"{row.function} v{row.version} {row.invocation_id} {row.status}"
-        return Answer(head, "\n".join(lines), f'hot(function="{row.function}")')
+        lines.insert(0, f"{row.function} v{row.version} {row.invocation_id} {row.status}")
+        return Answer("", "\n".join(lines), f'hot(function="{told_apart(row.function)}")')
 
     def _slowest(self, store: Store, subject: str) -> str:
         from relive_tracer.explore import invocations
@@ -198,7 +198,7 @@ def _cell(value: object, is_time: bool) -> str:
 
 def _after_scene(scene: SceneFile) -> str:
     """Where its cause is, if another function failed; else what to do."""
-    ident = scene.invocation_id
+    ident = told_apart(scene.invocation_id)
     for call in scene.recorded_calls:
         failure: Any = call.failure
         if (
@@ -207,5 +207,5 @@ def _after_scene(scene: SceneFile) -> str:
             and len(failure.arguments) > 1
             and failure.arguments[1]
         ):
-            return f'a called function failed: scene(id="{one_line(str(failure.arguments[1]), 60)}")'
+            return f'a called function failed: scene(id="{told_apart(str(failure.arguments[1]))}")'
     return f'fix it, then replay(id="{ident}", code="."); or why(id="{ident}") for where a bad value arose'

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
+import anyio
 import anyio.to_thread
 import mcp_types as types
 import msgspec
@@ -32,19 +33,39 @@ _PATCH: Final = 500_000
 
 
 class Desk:
-    """Works on one call. `call` never raises for what a client or the code does."""
+    """Works on calls. `call` never raises for what a client or the code does."""
 
     def __init__(self, reader: Reader, actions: Actions) -> None:
         self._reader = reader
         self._actions = actions
+        self._calls = 0
+        self._idle = anyio.Event()
+
+    async def close(self) -> None:
+        """End what runs, and wait until its files are gone."""
+        self._actions.close()
+        if self._calls:
+            self._idle = anyio.Event()
+            await self._idle.wait()
 
     async def call(self, name: str, arguments: Mapping[str, Any]) -> Answer:
         """The answer of a tool."""
+        self._calls += 1
+        try:
+            return await self._answer(name, arguments)
+        finally:
+            self._calls -= 1
+            if not self._calls:
+                self._idle.set()
+
+    async def _answer(self, name: str, arguments: Mapping[str, Any]) -> Answer:
         try:
             given = _checked(name, arguments)
             return await self._work(name, given)
-        except ReliveError as error:
+        except UsageError as error:  # of what the client says, in our words
             return Answer(f"error: {one_line(error.message, 500)}", next=error.hint or "", failed=True)
+        except ReliveError as error:  # it may tell of what was recorded
+            return Answer("error", f"{error.message}\n{error.hint or ''}".strip(), failed=True)
 
     async def _work(self, name: str, given: dict[str, Any]) -> Answer:
         ident = given.pop("id", "")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import anyio
@@ -18,19 +20,31 @@ __all__ = ["serve_http", "serve_stdio"]
 
 PATH: Final = "/mcp"
 _SESSIONS: Final = 8
+_CLOSE_S: Final = 10.0
 _IDLE_S: Final = 900.0
 _BODY_BYTES: Final = 2 * 1_048_576
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
 
 
-def serve_stdio(server: Server[Any]) -> None:
-    """Blocks until stdin ends."""
+def serve_stdio(server: Server[Any], close: Callable[[], Awaitable[None]]) -> None:
+    """Blocks until stdin ends; SIGTERM ends the process after `close`."""
 
     async def run() -> None:
-        async with stdio_server() as (reading, writing):
-            await server.run(reading, writing, server.create_initialization_options())
+        async with anyio.create_task_group() as group:
+            group.start_soon(_leave_on_signal, close)
+            async with stdio_server() as (reading, writing):
+                await server.run(reading, writing, server.create_initialization_options())
+            group.cancel_scope.cancel()
 
     anyio.run(run)
+
+
+async def _leave_on_signal(close: Callable[[], Awaitable[None]]) -> None:
+    with anyio.open_signal_receiver(signal.SIGTERM) as signals:
+        async for _ in signals:
+            with anyio.move_on_after(_CLOSE_S):
+                await close()
+            os._exit(128 + signal.SIGTERM)  # a thread may wait for stdin for ever
 
 
 def serve_http(

@@ -9,7 +9,7 @@ from typing import Final
 
 from relive_base.terminal import escape_terminal
 
-__all__ = ["CHARS", "Answer", "plain", "shown"]
+__all__ = ["CHARS", "Answer", "plain", "shown", "told_apart"]
 
 CHARS: Final = 6_000
 """Of one answer, all of it."""
@@ -33,6 +33,16 @@ class Answer:
     skipped: int = 0
     more: str = ""
     failed: bool = False
+
+
+_ID: Final = re.compile(r"[0-9A-Za-z_-]{1,64}")
+_CALL: Final = re.compile(r"[0-9A-Za-z_.:/?&=%+-]{1,120}")
+
+
+def told_apart(text: str, *, call: bool = False) -> str:
+    """Recorded text that stands outside of the marks: an id, or the name of a call. One that could be words
+    is not shown there."""
+    return text if (_CALL if call else _ID).fullmatch(text) else "..."
 
 
 def plain(text: str) -> str:

@@ -7,6 +7,8 @@ from typing import Any, Final
 
 from relive_base.terminal import one_line
 
+from relive_agents.texts import told_apart
+
 __all__ = ["next_of", "text_of", "verdict"]
 
 _WIDTH: Final = 300
@@ -59,7 +61,7 @@ def next_of(outcome: Outcome, said: str, ident: str) -> str:
     if missing and found in ("past", "unrecorded"):
         return (
             f'replay again with the same code and answers={{"NAME": ANSWER}}, NAME being what was called:'
-            f" {one_line(str(missing[-1]).partition(' ')[2], 120)}"
+            f" {told_apart(str(missing[-1]).partition(' ')[2], call=True)}"
         )
     if found == "past":
         return "fix what fails now, and replay again"

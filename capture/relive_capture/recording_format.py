@@ -166,7 +166,7 @@ class WatchedPlace(msgspec.Struct, omit_defaults=True, kw_only=True):
     statement in which it stood, or what stands in its place (none if `last` is before `first`).
 
     `entry`, `hit`: it was in the function's n-th frame, and there the n-th time at these lines. `once`: they
-    are in no loop."""
+    are in no loop. `after`: the last line of what branches around them; behind it they were skipped."""
 
     file: str
     function: str
@@ -175,6 +175,7 @@ class WatchedPlace(msgspec.Struct, omit_defaults=True, kw_only=True):
     entry: int = 1
     hit: int = 1
     once: bool = False
+    after: int = 0
 
 
 class Watched(msgspec.Struct, omit_defaults=True):

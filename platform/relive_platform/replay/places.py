@@ -18,6 +18,7 @@ __all__ = ["Standing", "recorded_places", "standing", "watched_places"]
 _FRAMES: Final = 20
 _BYTES: Final = 1_048_576
 _LINES: Final = 20_000
+_LOOP_TYPES = ast.For | ast.AsyncFor | ast.While
 _LOOPS: Final = (ast.For, ast.AsyncFor, ast.While)
 _INNER_LOOPS: Final = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
@@ -67,9 +68,15 @@ def standing(frame: FrameView, old: str, new: str) -> Standing | None:
         first, last, changed = _moved(old.splitlines(), new.splitlines(), first, last)
         start, end = _span(now)
         first, last = max(first, start), min(last, end)
-    return Standing(
-        WatchedPlace(file=frame.file, function=frame.function, first=first, last=last, once=once), changed
+    place = WatchedPlace(
+        file=frame.file,
+        function=frame.function,
+        first=first,
+        last=last,
+        once=once,
+        after=_after(now, first, last),
     )
+    return Standing(place, changed)
 
 
 def _read(source: Path, file: str) -> str | None:
@@ -152,6 +159,18 @@ def _statement(scope: _Scope, line: int) -> tuple[int, int, bool]:
                     found = (first, head, once and not isinstance(child, ast.While))
             waiting.append((child, inner))
     return found
+
+
+def _after(scope: _Scope, first: int, last: int) -> int:
+    """The last line of the outermost statement around lines that branches: not each way leads through all of
+    it."""
+    body: list[ast.stmt] = scope.body
+    while True:
+        around = next((one for one in body if one.lineno <= first and last <= (one.end_lineno or 0)), None)
+        if not isinstance(around, ast.With | ast.AsyncWith):
+            branches = isinstance(around, ast.If | ast.Try | ast.TryStar | ast.Match | _LOOP_TYPES)
+            return (around.end_lineno or last) if around is not None and branches else last
+        body = around.body
 
 
 def _differing(old: list[str], new: list[str]) -> list[tuple[str, int, int, int, int]]:

@@ -52,6 +52,22 @@ async def test_a_flood_is_cut_and_said() -> None:
     assert "over the limit" in ran.why
 
 
+async def test_what_runs_is_ended_when_the_server_ends() -> None:
+    commands = Commands([sys.executable, "-c", "import time; time.sleep(600)"], os.environ)
+    said: list[str] = []
+
+    async def run() -> None:
+        said.append((await commands.run()).why)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(run)
+        await anyio.lowlevel.checkpoint()
+        commands.close()
+
+    assert said == ["relive mcp is ending"]
+    assert (await commands.run()).why == "relive mcp is ending"
+
+
 async def test_no_more_wait_than_may() -> None:
     commands = Commands([sys.executable, "-c", "import time; time.sleep(600)"], os.environ)
     async with anyio.create_task_group() as group:

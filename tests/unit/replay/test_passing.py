@@ -129,6 +129,30 @@ def test_another_failure_in_its_place_does_not(tmp_path: Path, still: str) -> No
     assert not code.run(where, lambda names: names["handler"](["a", "a", "x"])).left
 
 
+@pytest.mark.parametrize("around", ["with open(__file__):", "try:"])
+@pytest.mark.parametrize("fixed", ["event.get('x')", "event['x']"])
+def test_what_cleans_up_after_the_line_is_no_way_past_it(tmp_path: Path, around: str, fixed: str) -> None:
+    # Given a line with something around it that runs whatever comes of it
+    after = "    finally:\n        print('it')\n" if around == "try:" else ""
+    old = (
+        f"def handler(event):\n    {around}\n        found = event['x']\n{after}    raise ValueError(found)\n"
+    )
+    code = Code(tmp_path, old, old.replace("event['x']", fixed))
+
+    # I expect it to be left only if it does not fail
+    found = code.run(code.place("handler", "event['x']"), lambda names: names["handler"]({}))
+    assert found.left is (".get" in fixed)
+    assert (found.raised_hit == 1) is ("[" in fixed)
+
+
+def test_an_exception_that_is_swallowed_is_left(tmp_path: Path) -> None:
+    old = "import contextlib\ndef handler(event):\n    event['x']\n    raise ValueError(event)\n"
+    fixed = old.replace("    event['x']", "    with contextlib.suppress(KeyError):\n        event['x']")
+    code = Code(tmp_path, old, fixed)
+
+    assert code.run(code.place("handler", "event['x']"), lambda names: names["handler"]({})).left
+
+
 def test_a_line_that_is_gone_is_left_by_what_comes_after_it(tmp_path: Path) -> None:
     # Given code that no longer has the failing line, and goes on to the next one
     old = "def handler(event):\n    check(event)\n    store(event)\n"
@@ -142,6 +166,26 @@ def test_what_was_before_it_does_not_count(tmp_path: Path) -> None:
     code = Code(tmp_path, old, old.replace("first = event", "first = event.missing"))
 
     assert not code.run(code.place("handler", "first['x']"), lambda names: names["handler"]({})).left
+
+
+def test_another_branch_does_not_count_before_its_end(tmp_path: Path) -> None:
+    # Given code that no longer comes to the branch with the failing line
+    old = """
+        def handler(event):
+            if event:
+                return event["x"]
+            else:
+                event = list(event)
+                event.remove(1)
+            return event
+    """
+    new = old.replace("if event:", "if event is None:")
+    code = Code(tmp_path, old, new)
+    where = code.place("handler", 'event["x"]')
+
+    # I expect the other branch to be no way past it, and what comes behind both to be one
+    assert not code.run(where, lambda names: names["handler"]({"a": 1})).left
+    assert code.run(where, lambda names: names["handler"]({1: 1})).left
 
 
 def test_coroutines_that_wait_are_one_call(tmp_path: Path) -> None:

@@ -63,7 +63,17 @@ class Passing:
 class _Frame:
     """One frame of a watched function."""
 
-    __slots__ = ("_found", "_handled", "_hits", "_inside", "_meant", "_number", "_place")
+    __slots__ = (
+        "_cleans",
+        "_found",
+        "_handled",
+        "_hits",
+        "_inside",
+        "_meant",
+        "_number",
+        "_place",
+        "_raised",
+    )
 
     def __init__(self, place: WatchedPlace, found: Watched) -> None:
         found.entries += 1
@@ -74,27 +84,34 @@ class _Frame:
         self._handled = sys.exc_info()[1]  # by those that have called it
         self._hits = 0
         self._inside = False
+        self._raised = False  # and no line has run since
+        self._cleans = False  # lines run for an exception, which may go on
 
     def trace(self, frame: FrameType, event: str, argument: Any) -> Any:
         """For this frame."""
         if event == "line":
             self._line(frame.f_lineno)
+        elif event == "exception":
+            self._raised = True
         elif event == "return":
             self._ends(frame)
         return self.trace
 
     def _line(self, line: int) -> None:
         place = self._place
+        # Of the first line after an exception the interpreter does not say yet that it handles one.
+        self._cleans = self._raised or (self._cleans and sys.exc_info()[1] is not self._handled)
+        self._raised = False
         if place.first <= line <= place.last:
             if not self._inside:
                 self._inside = True
                 self._hits += 1
             return
-        if sys.exc_info()[1] is not self._handled:
-            return  # it cleans up after an exception, which may go on
+        if self._cleans:
+            return
         inside, self._inside = self._inside, False
         passed = inside and self._hits >= place.hit
-        skipped = not inside and place.once and line > place.last
+        skipped = not inside and place.once and line > max(place.last, place.after)
         if self._meant and (passed or skipped):
             self._found.left = True
 

@@ -64,10 +64,11 @@ def mcp(session: Session, code: Path | None, address: str) -> None:
     prefix += ["--server", session.server] if session.server else []
     reader = Reader(stores.open, session.home, stores.names)
     actions = Actions(Commands(prefix, session.environment), Workspace(code), reader.ident)
-    server = make_server(Desk(reader, actions), version("relive"))
+    desk = Desk(reader, actions)
+    server = make_server(desk, version("relive"))
     try:
         if place is None:
-            serve_stdio(server)
+            serve_stdio(server, desk.close)
             return
         token = session.gateway_token()
         if not token:
