@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from relive_tui.models.layout.format import day_clock
-from relive_tui.models.layout.text import Line, clean, fit, pad_line
+from relive_tui.models.layout.text import Line, clean, fit, line_width, pad_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -17,6 +17,7 @@ LEAST_WIDTH: Final = 36
 LEAST_HEIGHT: Final = 7
 MOST_HEIGHT: Final = 12
 _SCALE: Final = 7  # cells of the numbers at the left
+_GAP: Final = 2  # cells between charts
 _FRAME: Final = 2  # lines that are not of the plot: the title and the times
 
 
@@ -50,6 +51,10 @@ def chart_lines(chart: Chart, width: int, height: int) -> list[Line]:
         ("now ", "dim"), (chart.label(newest) if newest is not None else "·", chart.style),
         ("  most ", "dim"), (chart.label(top), ""), (f" at {when}" if top > 0 else "", "dim"),
     ]  # fmt: skip
+    while (
+        line_width(title) > width and len(title) > 4
+    ):  # when, and then how high, is less than what it is now
+        title.pop()
     scale = {0: chart.label(top), rows - 1: chart.label(0.0)} if top > 0 else {rows - 1: chart.label(0.0)}
     if top > 0 and rows >= 5:
         scale[rows // 2] = chart.label(top * (rows - 1 - rows // 2) / (rows - 1))
@@ -94,11 +99,11 @@ class ChartGrid:
         tall = min(max(height // bands, LEAST_HEIGHT), MOST_HEIGHT)
         each = width // columns
         for first in range(0, len(charts), columns):
-            beside = [chart_lines(chart, each - 1, tall) for chart in charts[first : first + columns]]
+            beside = [chart_lines(chart, each - _GAP, tall) for chart in charts[first : first + columns]]
             for row in range(tall):
                 line: Line = []
                 for lines in beside:
-                    line += pad_line(lines[row] if row < len(lines) else [], each)
+                    line += [*pad_line(lines[row] if row < len(lines) else [], each - _GAP), (" " * _GAP, "")]
                 self.lines.append(line)
 
     def __len__(self) -> int:
