@@ -60,7 +60,7 @@ class ReliveApp(App[int]):
         Binding("p", "pause", "pause", show=False),
         Binding("o", "edit", "open in the editor", show=False),
         Binding("t", "range", "time range", show=False),
-        Binding("question_mark", "help", "help", show=False),
+        Binding("question_mark,f1", "help", "help", show=False),
         Binding("colon", "command", "command", show=False),
         Binding("slash", "slash", "filter", show=False),
         Binding("q,ctrl+c", "quit", "quit", show=False),

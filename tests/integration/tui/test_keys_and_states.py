@@ -353,7 +353,7 @@ async def test_help_and_palette_open_and_close(sample: Any) -> None:
 @pytest.mark.parametrize("view", VIEWS)
 async def test_help_names_every_screen_and_every_line_of_it_fits(sample: Any, view: str) -> None:
     async with opened(sample, view, None, (80, 60)) as (app, pilot):
-        await press(app, pilot, "question_mark")
+        await press(app, pilot, "f1")
         text = shown(app)
         assert all(f"{key} " in text and label in text for key, label in (*KEYS[view], *EVERYWHERE))
         assert "  1 2 3 4 5 6 " in text

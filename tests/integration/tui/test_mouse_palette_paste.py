@@ -45,7 +45,7 @@ async def test_a_row_opens_with_two_clicks_and_a_fold_with_one(sample: Any) -> N
         await click(app, pilot, "report", 4, times=2)
         assert app.navigator.here.view == "failure"
     async with opened(sample, "trace", "4bf92f35") as (app, pilot):
-        await click(app, pilot, "▾", 4)
+        await click(app, pilot, "▾", 5)
         assert len(rows(app, "#waterfall").source) == 1
 
 

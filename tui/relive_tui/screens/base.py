@@ -64,6 +64,7 @@ class ReliveScreen(Screen[None]):
     """A screen at a place. Subclasses give `body`, `load`, and whatever keys they add."""
 
     HINTS: ClassVar[tuple[tuple[str, str], ...]] = ()
+    HELP: ClassVar[str] = "?"
     REFRESH_S: ClassVar[float] = 2.0
     VERTICAL_BREAKPOINTS: ClassVar = [(0, "-tiny"), (16, "-short"), (30, "-tall")]  # type: ignore[misc]
     HORIZONTAL_BREAKPOINTS: ClassVar = [(0, "-narrow"), (140, "-wide")]  # type: ignore[misc]
@@ -217,7 +218,7 @@ class ReliveScreen(Screen[None]):
     def update_bars(self) -> None:
         """Breadcrumb, state and hints as they are now."""
         self.show_crumbs()
-        hints = (*self.hints(), ("?", "help"))
+        hints = (*self.hints(), (self.HELP, "help"))
         width = self.size.width
         self.query_one("#hints", LineBar).set(hint_line(hints, width), spots=hint_spots(hints, width))
         self._show_state()

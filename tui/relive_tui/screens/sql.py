@@ -52,6 +52,7 @@ class SqlScreen(ReliveScreen):
         ("F5", "run"), ("Tab", "complete"), ("Esc", "to the result"), ("/", "edit"), ("⏎", "whole row"),
         ("< >", "sideways"), ("x", "export"),
     )  # fmt: skip
+    HELP = "F1"  # a question mark belongs to the query
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("x", "export", show=False),
         Binding("f5,ctrl+r", "run", show=False),

@@ -21,7 +21,7 @@ MAX_HINTS = 8
 Spot = tuple[int, int, str]
 """(first cell, cell after the last one, the screen's action) of what can be clicked in a line."""
 _KEYS = {
-    "⏎": "enter", "F5": "f5", "Esc": "escape",
+    "⏎": "enter", "F1": "f1", "F5": "f5", "Esc": "escape",
     "⌫": "backspace", "Tab": "tab", "?": "question_mark", "/": "slash",
     "[": "left_square_bracket", "]": "right_square_bracket", "<": "less_than_sign", ">": "greater_than_sign",
 }  # fmt: skip

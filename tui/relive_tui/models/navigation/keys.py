@@ -133,6 +133,7 @@ KEYS: Final[dict[str, Keys]] = {
         ("Enter", "on a row: all of it · on a table: its rows"),
         ("x", "write the result to a .csv or .json file"),
         ("y", "copy the command that runs this query again"),
+        ("F1", "this help: ? belongs to the query"),
     ),
     "logs": (
         ("/", "filter by text"),
