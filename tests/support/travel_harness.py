@@ -28,7 +28,12 @@ __all__ = ["Script", "in_a_worker", "talked"]
 
 
 def in_a_worker(
-    file: Path, handler: str, look: Callable[[Traveller, BaseException | None], Any], event: object = None
+    file: Path,
+    handler: str,
+    look: Callable[[Traveller, BaseException | None], Any],
+    event: object = None,
+    *,
+    timeout_s: float = 3.0,
 ) -> Any:
     """Load `file`, run its handler on its trail, and give what `look` finds out. What `look` gives is plain
     data."""
@@ -37,7 +42,7 @@ def in_a_worker(
     if not pid:
         os.close(ours)
         try:
-            found = _run(file, handler, look, event if event is not None else {})
+            found = _run(file, handler, look, event if event is not None else {}, timeout_s)
             data = json.dumps([True, found])
         except BaseException as error:
             data = json.dumps([False, f"{type(error).__name__}: {error}"])
@@ -53,7 +58,7 @@ def in_a_worker(
     return found
 
 
-def _run(file: Path, handler: str, look: Callable[..., Any], event: object) -> Any:
+def _run(file: Path, handler: str, look: Callable[..., Any], event: object, timeout_s: float) -> Any:
     spec = importlib.util.spec_from_file_location("application", file)
     assert spec is not None
     assert spec.loader is not None
@@ -66,7 +71,7 @@ def _run(file: Path, handler: str, look: Callable[..., Any], event: object) -> A
         monotonic_ns=1_000_000_000_000,
         python=array("I", (words[-1], *words[:-1])).tobytes(),
     )
-    script = ReplayInput(seeds=seeds, travel=True, timeout_s=3.0)
+    script = ReplayInput(seeds=seeds, travel=True, timeout_s=timeout_s)
     player = Player(script)
     player.install()
     player.begin(0)

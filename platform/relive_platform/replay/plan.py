@@ -96,6 +96,7 @@ def make_plan(
         paced=travel or about_time(scene),
         travel=travel,
         timeout_s=chosen.spec.timeout_s,
+        out_of_time=about_time(scene),
         answers=list(answers),
     )
     spec = msgspec.structs.replace(

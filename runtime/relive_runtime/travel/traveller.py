@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from relive_base.wire.messages import FunctionSpec, Invoke
 from relive_capture.record.frames import InApp
-from relive_capture.record.playback import Player
+from relive_capture.record.playback import TRAIL_STEPS, Player
 from relive_runtime.travel.stem import Child, Stem
 from relive_runtime.travel.tracing import trailing
 from relive_runtime.travel.trail import Trail
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Traveller"]
 
-STEPS: Final = 5_000_000
+STEPS: Final = TRAIL_STEPS
 """Of a trail: 40 MB."""
 _LOOK_NS: Final = 500_000_000
 _STILL: Final = 4

@@ -59,6 +59,13 @@ def sleeps(event, context):
         time.sleep(0.5)
         waited += 1
 """
+COMPUTES = """
+def computes(event, context):
+    total = 0
+    for number in range(150_001):
+        total += number * 4
+    raise ValueError(total)
+"""
 WAITS = """
 import threading
 
@@ -198,6 +205,21 @@ def test_a_time_limit_strikes_by_the_clock_of_the_run_and_nothing_waits(tmp_path
     assert error == "sleeps ran longer than its 3 s"
     assert "\n5\n" in shown
     assert partings == [None] * 4
+
+
+def test_many_steps_alone_are_no_time_out(tmp_path: Path) -> None:
+    # Given a function that computes for 300,000 lines, which take a few milliseconds, and then fails
+    file = _application(tmp_path, COMPUTES)
+
+    # When it runs with a limit of 0.1 s
+    def look(traveller: Traveller, failure: BaseException | None) -> list[object]:
+        return [len(traveller.trail), str(failure)]
+
+    count, error = in_a_worker(file, "computes", look, timeout_s=0.1)
+
+    # I expect its own failure, as on a real clock
+    assert count > 300_000
+    assert error == "45000300000"
 
 
 def test_what_waits_for_ever_is_seen(tmp_path: Path) -> None:

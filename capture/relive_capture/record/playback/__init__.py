@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from relive_capture.record.playback.answers import NotRecorded
 from relive_capture.record.playback.passing import Passing
-from relive_capture.record.playback.player import Player
+from relive_capture.record.playback.player import TRAIL_STEPS, Player
 
-__all__ = ["NotRecorded", "Passing", "Player"]
+__all__ = ["TRAIL_STEPS", "NotRecorded", "Passing", "Player"]

@@ -16,9 +16,11 @@ from relive_capture.recording_format import PlaybackReport, ReplayInput, Watched
 if TYPE_CHECKING:
     from relive_capture.record.playback.virtual_clock import VirtualClock
 
-__all__ = ["Player"]
+__all__ = ["TRAIL_STEPS", "Player"]
 
 _KEPT = 100
+TRAIL_STEPS = 5_000_000
+"""Of a run that can be gone back in; what comes after them is not gone back to."""
 
 
 class Player(PlayedCalls):
@@ -64,7 +66,7 @@ class Player(PlayedCalls):
         seeds = self._script.seeds
         self._clock.leave()
         wall_ns = seeds.wall_ns if seeds.wall_ns > 0 else time.time_ns()
-        clock = VirtualClock(wall_ns, seeds.monotonic_ns or time.monotonic_ns())
+        clock = VirtualClock(wall_ns, seeds.monotonic_ns or time.monotonic_ns(), self._step_ns())
         clock.install(self.undo)
         self._dice.same(seeds.wall_ns)
         return clock
@@ -73,6 +75,16 @@ class Player(PlayedCalls):
     def watched(self) -> list[WatchedPlace]:
         """Places of the recorded failure."""
         return self._script.watched
+
+    def _step_ns(self) -> int:
+        """How far each step moves that clock: so little that no limit is reached by steps alone in a run
+        whose failure was another one. Lines take from 10 ns on, and nobody knows how long each took."""
+        from relive_capture.record.playback.virtual_clock import STEP_NS
+
+        limit_ns = int(self._script.timeout_s * 1e9)
+        if self._script.out_of_time or limit_ns <= 0:
+            return STEP_NS
+        return max(min(STEP_NS, limit_ns // (2 * TRAIL_STEPS)), 1)
 
     @property
     def travels(self) -> bool:

@@ -22,7 +22,8 @@ from relive_capture.record.playback.undo import Undo
 __all__ = ["STEP_NS", "VirtualClock"]
 
 STEP_NS: Final = 1_000
-"""So far the clock moves at each reading and each step: about what a line of Python takes."""
+"""So far the clock moves at each reading, and at most at each step: what a line of Python takes, with what it
+calls."""
 _SECOND_NS: Final = 1_000_000_000
 _REAL_WAIT_S: Final = 0.01
 """So long a selector waits in earnest while other threads run: what they finish wakes it up."""
@@ -33,9 +34,10 @@ _OURS: Final = "relive_"
 class VirtualClock:
     """`wall_ns`: the time of day at which it begins; `monotonic_ns`: what time.monotonic_ns gives then."""
 
-    def __init__(self, wall_ns: int, monotonic_ns: int) -> None:
+    def __init__(self, wall_ns: int, monotonic_ns: int, step_ns: int = STEP_NS) -> None:
         self._wall_ns = wall_ns
         self._monotonic_ns = monotonic_ns
+        self._step_ns = step_ns
         self._moved_ns = 0
         self.steps: Callable[[], int] = lambda: 0
         """How many steps of the application there have been."""
@@ -50,7 +52,7 @@ class VirtualClock:
     @property
     def passed_ns(self) -> int:
         """Since it began."""
-        return self._moved_ns + self.steps() * STEP_NS
+        return self._moved_ns + self.steps() * self._step_ns
 
     def monotonic_ns(self) -> int:
         """For time.monotonic_ns and time.perf_counter_ns."""
