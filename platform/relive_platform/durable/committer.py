@@ -65,6 +65,7 @@ class Committer:
         self.reload: Callable[[], None] = lambda: None  # after a rollback
         self.tidy: Callable[[], bool] = lambda: False  # now and then, in a transaction; whether there is more
         self.idle: Callable[[], bool] = lambda: False  # whether there is nothing to deliver
+        self.before_commit: Callable[[], None] = lambda: None  # in its transaction
         self.committed: Callable[[], None] = lambda: None  # after a commit, before its futures are told
         self._thread = threading.Thread(target=self._work, name=limits.thread, daemon=True)
 
@@ -256,6 +257,7 @@ class Committer:
         try:
             for operation in batch:
                 self._run(operation)
+            self.before_commit()
             self._db.execute("COMMIT")
         except BaseException:
             with contextlib.suppress(sqlite3.Error):  # SQLite has rolled back by itself on some errors

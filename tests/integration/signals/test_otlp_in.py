@@ -99,7 +99,7 @@ async def test_what_programs_send_is_in_the_store(tmp_path: Path) -> None:
         async with httpx.AsyncClient(timeout=PATIENCE_S) as client:
             await over_http(client, base)
             await what_is_refused(client, base)
-        await blocking(lambda: what_is_refused_over_grpc(status["grpc"]))
+        await blocking(lambda: what_is_refused_over_grpc(status["grpc"], status["pid"]))
         sent = await blocking(lambda: send_metrics("http://" + status["http"]))
         assert await running.server.otlp_in.flush(PATIENCE_S)
         assert await running.server.flush(PATIENCE_S)
@@ -251,7 +251,13 @@ async def what_is_refused(client: httpx.AsyncClient, base: str) -> None:
     assert (await client.get(f"{base}/traces")).status_code == 405
 
 
-def what_is_refused_over_grpc(target: str) -> None:
+def peak_kb(pid: int) -> int:
+    """Of a process's resident memory, so far."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+
+
+def what_is_refused_over_grpc(target: str, pid: int) -> None:
     """Records that cannot be kept are refused one by one, requests with a status."""
     with grpc.insecure_channel(target) as channel:
         export = channel.unary_unary(METHOD)
@@ -269,6 +275,12 @@ def what_is_refused_over_grpc(target: str) -> None:
                 with pytest.raises(grpc.RpcError) as error:
                     export(body, timeout=PATIENCE_S, compression=compression)
                 assert error.value.code().name == code
+        # ... and one that is a thousand times as large unpacked (64 MB) is not unpacked beyond the limit
+        before = peak_kb(pid)
+        with pytest.raises(grpc.RpcError) as error:
+            export(b"\0" * (64 << 20), timeout=PATIENCE_S, compression=grpc.Compression.Gzip)
+        assert error.value.code().name == "RESOURCE_EXHAUSTED"
+        assert peak_kb(pid) - before < 32_000
 
 
 def send_metrics(target: str) -> list[MetricColumns]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import tempfile
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from relive_platform.triggers.queue import (
     QueueLimits,
     StaleLease,
 )
+from relive_platform.triggers.queue import statements as sql
+from relive_platform.triggers.queue.holdings import ROW_BYTES
 
 IDS = st.sampled_from(["a", "b", "c", "d"])
 FUNCTIONS = st.sampled_from(["f", "g"])
@@ -132,10 +135,23 @@ class QueueMachine(RuleBasedStateMachine):
     @rule()
     def restart(self) -> None:
         self.queue.close()
+        self.kept_counts_are_those_of_the_rows()
         self.queue = self.open()
         for key in list(self.leases):
             self.model[key][0] = "ready"
             self.old.append(self.leases.pop(key))
+
+    def kept_counts_are_those_of_the_rows(self) -> None:
+        db = sqlite3.connect(Path(self.folder.name) / "events.db")
+        kept = {row[0]: row[1:] for row in db.execute(sql.HELD_BY_ALL)}
+        counted: dict[str, list[int]] = {}
+        for function, state, count, size in db.execute(sql.COUNTS):
+            row = counted.setdefault(function, [0] * 8)
+            row[state], row[3 + state] = count, size + count * ROW_BYTES
+        for function, count, size in db.execute(sql.COUNTS_DONE):
+            counted.setdefault(function, [0] * 8)[6:] = [count, size]
+        db.close()
+        assert kept == {function: tuple(row) for function, row in counted.items()}
 
     @invariant()
     def counts_and_lists_agree(self) -> None:
@@ -152,6 +168,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.queue.close()
+        self.kept_counts_are_those_of_the_rows()
         self.folder.cleanup()
 
 

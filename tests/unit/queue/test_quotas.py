@@ -17,6 +17,7 @@ from relive_platform.triggers.queue import (
     QueueBusy,
     QueuedEvent,
     QueueFull,
+    holdings,
 )
 
 KIB, MIB = 1024, 1024 * 1024
@@ -289,6 +290,38 @@ def test_a_home_that_was_stuck_full_of_results_comes_alive_again(open_queue, tmp
         if path.stat().st_size < 6 * MIB:
             break
     assert path.stat().st_size < 6 * MIB
+
+
+def test_a_large_file_is_opened_with_the_counts_that_it_keeps(
+    open_queue, tmp_path, clock, monkeypatch
+) -> None:
+    # Given a queue that counts as large, with waiting, leased and finished events
+    monkeypatch.setattr(holdings, "FEW_ROWS", 1)
+    queue = open_queue()
+    for number in range(5):
+        queue.publish(event("f", event_id=str(number))).result(60)
+    leases = queue.lease(3).result(60)
+    queue.complete(leases[0], result=b"four").result(60)
+    before = queue.counts().result(60)
+    assert (before.ready, before.leased, before.done) == (2, 2, 1)
+    queue.close()
+    # When it is opened again, I expect nothing to be leased, and all counts to be as they were
+    queue = open_queue()
+    after = queue.counts().result(60)
+    assert (after.ready, after.leased, after.done, after.event_bytes) == (4, 0, 1, before.event_bytes)
+    queue.close()
+    # ... which are those that are kept
+    with contextlib.closing(sqlite3.connect(tmp_path / "events.db", isolation_level=None)) as db:
+        db.execute("UPDATE holdings SET dead = 7")
+    queue = open_queue()
+    assert queue.counts().result(60).dead == 7
+    queue.close()
+    # ... unless somebody has added events who keeps no counts
+    with contextlib.closing(sqlite3.connect(tmp_path / "events.db", isolation_level=None)) as db:
+        row = ("g", "9", 2, clock.wall, 0, 0, clock.wall, "", b"", b"", b"")
+        db.execute("INSERT INTO events VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+    counts = open_queue().counts().result(60)
+    assert (counts.ready, counts.dead) == (4, 1)
 
 
 def test_an_event_that_cannot_be_read_keeps_no_other_back(open_queue, tmp_path) -> None:

@@ -69,6 +69,7 @@ class EventQueue:
         self._intake = Intake(db)
         self._committer.prepare(self._open)
         self._committer.reload = self._table.reload
+        self._committer.before_commit = self._table.holdings.keep
         self._committer.committed = self._committed
         self._committer.tidy = self._table.tidy
         self._committer.idle = lambda: not self._table.holdings.any_live()

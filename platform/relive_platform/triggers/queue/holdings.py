@@ -15,6 +15,8 @@ __all__ = ["DEAD", "LEASED", "READY", "ROW_BYTES", "STATES", "Holding", "Holding
 STATES: Final = ("ready", "leased", "dead")
 READY, LEASED, DEAD = range(3)
 ROW_BYTES: Final = 300  # of an event beside its body and detail: the other columns and the indexes
+FEW_ROWS: Final = 20_000
+"""So many are counted at each start, whatever is kept."""
 _LOOK_AFTER_BYTES: Final = 1024 * 1024
 _LOOK_AFTER_NS: Final = 200_000_000
 
@@ -61,11 +63,32 @@ class Holdings:
         self._free_bytes = free_bytes
         self._free = self._grown = self._looked_ns = 0
         self._held: dict[str, Holding] = {}
+        self._changed: set[str] = set()  # since `keep`
+        self._anew = False  # all of it has been counted
+        self._kept = True
         self.made_ready = False  # since the listener was last told
 
+    def open(self) -> None:
+        """Make the tables of counts. On a disk that is too full for it, rows are counted at each start."""
+        try:
+            self._db.executescript(sql.HOLDINGS)
+        except sqlite3.OperationalError:
+            self._kept = False
+
     def load(self) -> None:
-        """Count everything again."""
+        """Read the counts that are kept; count the rows if there are few, or none are kept of them."""
         self._held = {}
+        self._changed.clear()
+        for function, *numbers in self._db.execute(sql.HELD_BY_ALL) if self._kept else ():
+            self._held[function] = Holding(numbers[0:3], numbers[3:6], *numbers[6:8])
+        if sum(sum(holding.events) + holding.done for holding in self._held.values()) < FEW_ROWS:
+            self._count()
+        self._looked_ns = 0
+        self.made_ready = any(holding.events[READY] for holding in self._held.values())
+
+    def _count(self) -> None:
+        self._held = {}
+        self._anew = True
         for function, state, count, size in self._db.execute(sql.COUNTS):
             holding = self.of(function)
             holding.events[state] = count
@@ -73,11 +96,39 @@ class Holdings:
         for function, count, size in self._db.execute(sql.COUNTS_DONE):
             holding = self.of(function)
             holding.done, holding.done_bytes = count, size
-        self._looked_ns = 0
-        self.made_ready = any(holding.events[READY] for holding in self._held.values())
+
+    def keep(self) -> None:
+        """Write down what has changed, in the transaction that has changed it."""
+        if not self._kept or not (self._changed or self._anew):
+            return
+        if self._anew:
+            self._db.execute(sql.UNHOLD_ALL)
+            self._changed |= self._held.keys()
+        for function in self._changed:
+            holding = self._held.get(function)
+            if holding is None:
+                self._db.execute(sql.UNHOLD, (function,))
+                continue
+            counts = (*holding.events, *holding.bytes, holding.done, holding.done_bytes)
+            self._db.execute(sql.HOLD, (function, *counts))
+        self._db.execute(sql.COUNTED_TO)
+        self._changed.clear()
+        self._anew = False
+
+    def release_all(self) -> bool:
+        """Nothing is leased any more. Whether something was."""
+        found = [function for function, holding in self._held.items() if holding.events[LEASED]]
+        for function in found:
+            holding = self.of(function)
+            for numbers in (holding.events, holding.bytes):
+                numbers[READY] += numbers[LEASED]
+                numbers[LEASED] = 0
+            self.made_ready = True
+        return bool(found)
 
     def of(self, function: str) -> Holding:
         """What a function holds; to be changed by this module and `keeping` alone."""
+        self._changed.add(function)
         holding = self._held.get(function)
         if holding is None:
             holding = self._held[function] = Holding()

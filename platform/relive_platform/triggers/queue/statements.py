@@ -7,6 +7,7 @@ from typing import Final
 __all__ = [
     "AGAIN",
     "BURY",
+    "COUNTED_TO",
     "COUNTS",
     "COUNTS_DONE",
     "COUNT_DROPPED",
@@ -21,6 +22,9 @@ __all__ = [
     "FORGET_RESULT",
     "GIVE_BACK",
     "HELD",
+    "HELD_BY_ALL",
+    "HOLD",
+    "HOLDINGS",
     "INSERT",
     "KNOWN",
     "KNOWN_FINISHED",
@@ -41,6 +45,8 @@ __all__ = [
     "SHIFT_DONE",
     "STILL_HELD",
     "TAKE",
+    "UNHOLD",
+    "UNHOLD_ALL",
     "UNMARK",
 ]
 
@@ -149,6 +155,39 @@ RELEASE_ALL: Final = "UPDATE events SET state = 0, next_at_ns = min(next_at_ns, 
 SHIFT: Final = "UPDATE events SET next_at_ns = next_at_ns + ? WHERE state = 0 AND next_at_ns > ?"
 SHIFT_DEAD: Final = "UPDATE events SET next_at_ns = next_at_ns + ? WHERE state = 2"
 SHIFT_DONE: Final = "UPDATE finished SET finished_ns = finished_ns + ?"
+# Counts of these rows, as of the last commit: to count those of a large file takes minutes. `counted` says
+# how many rows there had ever been: an older version, which does not keep the counts, adds some.
+HOLDINGS: Final = """
+CREATE TABLE IF NOT EXISTS holdings (
+    function TEXT PRIMARY KEY,
+    ready INTEGER NOT NULL,
+    leased INTEGER NOT NULL,
+    dead INTEGER NOT NULL,
+    ready_bytes INTEGER NOT NULL,
+    leased_bytes INTEGER NOT NULL,
+    dead_bytes INTEGER NOT NULL,
+    done INTEGER NOT NULL,
+    done_bytes INTEGER NOT NULL     -- of results
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS counted (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    events INTEGER NOT NULL,
+    finished INTEGER NOT NULL
+);
+"""
+HOLD: Final = "INSERT OR REPLACE INTO holdings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+UNHOLD: Final = "DELETE FROM holdings WHERE function = ?"
+UNHOLD_ALL: Final = "DELETE FROM holdings"
+COUNTED_TO: Final = """
+INSERT OR REPLACE INTO counted VALUES (1,
+    coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0),
+    coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'finished'), 0))
+"""
+HELD_BY_ALL: Final = """
+SELECT holdings.* FROM holdings, counted
+WHERE counted.events = coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0)
+    AND counted.finished = coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'finished'), 0)
+"""
 COUNTS: Final = (
     "SELECT function, state, count(*), sum(length(body) + length(detail)) FROM events"
     " GROUP BY function, state"

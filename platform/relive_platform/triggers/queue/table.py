@@ -76,8 +76,10 @@ class EventTable:
 
     def recover(self) -> None:
         """Leases of the process before are void; attempts stay counted."""
-        self._db.execute(sql.RELEASE_ALL, (self._clock.time_ns(),))
+        self.holdings.open()
         self.reload()
+        if self.holdings.release_all():
+            self._db.execute(sql.RELEASE_ALL, (self._clock.time_ns(),))
 
     def reload(self) -> None:
         """Read counts again, and drop leases that the tables do not have."""
