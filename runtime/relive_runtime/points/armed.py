@@ -27,14 +27,13 @@ _EVENT: Final = "relive.logpoint"
 
 
 class _One:
-    __slots__ = ("condition", "gone", "point", "text", "troubled")
+    __slots__ = ("condition", "point", "text", "troubled")
 
     def __init__(self, point: Point) -> None:
         """Raises SyntaxError, ValueError."""
         self.point = point
         self.condition = Condition(point.condition)
         self.text = LogText(point.text) if point.text is not None else None
-        self.gone = False
         self.troubled = False
 
 
@@ -103,10 +102,7 @@ class Armed:
         self._within.now = True
         try:
             for one in self._at.get((file, line), ()):
-                if not one.gone:
-                    self._reached(one, frame)
-            if all(one.gone for there in self._at.values() for one in there):
-                self.disarm()
+                self._reached(one, frame)
         except HandlerTimeout:
             raise
         except Exception:
@@ -143,8 +139,17 @@ class Armed:
             answer = self._channel.answer(number, _ANSWER_S)
         except ChannelClosed:
             answer = None
-        one.gone = answer is None or not answer.ok
-        return not one.gone
+        if answer is not None and answer.ok:
+            return True
+        self._forget(one)
+        return False
+
+    def _forget(self, gone: _One) -> None:
+        """It has had its hits. Each list is another one then: somebody may go through it."""
+        left = {place: [one for one in there if one is not gone] for place, there in self._at.items()}
+        self._at = {place: there for place, there in left.items() if there}
+        if not self._at:
+            self.disarm()
 
     def _trouble(self, point: Point, problem: str) -> None:
         self._sink.send(PointHit(call_id=0, number=point.number, problem=problem[:500]))

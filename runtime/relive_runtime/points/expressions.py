@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dis
 from types import CodeType, FrameType
 from typing import Any, Final
 
@@ -17,11 +18,23 @@ TEXT_CHARS: Final = 2_000
 _QUOTES: Final = ('"' * 3, "'" * 3)
 
 
-def _evaluated(code: CodeType, frame: FrameType) -> Any:
-    names = dict(frame.f_locals)  # what the expression binds is not the function's
-    if has_scopes(code):  # which look names up as globals
-        return eval(code, {**frame.f_globals, **names}, names)
-    return eval(code, frame.f_globals, names)
+class _Expression:
+    """Compiled code, and what it needs of a frame."""
+
+    __slots__ = ("_binds", "_code", "_scopes")
+
+    def __init__(self, code: CodeType) -> None:
+        self._code = code
+        self._scopes = has_scopes(code)
+        self._binds = any(one.opname.startswith("STORE_NAME") for one in dis.get_instructions(code))
+
+    def value(self, frame: FrameType) -> Any:
+        """What it gives there. Raises whatever its code does."""
+        names: Any = frame.f_locals
+        if self._scopes:  # which look names up as globals
+            return eval(self._code, {**frame.f_globals, **names}, dict(names))
+        # What an expression binds is not the function's.
+        return eval(self._code, frame.f_globals, dict(names) if self._binds else names)
 
 
 def _said(error: BaseException) -> str:
@@ -37,14 +50,15 @@ class Condition:
     """`text` "": always. Raises SyntaxError."""
 
     def __init__(self, text: str) -> None:
-        self._code = compile(text.strip(), "<condition>", "eval") if text.strip() else None
+        code = compile(text.strip(), "<condition>", "eval") if text.strip() else None
+        self._expression = _Expression(code) if code is not None else None
 
     def holds(self, frame: FrameType) -> tuple[bool, str]:
         """(whether it does, what it has raised)."""
-        if self._code is None:
+        if self._expression is None:
             return True, ""
         try:
-            return bool(_evaluated(self._code, frame)), ""
+            return bool(self._expression.value(frame)), ""
         except HandlerTimeout:
             raise
         except BaseException as error:
@@ -74,16 +88,16 @@ class LogText:
         return "".join(said)
 
 
-def _part(node: ast.expr) -> CodeType | str:
+def _part(node: ast.expr) -> _Expression | str:
     if isinstance(node, ast.Constant):
         return str(node.value)
     alone = ast.fix_missing_locations(ast.Expression(ast.JoinedStr([node])))
-    return compile(alone, "<logpoint>", "eval")
+    return _Expression(compile(alone, "<logpoint>", "eval"))
 
 
-def _shown(code: CodeType, frame: FrameType) -> str:
+def _shown(expression: _Expression, frame: FrameType) -> str:
     try:
-        return str.__str__(_evaluated(code, frame))
+        return str.__str__(expression.value(frame))
     except HandlerTimeout:
         raise
     except BaseException as error:
