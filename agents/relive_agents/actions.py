@@ -13,9 +13,10 @@ from relive_base.errors import UsageError
 from relive_base.terminal import one_line
 
 from relive_agents.commands import Commands, Ran
+from relive_agents.diffs import Edit, edits_of
 from relive_agents.texts import Answer
 from relive_agents.verdicts import next_of, text_of, verdict
-from relive_agents.workspace import Edit, Workspace
+from relive_agents.workspace import Workspace
 
 __all__ = ["Actions"]
 
@@ -68,7 +69,8 @@ class Actions:
         self,
         ident: str,
         code: str = "",
-        patch: Sequence[Edit] = (),
+        patch: str = "",
+        edits: Sequence[Edit] = (),
         answers: Mapping[str, Any] | None = None,
         times: int = 1,
     ) -> Answer:
@@ -78,11 +80,12 @@ class Actions:
         if not 1 <= times <= _TIMES:
             raise UsageError(f"times is from 1 to {_TIMES}")
         whole = await self._whole(ident)
-        own = bool(code or patch)
+        edits = [*(edits_of(patch) if patch else ()), *edits]
+        own = bool(code or edits)
         options = ["--times", str(times)]
         for name, value in (answers or {}).items():
             options.append(f"--answer={_name(name)}={json.dumps(value)}")
-        copy = self._workspace.patched(code, patch) if patch else nullcontext(None)
+        copy = self._workspace.patched(code, edits) if edits else nullcontext(None)
         entered = await anyio.to_thread.run_sync(copy.__enter__)
         try:
             folder = entered if entered is not None else self._workspace.inside(code) if own else None

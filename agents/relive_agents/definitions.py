@@ -76,11 +76,12 @@ TOOLS: Final = (
     Tool(
         "replay",
         "Runs the failed invocation again, its calls answered from the recording; gives a verdict. code: a"
-        " path below the served folder, . for all of it. patch: edits tried on a copy of it.",
+        " path below the served folder, . for all of it. patch (a unified diff) or edits: tried on a copy.",
         {
             "id": _ID,
             "code": _TEXT,
-            "patch": {
+            "patch": _TEXT,
+            "edits": {
                 "type": "array",
                 "items": {
                     "type": "object",

@@ -22,9 +22,9 @@ from relive_agents.definitions import (
     TOOLS,
     fix_and_verify,
 )
+from relive_agents.diffs import Edit
 from relive_agents.reader import Reader
 from relive_agents.texts import Answer, shown
-from relive_agents.workspace import Edit
 
 __all__ = ["Desk", "make_server"]
 
@@ -75,8 +75,7 @@ class Desk:
             case "why":
                 return await self._actions.why(ident)
             case "replay":
-                edits = given.pop("patch", [])
-                return await self._actions.replay(ident, patch=edits, **given)
+                return await self._actions.replay(ident, **given)
             case "to_test":
                 return await self._actions.to_test(ident, **given)
         reading: dict[str, Callable[..., Answer]] = {
@@ -167,7 +166,7 @@ def _checked(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _type_of(key: str, schema: Mapping[str, Any]) -> Any:
-    if key == "patch":
+    if key == "edits":
         return list[Edit]  # a dataclass: of a dict with just its fields
     if key == "commands":
         return list[str]
@@ -175,7 +174,7 @@ def _type_of(key: str, schema: Mapping[str, Any]) -> Any:
 
 
 def _fits(key: str, value: Any) -> bool:
-    most = _PATCH if key in ("patch", "answers") else _TEXT
+    most = _PATCH if key in ("patch", "edits", "answers") else _TEXT
     size = len(str(value)) if isinstance(value, str | list | dict) else 0
     if size > most:
         raise UsageError(f"{key} is over the limit of {most:,} characters")

@@ -6,7 +6,6 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -14,7 +13,9 @@ from typing import Final
 from relive_base.errors import UsageError
 from relive_base.terminal import one_line
 
-__all__ = ["Edit", "Workspace"]
+from relive_agents.diffs import Edit, replaced
+
+__all__ = ["Workspace"]
 
 _FILES: Final = 5_000
 _BYTES: Final = 64 * 1_048_576
@@ -24,15 +25,6 @@ _SKIPPED: Final = frozenset(
     {"__pycache__", "node_modules", "venv", "build", "dist"}
 )  # and whatever begins with a dot
 _HINT: Final = "give a path below the folder that relive mcp serves"
-
-
-@dataclass(frozen=True, slots=True)
-class Edit:
-    """`old`, which is in the file once, becomes `new`; "" makes a new file."""
-
-    file: str
-    old: str
-    new: str
 
 
 class Workspace:
@@ -114,10 +106,4 @@ def _apply(copy: Path, edit: Edit) -> None:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{named} cannot be read: {type(error).__name__}", hint=_HINT) from None
-    count = text.count(edit.old)
-    if count != 1:
-        raise UsageError(
-            f"old is in {named} {count} times, and must be there once",
-            hint="give more of the lines around it",
-        )
-    path.write_text(text.replace(edit.old, edit.new), encoding="utf-8")
+    path.write_text(replaced(text, edit), encoding="utf-8")

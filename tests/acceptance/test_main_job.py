@@ -251,19 +251,15 @@ async def test_an_agent_comes_to_the_root_of_each_failure_and_has_its_fix_verifi
         # When it has found the KeyError, and tries a fix on a copy of the code
         ident = next(row for row in rows if "KeyError: 'percent'" in row and "pricing  " in row).split()[0]
         line = 'total * (100 - voucher["percent"]) // 100'
-        edit = {
-            "file": "functions/pricing/quote.py",
-            "old": line,
-            "new": line.replace('["percent"]', ".missing"),
-        }
-        wrong = await agent.call("replay", id=ident, patch=[edit])
-        edit["new"] = line.replace('["percent"]', '.get("percent", 0)')
-        fixed = await agent.call("replay", id=ident, patch=[edit])
+        file = "functions/pricing/quote.py"
+        mended = line.replace('["percent"]', '.get("percent", 0)')
+        names = f"--- a/{file}\n+++ b/{file}\n"
+        patch = f"{names}@@ -39 +39 @@\n-    return {line}\n+    return {mended}\n"
+        fixed = await agent.call("replay", id=ident, patch=patch)
 
-        # I expect the verdicts, and its own files as they were
-        assert wrong.text.startswith("verdict: another failure, and not past the failing line")
+        # I expect the verdict, and its own files as they were
         assert fixed.text.startswith("verdict: verified")
-        assert line in (demo.code / edit["file"]).read_text()
+        assert line in (demo.code / file).read_text()
 
         # ... nothing below any other folder, and no write to the store
         assert (await agent.call("replay", id=ident, code="..")).failed

@@ -6,10 +6,10 @@ from typing import Any, cast
 
 import pytest
 from relive_agents.actions import Actions
+from relive_agents.diffs import Edit
 from relive_agents.reader import Reader, since_ns
 from relive_agents.server import Desk
 from relive_agents.texts import Answer
-from relive_agents.workspace import Edit
 from relive_base.errors import UsageError
 
 
@@ -42,10 +42,10 @@ def desk(noted: Noted) -> Desk:
 
 async def test_arguments_come_as_they_are_meant(desk: Desk, noted: Noted) -> None:
     await desk.call("scene", {"id": "last", "full": True, "offset": None})
-    await desk.call("replay", {"id": "a", "patch": [{"file": "f", "old": "o", "new": "n"}], "times": 2})
+    await desk.call("replay", {"id": "a", "edits": [{"file": "f", "old": "o", "new": "n"}], "times": 2})
 
     assert noted.calls[0] == (("last",), {"full": True})
-    assert noted.calls[1] == (("a",), {"patch": [Edit("f", "o", "n")], "times": 2})
+    assert noted.calls[1] == (("a",), {"edits": [Edit("f", "o", "n")], "times": 2})
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ async def test_arguments_come_as_they_are_meant(desk: Desk, noted: Noted) -> Non
         ("scene", {"id": 4}, "Expected `str`"),
         ("scene", {"id": "a", "offset": "7"}, "Expected `int`"),
         ("sql", {"query": "x" * 20_001}, "over the limit"),
-        ("replay", {"id": "a", "patch": [{"file": "f"}]}, "required field"),
+        ("replay", {"id": "a", "edits": [{"file": "f"}]}, "required field"),
         ("inspect", {"id": "a", "commands": "p x"}, "Expected `array`"),
     ],
 )

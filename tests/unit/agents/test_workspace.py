@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from relive_agents.workspace import Edit, Workspace
+from relive_agents.diffs import Edit
+from relive_agents.workspace import Workspace
 from relive_base.errors import UsageError
 
 
