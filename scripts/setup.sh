@@ -21,7 +21,8 @@ if [ -n "$uv" ]; then
     step "1/2 $VENV, with $("$PYTHON" --version)"
     [ -x "$VENV/bin/python" ] || "$uv" venv --quiet --python "$PYTHON" "$VENV"
     step "2/2 installing $(grep -c == constraints.txt) packages, and compiling the C extensions"
-    "$uv" pip install --python "$VENV/bin/python" --constraint constraints.txt --editable '.[dev,docs]'
+    # Else it takes the build that it has kept, of another Python or of older C files.
+    "$uv" pip install --python "$VENV/bin/python" --refresh-package relive --constraint constraints.txt --editable '.[dev,docs]'
 else
     step "1/3 $VENV, with $("$PYTHON" --version)"
     [ -x "$VENV/bin/python" ] || "$PYTHON" -m venv "$VENV"
