@@ -15,12 +15,16 @@ def shown_figures(figures: Mapping[str, Any]) -> Iterator[str]:
     for name, value in figures.items():
         if value:
             what = name.removesuffix("_bytes").removesuffix("_s").replace("_", " ")
-            what = what.removesuffix("s") if value == 1 else what
+            what = _singular(what) if value == 1 else what
             yield (
                 f"{shown_figure(name, value)} {what}"
                 if isinstance(value, int)
                 else f"{what} {shown_figure(name, value)}"
             )
+
+
+def _singular(noun: str) -> str:
+    return f"{noun.removesuffix('ies')}y" if noun.endswith("ies") else noun.removesuffix("s")
 
 
 def shown_figure(name: str, value: Any) -> str:

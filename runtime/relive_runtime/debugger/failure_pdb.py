@@ -70,6 +70,10 @@ class _Nested(pdb.Pdb):
         with originals():
             return super().set_break(*arguments, **options)
 
+    def precmd(self, line: str) -> str:
+        with originals():  # `re` imports itself for what it puts in place, in Python 3.12
+            return super().precmd(line)
+
     # What has scopes of its own finds the frame's locals, on every Python.
 
     def _getval(self, arg: str) -> Any:

@@ -288,6 +288,7 @@ def test_what_a_program_has_started_ends_with_it(running: ZygoteHandle, lab: Pat
 
 def test_a_program_that_hangs_ends_at_its_time(running: ZygoteHandle, lab: Path) -> None:
     worker = started(running, lab, timeout_s=0.3)
+    asked_ns = time.time_ns()  # the time runs from here, also while a busy machine starts nothing
 
     outcome = worker.invoke({"act": "hang"})
 
@@ -295,7 +296,7 @@ def test_a_program_that_hangs_ends_at_its_time(running: ZygoteHandle, lab: Path)
     assert error_of(outcome)[::2] == ("Timeout", "timeout")
     assert outcome.result.http_status == 504
     assert exceptions(outcome)[0]["frames"][-1]["file"] == "bootstrap"
-    assert (outcome.result.ended_ns - outcome.result.started_ns) / 1e9 >= 0.29
+    assert (outcome.result.ended_ns - asked_ns) / 1e9 >= 0.29
     assert not outcome.done.reusable
 
 

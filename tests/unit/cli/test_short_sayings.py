@@ -12,6 +12,7 @@ from relive.commands.functions.serve import _status_lines
 from relive.commands.records.logs import _nothing
 from relive.commands.records.profiles import _seconds
 from relive.group import cli
+from relive.output.figures import shown_figures
 from relive.output.files import writing
 from relive_base.errors import NotFound, UsageError
 from relive_capture.explore.errors import AmbiguousScene
@@ -132,3 +133,9 @@ def test_what_is_named_is_not_on_a_new_home(tmp_path: Path) -> None:
 
     # I expect an error: there is no such function
     assert isinstance(result.exception, NotFound)
+
+
+def test_one_of_a_thing_is_singular() -> None:
+    figures = {"events": 1, "deliveries": 1, "unmatched": 1, "size_bytes": 2048, "received": 0}
+    assert list(shown_figures(figures)) == ["1 event", "1 delivery", "1 unmatched", "2 KB size"]
+    assert list(shown_figures({"deliveries": 2})) == ["2 deliveries"]
