@@ -9,7 +9,7 @@ from typing import Any, Final
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Span, SpanLimits
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import SpanContext
+from opentelemetry.trace import SpanContext, TraceFlags, TraceState
 from relive_base.wire.messages import AnyFrame, SpanData, SpanUpdate
 
 from relive_tracer.record.convert import span_attributes, span_data, span_events, span_links, status_of
@@ -21,6 +21,8 @@ __all__ = ["InvokeSpan", "SpanSettings"]
 
 _SCOPE: Final = "relive"
 _making = threading.RLock()
+_SAMPLED: Final = TraceFlags(TraceFlags.SAMPLED)
+_UNSAMPLED: Final = TraceFlags(TraceFlags.DEFAULT)
 
 
 class SpanSettings:
@@ -50,19 +52,19 @@ class InvokeSpan(Span):
     dies; after `limits.span_updates` of these, the rest leaves in one piece when the handler ends.
     """
 
-    def __init__(self, context: SpanContext, state: InvocationState, settings: SpanSettings) -> None:
+    # Defaults stand on the class: there is one for each request whose framework asks for its context.
+    _relive_context: SpanContext | None = None  # once somebody wants the ids
+    _relive_made = _relive_ended = _relive_behind = False
+    _relive_told = 0
+
+    def __init__(self, state: InvocationState, settings: SpanSettings) -> None:
         # The SDK's own constructor runs in `__getattr__`.
-        self._relive_context = context
         self._relive_state = state
         self._relive_settings = settings
-        self._relive_made = False
-        self._relive_ended = False
-        self._relive_told = 0
-        self._relive_behind = False
 
     def __getattr__(self, name: str) -> Any:
         """Only for what is not there yet: the SDK's state."""
-        if self.__dict__.get("_relive_made", True):
+        if self._relive_made or "_relive_settings" not in self.__dict__:
             raise AttributeError(name)
         self._relive_make()
         return getattr(self, name)
@@ -74,7 +76,7 @@ class InvokeSpan(Span):
             settings = self._relive_settings
             super().__init__(
                 name=settings.name,
-                context=self._relive_context,
+                context=self.get_span_context(),
                 resource=settings.resource,
                 limits=settings.span_limits,
                 instrumentation_scope=settings.scope,
@@ -85,7 +87,10 @@ class InvokeSpan(Span):
 
     def get_span_context(self) -> SpanContext:
         """As in the API."""
-        return self._relive_context
+        context = self._relive_context
+        if context is None:
+            context = self._relive_context = _ids_of(self._relive_state)
+        return context
 
     def is_recording(self) -> bool:
         """Until the handler ends."""
@@ -174,8 +179,12 @@ class InvokeSpan(Span):
         if self._relive_ended:
             return
         self._relive_ended = True
-        if not self._relive_made:
-            return
+        if self._relive_made:
+            self._relive_finish()
+        # It is the state's, too: the two of them would wait for the garbage collector.
+        self._relive_state = self._relive_state.ended()
+
+    def _relive_finish(self) -> None:
         try:
             if self._relive_behind or self.dropped_attributes or self.dropped_events or self.dropped_links:
                 whole = span_data(self, self._relive_settings.limits)
@@ -187,3 +196,9 @@ class InvokeSpan(Span):
             super().end()
         except Exception:
             self._relive_state.dropped += 1
+
+
+def _ids_of(state: InvocationState) -> SpanContext:
+    flags = _SAMPLED if state.sampled else _UNSAMPLED
+    trace_state = TraceState.from_header([state.trace_state]) if state.trace_state else None
+    return SpanContext(int(state.trace_id, 16), int(state.span_id, 16), False, flags, trace_state)

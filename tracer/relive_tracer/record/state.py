@@ -77,6 +77,12 @@ class InvocationState:
         tail, self._tail = self._tail, None
         return list(tail or ())
 
+    def ended(self) -> InvocationState:
+        """A copy that knows whose it was and when it began, and nothing else that could be asked for then."""
+        copy = InvocationState(self.invocation_id, self.trace_id, self.span_id, 0)
+        copy.sampled, copy.trace_state, copy.started_ns = self.sampled, self.trace_state, self.started_ns
+        return copy
+
     def counts(self) -> TelemetryCounts:
         """What has been counted so far."""
         return TelemetryCounts(self.spans, self.logs, self.dropped)

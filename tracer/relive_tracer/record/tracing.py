@@ -25,7 +25,6 @@ from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
 from opentelemetry.sdk.version import __version__ as sdk_version
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, Tracer
-from opentelemetry.trace.span import TraceState
 from relive_base.ids import new_span_id, new_trace_id
 from relive_base.resource import resource_attributes
 from relive_base.wire.messages import AnyFrame, FunctionSpec, Invoke, OpenSpan, Spans
@@ -118,6 +117,8 @@ class InvocationContext:
     def get_current(self) -> Context:
         """As in the API, but the invocation's context if nothing has been attached."""
         current = self._variable.get(None)
+        if type(current) is Context:  # frameworks ask several times for each request
+            return current
         if type(current) is InvocationState:
             current = self._context_of(current)
             self._variable.set(current)
@@ -150,10 +151,7 @@ class InvocationContext:
     def _context_of(self, state: InvocationState) -> Context:
         span = state.span
         if span is None:
-            flags = TraceFlags(TraceFlags.SAMPLED if state.sampled else TraceFlags.DEFAULT)
-            trace_state = TraceState.from_header([state.trace_state]) if state.trace_state else None
-            ids = SpanContext(int(state.trace_id, 16), int(state.span_id, 16), False, flags, trace_state)
-            span = state.span = InvokeSpan(ids, state, self._settings)
+            span = state.span = InvokeSpan(state, self._settings)
         context = Context({_SPAN_KEY: span, _STATE_KEY: state})
         if state.baggage:
             context = _baggage.extract({"baggage": state.baggage}, context)
