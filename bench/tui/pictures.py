@@ -19,6 +19,7 @@ SCREENS = {
     "trace": ["enter", "3"],
     "flame": ["enter", "4"],
     "invocations": ["2"],
+    "metrics": ["tab", "7"],
 }
 STATUS = {
     "store": {"lag_s": 0.3, "dropped_rows": 0},

@@ -46,7 +46,7 @@ def chart_lines(chart: Chart, width: int, height: int) -> list[Line]:
     top, where = max(known, key=lambda one: one[0])
     newest = chart.values[-1]
     width_ns = (chart.until_ns - chart.since_ns) / len(chart.values)
-    when = day_clock(int(chart.since_ns + where * width_ns), chart.until_ns)
+    when = _minute(int(chart.since_ns + where * width_ns), chart.until_ns)
     title += [
         ("now ", "dim"), (chart.label(newest) if newest is not None else "·", chart.style),
         ("  most ", "dim"), (chart.label(top), ""), (f" at {when}" if top > 0 else "", "dim"),
@@ -65,9 +65,15 @@ def chart_lines(chart: Chart, width: int, height: int) -> list[Line]:
 
 
 def _times(chart: Chart, cells: int) -> Line:
-    begin, end = (day_clock(ns, chart.until_ns) for ns in (chart.since_ns, chart.until_ns))
+    begin, end = (_minute(ns, chart.until_ns) for ns in (chart.since_ns, chart.until_ns))
     gap = max(cells - len(begin) - len(end), 1)
     return [(" " * _SCALE + "└", "dim"), (f"{begin}{' ' * gap}{end}", "dim")]
+
+
+def _minute(ns: int, now_ns: int) -> str:
+    """`11:57`, `Nov 29 23:10`: nothing is measured more finely."""
+    text = day_clock(ns, now_ns)
+    return text[:5] if len(text) == len("11:57:00") else text
 
 
 def _plot(values: Sequence[float | None], cells: int, rows: int, top: float) -> list[str]:
