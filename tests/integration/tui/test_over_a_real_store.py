@@ -151,7 +151,7 @@ def test_profiles_are_compared_and_written_for_other_tools(world: Any, tmp_path:
     scope = Scope("checkout", range_ns=0)
     # Then the failed ones are compared with the others, the slow ones too, and one with what is usual
     failed = source.compared(Ticket(), scope, "failed")
-    assert failed.after == "15 that failed"
+    assert failed.after == "that failed (15)"
     assert {row.name for row in failed.rows} >= {"price"}
     assert source.compared(Ticket(), scope, "slow").tree.after_samples
     one = source.compared(Ticket(), replace(scope, invocation_id=world.newest_failure), "usual")

@@ -179,6 +179,7 @@ def test_the_live_line_says_what_it_knows() -> None:
     assert "! 5" in late
 
     assert "LIVE" not in late
+    assert "✖ 2 alerts (8)" in line_text(health_line(Health(True, firing=2), paused=False, new=0))
 
 
 def test_the_badge_says_live_only_where_what_is_shown_follows() -> None:

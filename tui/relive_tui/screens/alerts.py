@@ -103,7 +103,8 @@ class AlertsScreen(ReliveScreen):
         silent = sum(one.alert.silenced for one in standings)
         told = [f"Alerts  {len(standings)}", *([f"{firing} firing"] if firing else [])]
         rows.border_title = " · ".join([*told, *([f"{silent} silenced"] if silent else [])])
-        rows.styles.height = min(max(len(standings) + 3, 6), max(self.size.height // 2, 6))
+        tall = min(max(len(standings) + 3, 6), max(self.size.height // 2, 6))
+        rows.styles.height = "1fr" if self.has_class("-tiny") else tall
         self._show_detail()
         if before is None and standings:
             self._ask_changes()

@@ -91,7 +91,7 @@ class MetricsScreen(ReliveScreen):
             rows.show(functions, self._first(functions))
             self._say_if_empty(rows, EMPTY)
         most = max(self.size.height // 3, 6)
-        rows.styles.height = min(max(len(rows.source) + 3, 5), most)
+        rows.styles.height = "1fr" if self.has_class("-tiny") else min(max(len(rows.source) + 3, 5), most)
         # the charts need the size that they will have
         self.call_after_refresh(self._draw)
 

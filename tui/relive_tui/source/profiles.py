@@ -97,8 +97,8 @@ class Profiles(Failures):
             sides = (*versions, f"of version {first}", f"of version {second}")
         found = diff.diff(store, sides, "line", MAX_HOT_LINES)
         counts = found.found
-        before = f"{counts.before_invocations:,} {found.before}"
-        after = f"{counts.after_invocations:,} {found.after}"
+        before = f"{found.before} ({counts.before_invocations:,})"
+        after = f"{found.after} ({counts.after_invocations:,})"
         return Compared(before, after, found.tree, counts.rows, counts.note)
 
     def _against_usual(self, ticket: Ticket, scope: Scope) -> Compared:
