@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from relive.dap.wire import Decoder, encode
 
 from tests.support.editor_client import Step, conversation, has_client, listening
-from tests.support.relive_cli import Relive, laboratory, toml
+from tests.support.patience import PATIENCE_S
+from tests.support.relive_cli import Relive, laboratory, relive_home, toml
 
 pytestmark = pytest.mark.skipif(not has_client(), reason="the client is an npm package")
 
@@ -41,10 +45,20 @@ def priced(event, context):
         total += (price_of(item["sku"]) or 0) * item["count"]
     return total
 """
-FILES = {
-    "main.py": CODE,
-    "relive.toml": toml({name: f'handler = "main:{name}"' for name in ("checkout", "priced")}),
+SERVICE = """
+async def application(scope, receive, send):
+    if scope["type"] != "http":
+        return
+    who = scope["query_string"].decode()
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": who.encode()})
+"""
+FUNCTIONS = {
+    "checkout": 'handler = "main:checkout"',
+    "priced": 'handler = "main:priced"',
+    "greets": 'handler = "service:application"\nkind = "service"',
 }
+FILES = {"main.py": CODE, "service.py": SERVICE, "relive.toml": toml(FUNCTIONS)}
 EVENT = {"items": [{"sku": "A-1", "count": 2}, {"sku": "B-2", "count": 1}]}
 FAILING, CALLER = 12, 19
 
@@ -213,6 +227,22 @@ def test_a_logpoint_says_what_it_is_told_to_and_goes(lab: Relive) -> None:
     assert lab.json("logpoint", "--list") == []
 
 
+def test_a_logpoint_of_a_service_is_of_the_request_whose_code_it_is(lab: Relive) -> None:
+    lab.run("logpoint", "greets", "service.py:6", "hello {who}", "--hits", "2")
+
+    answers = [lab.request(f"/fn/greets/?{who}") for who in ("ada", "bob")]
+
+    # I expect each request to have its own line
+    idents = [answer.headers["x-relive-invocation-id"] for answer in answers]
+
+    def logged() -> dict[str, str]:
+        rows = lab.json("logs", "greets", check=False)
+        said = {row["invocation_id"]: row["body"] for row in rows if row["body"].startswith("hello")}
+        return said if len(said) == 2 else {}
+
+    assert lab.eventually(logged) == dict(zip(idents, ("hello ada", "hello bob"), strict=True))
+
+
 def test_the_next_invocation_is_held_at_a_line_and_others_go_on(lab: Relive) -> None:
     # Given a breakpoint for the invocation with a large event
     lab.run("break", "priced", "main.py:26", "--if", "len(event['items']) > 2")
@@ -240,3 +270,24 @@ def test_who_calls_what_is_held_may_get_an_answer(lab: Relive) -> None:
     assert (answered.status, answered.json()) == (200, {"later": True})
     done = lab.run("break", "--remove", str(number), check=False)
     assert f"there is no point {number}" in done.stderr
+
+
+def test_a_scene_file_is_opened_on_the_standard_streams_of_a_home_without_anything(
+    lab: Relive, failed: str
+) -> None:
+    # Given somebody else's scene file, and an editor that starts the command
+    file = lab.home / "scenes" / f"{failed}-1.scene"
+    requests = ["initialize", "launch", "attach", "configurationDone", "threads", "disconnect"]
+    sent = b"".join(
+        encode({"type": "request", "seq": n, "command": name}) for n, name in enumerate(requests, 1)
+    )
+    with relive_home() as other:
+        command = [sys.executable, "-m", "relive", "--home", str(other.home), "dap", str(file)]
+        done = subprocess.run(command, input=sent, capture_output=True, timeout=PATIENCE_S, check=True)
+
+    # I expect nothing but messages there, none of its code to run unless it is trusted, and the failure
+    answers = [one for one in Decoder().feed(done.stdout) if one["type"] == "response"]
+    assert [one["command"] for one in answers] == requests
+    assert [one["success"] for one in answers] == [True, False, True, True, True, True]
+    assert "--trust" in answers[1]["body"]["error"]["variables"]["text"]
+    assert answers[4]["body"]["threads"][0]["name"].startswith("TypeError")

@@ -50,6 +50,7 @@ class Why:
     CRASHED_IN_ANOTHER: Final = Code("crashed_in_another")  # (invocation)
     SERVES_ON: Final = Code("serves_on")
     NO_HEAP_SERVES_ON: Final = Code("no_heap_serves_on")
+    NO_HEAP_HELD: Final = Code("no_heap_held")
 
     # what relive.toml says
     VALUES_OFF: Final = Code("values_off")

@@ -30,6 +30,7 @@ SENTENCES: Final[dict[Code, str]] = {
     Why.CRASHED_IN_ANOTHER: "its process crashed in the code of another request, {0}",
     Why.SERVES_ON: f"{_NO_DEBUG}: the service goes on with its other requests",
     Why.NO_HEAP_SERVES_ON: f"{_NO_FAILED}: the service goes on with its other requests",
+    Why.NO_HEAP_HELD: "it was held at a line: no walk of its heap comes before the debugger",
     Why.NO_OWN_FRAME: "no frame of the function's own code",
     Why.NO_FRAMES: "no frames to take source files from",
     Why.NO_BODY: "a request without a body: see context",

@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol
 
 from relive_base.records import InvocationRecord
 from relive_base.wire.messages import (
+    BREAKPOINT,
     WEBSOCKET,
     Call,
     CallBegun,
@@ -44,7 +45,6 @@ _BORN: Final = 10_000  # calls of gRPC that one worker runs at once
 _SOON_S: Final = 60.0  # idle for less than this: several may come at once again
 _LOOK_AT_MEMORY_S: Final = 5.0
 _AGED_S: Final = 0.1
-_BREAKPOINT: Final = "breakpoint"
 """Who has waited for so long has been told wrongly that the busy ones are done soon."""
 
 
@@ -489,7 +489,7 @@ class FunctionPool:
         self._learn(worker, attempt)
         error = attempt.record.error
         if error is not None or worker.fingerprint:
-            held = error is not None and error.kind == _BREAKPOINT  # each of these is meant to stay
+            held = error is not None and error.kind == BREAKPOINT  # each of these is meant to stay
             worker.fail(error.fingerprint if error is not None and not held else "")
         # Before the scene is written: it says whether its process is still there.
         wanted = not ok or self.aftermath.baseline_next

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import NoReturn
 
-from relive_base.wire.messages import Done, FunctionSpec, Invoke, Point, Result
+from relive_base.wire.messages import BREAKPOINT, Done, FunctionSpec, Invoke, Point, Result
 from relive_base.wire.sink import FrameSink
 from relive_capture.record import capture_frames
 from relive_tracer.record import Telemetry
@@ -49,7 +49,7 @@ class Holding:
         with originals():
             scene = capture_frames(
                 frame,
-                kind="breakpoint",
+                kind=BREAKPOINT,
                 spec=self._spec,
                 invocation_id=ident,
                 error_name="Breakpoint",

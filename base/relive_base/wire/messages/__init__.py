@@ -43,7 +43,7 @@ from relive_base.wire.messages.invoking import (
     StreamPart,
 )
 from relive_base.wire.messages.metrics import METRIC_KINDS, MetricData, MetricPoint, Metrics
-from relive_base.wire.messages.points import Point, PointHit, Points
+from relive_base.wire.messages.points import BREAKPOINT, Point, PointHit, Points
 from relive_base.wire.messages.rpc import CallBegun, CallStreams, Wired, own_id
 from relive_base.wire.messages.scenes import Playback, Scene
 from relive_base.wire.messages.serving import Body, BodyTaken, Cancel, Gone, Left
@@ -72,6 +72,7 @@ from relive_base.wire.messages.telemetry import (
 )
 
 __all__ = [
+    "BREAKPOINT",
     "MAX_FRAME_BYTES",
     "MESSAGE_COST_BYTES",
     "METRIC_KINDS",

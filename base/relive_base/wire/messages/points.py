@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from relive_base.wire.messages.frame import Frame
 
-__all__ = ["Point", "PointHit", "Points"]
+__all__ = ["BREAKPOINT", "Point", "PointHit", "Points"]
+
+BREAKPOINT: Final = "breakpoint"
+"""The kind of failure that an invocation is which was held; see records.FAILURE_KINDS."""
 
 
 class Point(msgspec.Struct, array_like=True):

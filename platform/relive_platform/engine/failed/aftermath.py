@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from relive_base.parts import PartState, Reason, State, Why, not_applicable
-from relive_base.wire.messages import Done
+from relive_base.wire.messages import BREAKPOINT, Done
 
 from relive_platform.engine.attempt import Attempt
 from relive_platform.engine.failed.frozen import FrozenWorkers
@@ -85,6 +85,9 @@ class Aftermath:
     def of_process(self, worker: Worker, attempt: Attempt) -> Stays:
         """The same, of a process that has failed and still is there."""
         kept = self._failures.freeze(worker, attempt)
+        if attempt.record.error is not None and attempt.record.error.kind == BREAKPOINT:
+            attempt.evidence.mark("heap", not_applicable(Why.NO_HEAP_HELD))
+            return Stays(kept)
         reason = self._failures.heaps.objection(worker, worker.fingerprint)
         waits = Reason(Why.WALK_PENDING)
         attempt.evidence.mark("heap", PartState(State.MISSING, [reason or waits]))
