@@ -65,6 +65,12 @@ class Actions:
         following = f'inspect(id="{whole}", session="travel", commands=["goto STEP", "p NAME"]), or fix it'
         return _told(ran, _without_outcome(ran.out), following)
 
+    async def heap(self, ident: str) -> Answer:
+        """What filled the memory, and who holds it."""
+        whole = await self._whole(ident)
+        ran = await self._commands.run("heap", whole)
+        return _told(ran, ran.out, f'fix who holds it, then replay(id="{whole}", code=".")')
+
     async def replay(
         self,
         ident: str,

@@ -50,6 +50,7 @@ TOOLS: Final = (
         {
             "id": _ID,
             "full": {"type": "boolean", "description": "everything, whole values"},
+            "heap": {"type": "boolean", "description": "instead: what filled the memory"},
             "offset": {"type": "integer", "description": "go on after a cut"},
         },
         ("id",),

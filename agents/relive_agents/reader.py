@@ -208,4 +208,6 @@ def _after_scene(scene: SceneFile) -> str:
             and failure.arguments[1]
         ):
             return f'a called function failed: scene(id="{told_apart(str(failure.arguments[1]))}")'
+    if scene.has_heap and scene.manifest.get("kind") == "memory":
+        return f'scene(id="{ident}", heap=true): what filled the memory; then fix it and replay with code="."'
     return f'fix it, then replay(id="{ident}", code="."); or why(id="{ident}") for where a bad value arose'

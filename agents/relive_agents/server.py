@@ -72,6 +72,8 @@ class Desk:
         match name:
             case "inspect":
                 return await self._actions.inspect(ident, **given)
+            case "scene" if given.pop("heap", False):
+                return await self._actions.heap(ident)
             case "why":
                 return await self._actions.why(ident)
             case "replay":

@@ -27,6 +27,10 @@ class Noted:
         self.calls.append((given, named))
         return Answer("replay")
 
+    async def heap(self, *given: Any, **named: Any) -> Answer:
+        self.calls.append(("heap", *given))
+        return Answer("heap")
+
     failures = hot = why_slow = sql = scene
 
 
@@ -45,6 +49,8 @@ async def test_arguments_come_as_they_are_meant(desk: Desk, noted: Noted) -> Non
     await desk.call("replay", {"id": "a", "edits": [{"file": "f", "old": "o", "new": "n"}], "times": 2})
 
     assert noted.calls[0] == (("last",), {"full": True})
+    await desk.call("scene", {"id": "last", "heap": True})
+    assert noted.calls[2] == ("heap", "last")
     assert noted.calls[1] == (("a",), {"edits": [Edit("f", "o", "n")], "times": 2})
 
 
