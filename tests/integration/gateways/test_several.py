@@ -211,7 +211,7 @@ def _print_basket(call: RemoteDebugCall) -> str:
 async def test_a_gateway_that_is_killed_costs_its_own_requests_and_limits_and_deploys_hold(
     tmp_path: Path,
 ) -> None:
-    async with _two(tmp_path, gateway_silence_s=1.5) as (serving, clients):
+    async with _two(tmp_path, gateway_silence_s=3) as (serving, clients):
         side = serving.server.gateways.sides[0]
         # Given a function of two workers, more requests than that, and connections of both processes
         await _spread(serving, clients, "/fn/slow/")
@@ -272,9 +272,15 @@ async def test_a_gateway_that_is_killed_costs_its_own_requests_and_limits_and_de
             "SELECT count() FROM invocations WHERE Function = 'where' AND Version = 2"
         )
         assert kept >= versions.count(2)
-        # When a gateway is stopped
+        # When a gateway is stopped that has connections which rest, and a request that it runs
+        far = await _held(serving, fresh[1:], side)
+        resting = (await _spread(serving, [one for one in fresh if one is not far], "/fn/where/"))[side.pid]
+        held = side._held
+        assert held is not None
+        await serving.until(lambda: not held.answering)
         stopped = side.pid
         os.kill(stopped, signal.SIGSTOP)
+        await resting.send("/fn/where/")
         # I expect new connections to be the server's, and the gateway to be replaced
         await serving.until(lambda: not side.answers)
         assert "nothing" in serving.server.gateways.describe()["gateway 2"]["state"] or side.pid != stopped
@@ -282,6 +288,11 @@ async def test_a_gateway_that_is_killed_costs_its_own_requests_and_limits_and_de
         assert (await later.get("/fn/where/")).status == 200
         await serving.until(lambda: side.answers and side.pid != stopped)
         assert side.restarts == 2
+        # ... the request that came meanwhile to be answered, and the one that it ran to be told why it is not
+        assert (await resting.answer()).status == 200
+        told = await far.answer()
+        assert (told.status, told.headers["connection"]) == (502, "close")
+        assert b"GatewayLost" in told.body
         later.close()
         for client in fresh:
             client.close()

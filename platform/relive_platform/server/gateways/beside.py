@@ -32,6 +32,7 @@ from relive_platform.engine.workers.worker import Worker
 from relive_platform.server.doors import doors
 from relive_platform.server.gateways.channel import Channel
 from relive_platform.server.gateways.descriptors import Descriptors
+from relive_platform.server.gateways.held import Marks
 from relive_platform.server.gateways.messages import (
     Applied,
     CallAsked,
@@ -146,8 +147,9 @@ class GatewayBeside:
             lost=_end,
         )
 
-    async def run(self, control: socket.socket, descriptors: socket.socket) -> None:
-        """Until the server says so, or is gone."""
+    async def run(self, control: socket.socket, descriptors: socket.socket, marks: Marks) -> None:
+        """Until the server says so, or is gone. `marks`: where the server sees how connections stand."""
+        self._marks = marks
         settings, start = self.settings, self.start
         memory = MemoryKeeper()
         memory.start()
@@ -211,7 +213,8 @@ class GatewayBeside:
         await self.over.wait()
 
     def _take_in(self, _kind: str, descriptor: int, data: bytes) -> None:
-        self._spawn(self.listener.take_in(descriptor, data))
+        data, mark = self._marks.of(data)
+        self._spawn(self.listener.take_in(descriptor, data, mark))
 
     def _spawn(self, work: Any) -> None:
         task = self.loop.create_task(work)

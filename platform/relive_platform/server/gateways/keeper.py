@@ -101,6 +101,7 @@ class Gateways:
                 {"followed": self._take_followed, "observed": self._take_observed},
                 self._taken,
                 self._changed,
+                server.settings.connection_limit,
             )
             for index in range(count - 1)
         ]

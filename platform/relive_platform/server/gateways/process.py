@@ -1,5 +1,5 @@
 """The process of a gateway beside the server:
-`python -m relive_platform.server.gateways.process CONTROL_FD DESCRIPTORS_FD START_FD`."""
+`python -m relive_platform.server.gateways.process CONTROL_FD DESCRIPTORS_FD START_FD MARKS_FD`."""
 
 from __future__ import annotations
 
@@ -25,11 +25,12 @@ _PROGRAM: Final = ("-m", "relive_platform.server.gateways.process")
 
 
 def spawn(
-    start: Start, control: socket.socket, descriptors: socket.socket, log: Path
+    start: Start, control: socket.socket, descriptors: socket.socket, marks: int, log: Path
 ) -> subprocess.Popen[bytes]:
-    """Start the process with its ends of the two sockets; it ends when the others are closed. Blocks."""
+    """Start the process with its ends of the two sockets, and the memory that both share (`marks`); it ends
+    when the others are closed. Blocks."""
     reads, tells = os.pipe()
-    passed = [control.fileno(), descriptors.fileno(), reads]
+    passed = [control.fileno(), descriptors.fileno(), reads, marks]
     with contextlib.suppress(BrokenPipeError), os.fdopen(tells, "wb") as pipe:
         try:
             with log.open("ab") as output:
@@ -69,6 +70,7 @@ def main(arguments: list[str]) -> None:
         start = msgspec.msgpack.decode(pipe.read(), type=Start, dec_hook=_path)
     os.environ.update(start.environment)  # no thread runs yet
     from relive_platform.server.gateways.beside import GatewayBeside  # with that environment
+    from relive_platform.server.gateways.held import Marks
     from relive_platform.server.process_limits import open_many_files
 
     control, descriptors = (socket.socket(fileno=int(number)) for number in arguments[:2])
@@ -76,7 +78,7 @@ def main(arguments: list[str]) -> None:
     open_many_files(start.settings.connection_limit)
 
     async def serve() -> None:
-        await GatewayBeside(start).run(control, descriptors)
+        await GatewayBeside(start).run(control, descriptors, Marks(int(arguments[3])))
 
     uvloop.run(serve())
 

@@ -12,11 +12,14 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from relive_platform.server.gateways.channel import Asked, Channel, Gone, Told
 from relive_platform.server.gateways.descriptors import Descriptors
+from relive_platform.server.gateways.held import HeldSockets
 from relive_platform.server.gateways.messages import Grant, Load, Start
 from relive_platform.server.gateways.process import spawn
+from relive_platform.triggers.http.connections.refusals import refusal
 
 __all__ = ["SideGateway"]
 
@@ -43,9 +46,11 @@ class SideGateway:
         told: Mapping[str, Callable[[bytes], object]],
         taken: Callable[[SideGateway, str, int, bytes], object],
         changed: Callable[[SideGateway], object],
+        connections: int = 1_000,
     ) -> None:
         """`start`: what its process gets, by number and run; `asked`, `told`: who takes what it says;
-        `taken`: who takes a socket of it; `changed`: it is ready (`ready`), or has ended."""
+        `taken`: who takes a socket of it; `changed`: it is ready (`ready`), or has ended. `connections`: that
+        it may have."""
         self.index = index
         self.number = index + 2  # the server is the first
         self.run = 0
@@ -57,6 +62,7 @@ class SideGateway:
         self.load: Load | None = None
         self.channel = Channel({}, {}, lambda: None)
         self._descriptors: Descriptors | None = None
+        self._held: HeldSockets | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._start = start
         self._log = log
@@ -64,6 +70,7 @@ class SideGateway:
         self._told: dict[str, Told] = {**told, "ready": self._is_ready, "load": self._take_load}
         self._taken = taken
         self._changed = changed
+        self._connections = connections
         self._closing = False
         self._begun_at = 0.0
         self._given_up = 0  # the run that was silent for too long
@@ -81,8 +88,13 @@ class SideGateway:
         ours.setblocking(False)
         start = self._start(self.number, self.run)
         try:
-            self._process = await loop.run_in_executor(None, spawn, start, theirs, their_sockets, self._log)
+            held = self._held = HeldSockets(self._connections)
+            self._process = await loop.run_in_executor(
+                None, spawn, start, theirs, their_sockets, held.memory, self._log
+            )
         except OSError:
+            if self._held is not None:
+                self._held.close()
             ours.close()
             our_sockets.close()
             raise
@@ -115,6 +127,8 @@ class SideGateway:
         """Now and then. `passed_s`: in which the server has heard whatever there was; so what the server
         itself was busy for is no silence of this one. After `limit_s` of that its process is ended, if it
         hangs or was stopped."""
+        if self._held is not None:
+            self._held.release()
         if not self.pid or self._given_up == self.run:
             return
         self.silent_s += passed_s
@@ -140,6 +154,7 @@ class SideGateway:
     async def _again(self) -> None:
         """Have its end told, and start it anew."""
         await self._reap(_END_S)
+        self._go_on()
         self._changed(self)
         stable = time.monotonic() - self._begun_at > _STABLE_S
         self._quick = 0 if stable else min(self._quick + 1, len(_BACKOFF_S) - 1)
@@ -154,6 +169,21 @@ class SideGateway:
         except OSError as error:
             _log.error("gateway %d cannot be started: %s", self.number, error)
             asyncio.get_running_loop().create_task(self._again())
+
+    def _go_on(self) -> None:
+        """With the connections of its process, which has ended."""
+        held, self._held = self._held, None
+        if held is None:
+            return
+        hung = self._given_up == self.run
+        rest, answered = held.end(_answer() if hung else b"")
+        for descriptor, data in rest:
+            self._taken(self, "c", descriptor, data)
+        if rest or answered:
+            _log.warning(
+                "gateway %d had connections: the server goes on with %d; %d requests were answered with 502",
+                *(self.number, len(rest), answered),
+            )
 
     async def _reap(self, timeout_s: float) -> None:
         process = self._process
@@ -185,7 +215,8 @@ class SideGateway:
         """A connection is its own from now on. Takes the descriptor over."""
         if self._descriptors is not None:
             self.given += 1
-            self._descriptors.send("c", descriptor, data)
+            with_slot = self._held.hold(descriptor, data) if self._held is not None else data
+            self._descriptors.send("c", descriptor, with_slot)
 
     def kill(self) -> None:
         """End it: it does not do what it is told."""
@@ -212,3 +243,12 @@ class SideGateway:
         elif self._process is not None:
             self._process.kill()
         await self._reap(_END_S)
+        if self._held is not None:
+            self._held.close()
+
+
+def _answer() -> bytes:
+    """To a request of a process that hung."""
+    message = "the gateway that had this request hung, and was ended; what it ran is recorded as lost"
+    status, head, body, _ = refusal(502, "GatewayLost", message)
+    return b"".join((STATUS_LINE[status], head, b"connection: close\r\n\r\n", body))

@@ -21,6 +21,7 @@ from relive_platform.triggers.http.connections.head import HeadTexts
 from relive_platform.triggers.http.connections.http2 import Http2
 from relive_platform.triggers.http.connections.limits import ListenerLimits
 from relive_platform.triggers.http.connections.listening import Gatekeeper
+from relive_platform.triggers.http.connections.marks import GONE, Mark
 from relive_platform.triggers.http.connections.moving import Moves, MovingConnection
 
 __all__ = ["AddressTaken", "HttpListener", "ListenerLimits"]
@@ -154,8 +155,9 @@ class HttpListener:
         """Listen nowhere: serve the connections that others give."""
         self._sweep()
 
-    async def take_in(self, descriptor: int, data: bytes) -> None:
-        """Go on with a connection of another process, of which `data` was read. Takes the descriptor over."""
+    async def take_in(self, descriptor: int, data: bytes, mark: Mark | None = None) -> None:
+        """Go on with a connection of another process, of which `data` was read. Takes the descriptor over.
+        `mark`: where that process sees how it stands."""
         sock = socket.socket(fileno=descriptor)
         moves = self.moves
         if moves is None:
@@ -165,7 +167,10 @@ class HttpListener:
         if sock.family != socket.AF_UNIX:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with contextlib.suppress(OSError):  # its client has gone
-            await self.loop.connect_accepted_socket(lambda: MovingConnection(self, moves, data), sock)
+            await self.loop.connect_accepted_socket(lambda: MovingConnection(self, moves, data, mark), sock)
+            return
+        if mark is not None:
+            mark.tell(GONE)
 
     def _sweep(self) -> None:
         self.date = b"date: %s\r\n" % formatdate(time.time(), usegmt=True).encode()

@@ -6,7 +6,9 @@ goes on as if it had accepted it, and the client sees nothing of it.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import socket
 from typing import Any, Final, Protocol
 
 import httptools
@@ -15,6 +17,8 @@ from relive_platform.triggers.http.connections.connection import Connection
 from relive_platform.triggers.http.connections.exchange import Exchange
 from relive_platform.triggers.http.connections.head import BadHead, Head
 from relive_platform.triggers.http.connections.listening import Listening
+from relive_platform.triggers.http.connections.marks import ANSWERS, BEGUN, GONE, RESTS, Mark
+from relive_platform.triggers.http.responses import Response
 
 __all__ = ["Moves", "MovingConnection"]
 
@@ -49,11 +53,14 @@ class Moves(Protocol):
 
 class MovingConnection(Connection):
     """As `Connection`; `moves` is asked at each request, and when nothing of one is left. `data`: what was
-    read of it elsewhere."""
+    read of it elsewhere. `mark`: where the process that has given it sees how it stands."""
 
-    def __init__(self, owner: Listening, moves: Moves, data: bytes | None = None) -> None:
+    def __init__(
+        self, owner: Listening, moves: Moves, data: bytes | None = None, mark: Mark | None = None
+    ) -> None:
         super().__init__(owner)
         self.moves = moves
+        self.mark = mark
         self.read: bytes | None = b""  # since it rested; None: too much
         self.begun = 0  # requests in it
         self.gone = False
@@ -64,7 +71,11 @@ class MovingConnection(Connection):
         self._feeding = False  # what is read just now: more requests may be in it
 
     def connection_made(self, transport: Any) -> None:
+        if self.mark is not None:
+            self.mark.tell(RESTS)
         super().connection_made(transport)
+        if self._given is not None:  # it is no new one: it may rest as long as others
+            self.head_since, self.idle_since = 0.0, self.loop.time()
         if self._given:
             self.data_received(self._given)
         elif self._given is None and self.moves.came():
@@ -85,6 +96,8 @@ class MovingConnection(Connection):
             super().data_received(data)
         finally:
             self._feeding = False
+        if self.first and self.mark is not None:
+            self.mark.tell(BEGUN)
 
     def _begin_http2(self, data: bytes) -> bytes:
         if self.owner.http2 is None or self.owner.http2.here:
@@ -110,6 +123,8 @@ class MovingConnection(Connection):
 
     def on_message_begin(self) -> None:
         self.begun += 1
+        if self.mark is not None and self.mark.state == RESTS:
+            self.mark.tell(BEGUN)
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
@@ -160,6 +175,7 @@ class MovingConnection(Connection):
             transport.abort()
             return
         self.gone = True
+        self._tell_gone()
         self.moves.hand_over(descriptor, data + self._late)
         transport.abort()
 
@@ -167,6 +183,9 @@ class MovingConnection(Connection):
         super().on_response_complete()
         if self.read and not self._feeding and self._rests:
             self.read, self.begun = b"", 0
+        if self.mark is not None and not self.transport.is_closing():
+            unsent = self.transport.get_write_buffer_size()
+            self.mark.tell(ANSWERS if unsent else RESTS if self._rests else BEGUN)
         moves = self.moves
         if self.seen != moves.round:
             self.seen = moves.round
@@ -180,6 +199,34 @@ class MovingConnection(Connection):
         if self.transport.get_write_buffer_size():
             return
         self._give(b"")
+
+    def respond(self, exchange: Exchange, response: Response) -> None:
+        if self.mark is not None:
+            self.mark.tell(ANSWERS)
+        super().respond(exchange, response)
+
+    def begin_stream(self, exchange: Exchange, response: Response) -> None:
+        if self.mark is not None:
+            self.mark.tell(ANSWERS)
+        super().begin_stream(exchange, response)
+
+    def refuse(self, response: Response) -> None:
+        if self.mark is not None:
+            self.mark.tell(ANSWERS)
+        super().refuse(response)
+
+    def _tell_gone(self) -> None:
+        """The last word: the place may be another connection's from now on."""
+        mark, self.mark = self.mark, None
+        if mark is not None:
+            mark.tell(GONE)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self.mark is not None:
+            self._tell_gone()
+            with contextlib.suppress(OSError), socket.socket(fileno=os.dup(self.descriptor)) as same:
+                same.shutdown(socket.SHUT_RDWR)  # the other process has it open, too
+        super().connection_lost(exc)
 
     def send_400_response(self, msg: str) -> None:
         if not self.gone:
