@@ -48,7 +48,7 @@ ORDER BY (Metric, Attributes, Minute, Unit)
 TTL Minute + toIntervalDay(90)
 SETTINGS ttl_only_drop_parts = 1, non_replicated_deduplication_window = 10000;
 
--- What was recorded before. Repeated if it was cut off, so it begins with nothing.
+-- What was recorded before, day by day (see tables/backfill.py).
 
 DROP VIEW IF EXISTS invocations_1m_mv;
 
@@ -64,7 +64,9 @@ SELECT
     quantilesTDigestStateIf(0.5, 0.95, 0.99)(i.DurationNs, HandlerStartedAt > 0) AS DurationQuantiles,
     quantilesTDigestStateIf(0.5, 0.95, 0.99)(i.QueueNs, DispatchedAt > 0) AS WaitedQuantiles,
     argMaxState((TraceId, InvocationId), (toUInt8(Status NOT IN ('ok', 'rejected')), i.DurationNs)) AS Exemplar
-FROM invocations AS i FINAL GROUP BY Minute, Function, Version, App;
+FROM invocations AS i FINAL
+WHERE StartedAt >= fromUnixTimestamp64Nano({begin:Int64}) AND StartedAt < fromUnixTimestamp64Nano({end:Int64})
+GROUP BY Minute, Function, Version, App;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS invocations_1m_mv TO invocations_1m AS
 SELECT

@@ -40,6 +40,8 @@ __all__ = ["UnixStore"]
 CONNECT_TIMEOUT_S = 5.0
 GRACE_S = 10.0
 """The process enforces a query's timeout; this much later the client gives up on the process."""
+MIGRATE_TIMEOUT_S = 3_600.0
+"""To compute something of all rows of a large store takes a while."""
 KEPT_CONNECTIONS = 8
 LANES = 2
 CHUNK_BYTES = 64 * 1024 * 1024
@@ -149,7 +151,14 @@ class UnixStore:
 
     def migrate(self) -> list[str]:
         """See Store.migrate."""
-        return list(self._value(Migrate(), 300.0))
+        try:
+            return list(self._value(Migrate(), MIGRATE_TIMEOUT_S))
+        except QueryTimeout as error:
+            raise QueryTimeout(
+                f"the store's tables are not up to date after {MIGRATE_TIMEOUT_S:g} s",
+                where=self.url,
+                hint="its process goes on: try again later; what is done stays done",
+            ) from error
 
     def ping(self, timeout_s: float = CONNECT_TIMEOUT_S) -> int:
         """The pid of the store process. Raises StoreUnavailable."""

@@ -56,6 +56,7 @@ class Service:
         self._path = socket_path
         self._clock = clock
         self._guard = threading.Lock()
+        self._migrating = threading.Lock()
         self._clients: dict[int, socket.socket] = {}
         self._working = 0
         self._last_seen = clock()
@@ -199,7 +200,8 @@ class Service:
             case Cancel():
                 return Answer(value=store.cancel(request.query_id))
             case Migrate():
-                names = store.migrate()
+                with self._migrating:  # who asks again waits for what goes on
+                    names = store.migrate()
                 self.prepared = True
                 return Answer(value=names)
             case Ping() | Hello():

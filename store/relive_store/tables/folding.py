@@ -11,14 +11,16 @@ _CREATE = re.compile(r"CREATE (?:TABLE|VIEW|MATERIALIZED VIEW) IF NOT EXISTS (\w
 _DROP = re.compile(r"DROP VIEW IF EXISTS (\w+)")
 _ADD = re.compile(r"ALTER TABLE (\w+)\s+(ADD\s.+)", re.DOTALL)
 _NEXT = re.compile(r",\s*(?=(?:ADD|CLEAR|COMMENT|DROP|MATERIALIZE|MODIFY|REMOVE|RENAME|RESET)\s)")
-_ADDED = re.compile(r"ADD (COLUMN|INDEX) IF NOT EXISTS\s+(.+)", re.DOTALL)
+_ADDED = re.compile(r"ADD (COLUMN|INDEX|PROJECTION) IF NOT EXISTS\s+(.+)", re.DOTALL)
 _PLACED = re.compile(r"\s(?:AFTER\s+\w+|FIRST)\s*$")
 _SET = re.compile(r"ALTER TABLE (\w+)\s+MODIFY SETTING\s+(.+)", re.DOTALL)
 _FILL = re.compile(
     r"TRUNCATE TABLE (\w+)|INSERT INTO (\w+)\s+SELECT\s.+?\sFROM\s+(\w+)\s.*\bGROUP BY\b.+", re.DOTALL
 )
+_OF_ROWS = re.compile(r"ALTER TABLE (\w+)\s+MATERIALIZE PROJECTION \w+")
 _SETTING = re.compile(r"(\w+)\s*=")
-_END = {"COLUMN": re.compile(r",?\n    INDEX |\n\)\nENGINE"), "INDEX": re.compile(r"\n\)\nENGINE")}
+_BEHIND = re.compile(r"\n\)\nENGINE")
+_END = {"COLUMN": re.compile(r",?\n    INDEX |\n\)\nENGINE"), "INDEX": _BEHIND, "PROJECTION": _BEHIND}
 
 
 def folded(statements: Iterable[str]) -> list[str]:
@@ -39,6 +41,8 @@ def _fold(made: dict[str, str], statement: str) -> bool:
         made.pop(found[1], None)
     elif (found := _FILL.fullmatch(statement)) and made.keys() >= set(filter(None, found.groups())):
         pass  # of nothing comes nothing
+    elif (found := _OF_ROWS.fullmatch(statement)) and found[1] in made:
+        pass  # nor has it an order
     elif (found := _ADD.fullmatch(statement)) and found[1] in made:
         return _add(made, found[1], _NEXT.split(found[2]))
     elif (found := _SET.fullmatch(statement)) and found[1] in made:
@@ -55,7 +59,7 @@ def _add(made: dict[str, str], table: str, clauses: list[str]) -> bool:
         end = _END[added[1]].search(whole) if added is not None else None
         if added is None or end is None or _PLACED.search(clause):
             return False
-        entry = added[2] if added[1] == "COLUMN" else f"INDEX {added[2]}"
+        entry = added[2] if added[1] == "COLUMN" else f"{added[1]} {added[2]}"
         whole = f"{whole[: end.start()]},\n    {entry}{whole[end.start() :]}"
     made[table] = whole
     return True

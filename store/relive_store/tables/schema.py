@@ -10,6 +10,7 @@ from importlib import resources
 
 from relive_store.errors import QueryError, SchemaError, StoreUnavailable
 from relive_store.interface import Store
+from relive_store.tables.backfill import Backfill, is_backfill
 from relive_store.tables.folding import folded
 
 __all__ = ["Migration", "embedded_settings", "load_migrations", "migrate", "require_current"]
@@ -84,12 +85,21 @@ def migrate(
         _enter(store, missing)
         return [migration.name for migration in missing]
     for migration in missing:
-        for statement in migration.statements:
-            store.execute(statement)
-        _enter(store, [migration])
+        _apply(store, migration)
     for statement in settings:  # the tables keep them
         store.execute(statement)
     return [migration.name for migration in missing]
+
+
+def _apply(store: Store, migration: Migration) -> None:
+    backfill = Backfill(store, migration.version, migration.statements)
+    for statement in migration.statements:
+        if is_backfill(statement):
+            backfill.run(statement)
+        elif not backfill.skips(statement):
+            store.execute(statement)
+    _enter(store, [migration])
+    backfill.close()
 
 
 def require_current(store: Store) -> None:
