@@ -129,6 +129,13 @@ async def test_a_long_trace_begins_at_once_and_says_why_its_invocation_was_slow(
         # Then all of it comes, and the sentence stands below it
         assert "Waterfall  5 spans" in shown(app)
         assert "slower than usual" in shown(app)
+    # And one that is just as long as what comes first is said to be whole
+    monkeypatch.setattr(trace, "HEAD_SPANS", 5)
+    app = ReliveApp(source, "trace", row.invocation_id)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settle(app, pilot)
+        assert "Waterfall  5 spans" in shown(app)
+        assert "Logs of the trace" in shown(app)
     # And page by page it is the same
     store = world.store
     pages = list(traces.trace_pages(store, row.trace_id, 100, page=2))

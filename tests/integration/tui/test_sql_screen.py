@@ -10,7 +10,7 @@ import pytest
 from relive_store import Columns, open_store
 from relive_tui.app import ReliveApp
 from relive_tui.models.sql.completing import Completer
-from relive_tui.models.sql.result import as_csv, as_json, cell_text
+from relive_tui.models.sql.result import as_csv, as_json, cell_text, shown_text
 from relive_tui.source.home import DataSource
 from relive_tui.widgets.editor import QueryEditor
 from relive_views.sql import Schema
@@ -70,6 +70,11 @@ def test_cells_are_readable_and_files_are_whole() -> None:
     assert cell_text(2**80, "DateTime") == str(2**80)
     assert as_csv(columns).split("\r\n")[1].startswith('2023-11-14 22:13:20.0000005,"{""a"": ""b""}",,')
     [row] = json.loads(as_json(columns))
+    big = shown_text([["x" * 9_000] * 9_000] * 9_000, "Array(Array(String))")
+    assert len(big) < 50_000
+    assert big.endswith('"… 8970 more"]')
+    twice = Columns(["a", "a"], ["UInt8", "UInt8"], [[1], [2]])
+    assert json.loads(as_json(twice)) == [{"a": 1, "a_2": 2}]
     assert row == {"at": 1_700_000_000_000_000_500, "tags": {"a": "b"}, "none": None, "text": 'x,"y"\n\x1b'}
 
 

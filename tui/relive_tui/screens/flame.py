@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
+from relive_base.errors import NotFound
 from relive_views.profiles.trees import FlameTree, HotRow
 from textual.binding import Binding, BindingType
 from textual.containers import Container
@@ -101,15 +102,23 @@ class FlameScreen(ReliveScreen):
         what, weight = self.comparison, self.weight
         scope = replace(self.scope, function=self._function())
 
-        def work(ticket: Ticket) -> tuple[Compared, DiffModel]:
-            found = self.data.compared(ticket, scope, what)
+        def work(ticket: Ticket) -> tuple[Compared, DiffModel] | NotFound:
+            try:
+                found = self.data.compared(ticket, scope, what)
+            except NotFound as missing:
+                return missing
             return found, diff_model(found.tree, weight)
 
-        def done(answer: tuple[Compared, DiffModel]) -> None:
+        def done(answer: tuple[Compared, DiffModel] | NotFound) -> None:
+            if isinstance(answer, NotFound):  # nothing to compare: what was shown stays
+                self.comparison = ""
+                self.notify(clean(answer.message), title="No comparison", timeout=6, markup=False)
+                return
             self.compared, model = answer
             self._show_model(model, DiffHotRows(self.compared.rows, scope.function))
 
-        self.ask("profile", Feed[tuple[Compared, DiffModel]]("the comparison"), work, done)
+        feed: Feed[tuple[Compared, DiffModel] | NotFound] = Feed("the comparison")
+        self.ask("profile", feed, work, done)
 
     def _function(self) -> str:
         """Of the scope, or that of the hottest line."""

@@ -54,7 +54,7 @@ class MetricsScreen(ReliveScreen):
         self.functions: Feed[list[FunctionHealth]] = Feed("metrics")
         self.gauges: Feed[list[Gauge]] = Feed("the platform's metrics")
         self._span = (0, 0)
-        self._placed = False
+        self._wanted = self.scope.function
 
     @property
     def follows(self) -> bool:
@@ -102,12 +102,12 @@ class MetricsScreen(ReliveScreen):
             self.say_nothing(rows, text)
 
     def _first(self, functions: MetricRows) -> int | None:
-        """Where the cursor goes: nowhere else once it has been put."""
-        if self._placed or not len(functions):
-            return None
-        self._placed = True
+        """Where the cursor goes: to the function that it was on, though others may fail more by now."""
         names = [one.function for one in functions.functions]
-        return names.index(self.scope.function) if self.scope.function in names else 0
+        shown, rows = self.query_one("#list", VirtualRows).source, self.query_one("#list", VirtualRows)
+        if isinstance(shown, MetricRows) and len(shown):
+            self._wanted = shown.functions[min(rows.cursor, len(shown) - 1)].function
+        return names.index(self._wanted) if self._wanted in names else None
 
     # ------------------------------------------------------------ charts
 

@@ -86,6 +86,7 @@ class TraceScreen(TraceActs):
     def setup(self) -> None:
         self.spans: Feed[Read] = Feed("the trace")
         self._map: tuple[int, Line] = (0, [])
+        self._partial = False  # the rest is on its way
         self._unmoved = True  # the reader has not moved the cursor
         self.trace: Trace | None = None
         self.rows: WaterfallRows | None = None
@@ -142,6 +143,10 @@ class TraceScreen(TraceActs):
         else:
             self.say_nothing(waterfall, EMPTY)
         if self.trace is not None and len(spans) == len(self.trace.spans):
+            if self._partial and not read.more:  # it was all of it, to the span
+                self._partial = False
+                self._show_count(read.more)
+                self._ask_logs(read.trace_id)
             return
         first = self.trace is None or read.trace_id != self.scope.trace_id
         if read.trace_id != self.scope.trace_id:
@@ -160,7 +165,8 @@ class TraceScreen(TraceActs):
         self._show_span()
         if first:
             self._ask_slow()
-        if read.more and len(spans) <= HEAD_SPANS:
+        self._partial = read.more and len(spans) <= HEAD_SPANS
+        if self._partial:
             self._ask_rest()
         else:
             self._ask_logs(read.trace_id)

@@ -146,7 +146,7 @@ class FileSource(LoneSource):
             attributes={"faas.invocation_id": row.invocation_id},
         )
         spans = [scene_span(span, row.function) for span in self._scene.spans]
-        return row.trace_id, [root, *spans]
+        return row.trace_id, [root, *spans][: limit or None]
 
     def logs(
         self, ticket: Ticket, scope: Scope, *, text: str = "", severity: str = "", since_ns: int = 0,

@@ -7,20 +7,23 @@ import io
 import json
 import re
 from datetime import UTC, datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from relive_tui.models.layout.text import Line, clean, fit, width_of
+from relive_tui.models.layout.text import MAX_TEXT, Line, clean, fit, width_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from relive_views.sql import Columns, Schema
 
-__all__ = ["ENDINGS", "ResultRows", "SchemaRows", "as_csv", "as_json", "cell_text", "row_lines"]
+__all__ = ["ENDINGS", "ResultRows", "SchemaRows", "as_csv", "as_json", "cell_text", "row_lines", "shown_text"]
 
 ENDINGS: Final = (".csv", ".json")
 _MEASURED: Final = 300  # rows that say how wide a column is
 _WIDEST: Final = 48
+_FEW: Final = 30
+_DEEP: Final = 4
 _TIME: Final = re.compile(r"(?:Nullable\(|LowCardinality\()*DateTime")
 _NUMBER: Final = re.compile(r"(?:Nullable\(|LowCardinality\()*(?:U?Int|Float|Decimal)")
 
@@ -36,6 +39,28 @@ def cell_text(value: object, kind: str) -> str:
     if isinstance(value, str | int | float):
         return str(value)
     return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def shown_text(value: object, kind: str) -> str:
+    """The beginning of that, which is all that a screen has room for."""
+    if isinstance(value, str):
+        return value[:MAX_TEXT]
+    return cell_text(_few(value) if isinstance(value, list | tuple | dict) else value, kind)
+
+
+def _few(value: object, depth: int = 0) -> object:
+    """The first ones of what a list or a map has, and of what these have."""
+    if isinstance(value, str):
+        return value[:_FEW]
+    if not isinstance(value, list | tuple | dict):
+        return value
+    if depth == _DEEP:
+        return "…"
+    if isinstance(value, dict):
+        first = {key[:_FEW]: _few(value[key], depth + 1) for key in islice(map(str, value), _FEW)}
+        return {**first, "…": f"{len(value) - _FEW} more"} if len(value) > _FEW else first
+    few = [_few(each, depth + 1) for each in value[:_FEW]]
+    return [*few, f"… {len(value) - _FEW} more"] if len(value) > _FEW else few
 
 
 def _utc(ns: int) -> str:
@@ -62,7 +87,7 @@ class ResultRows:
     def _measured(self, at: int) -> list[int]:
         kind = self.columns.types[at]
         return [
-            width_of(clean(cell_text(value, kind)[:_WIDEST])) for value in self.columns.data[at][:_MEASURED]
+            width_of(clean(shown_text(value, kind)[:_WIDEST])) for value in self.columns.data[at][:_MEASURED]
         ]
 
     def __len__(self) -> int:
@@ -87,7 +112,7 @@ class ResultRows:
             value = self.columns.data[at][index]
             style = "dim" if value is None else "number" if right else "value"
             line += [
-                (fit(clean(cell_text(value, kind)), room, "right" if right else "left"), style),
+                (fit(clean(shown_text(value, kind)), room, "right" if right else "left"), style),
                 ("  ", ""),
             ]
         return line
@@ -124,7 +149,7 @@ def row_lines(columns: Columns, index: int) -> list[Line]:
         [
             (fit(clean(name), room), "key"),
             ("  ", ""),
-            (clean(cell_text(columns.data[at][index], kind)), "value"),
+            (clean(shown_text(columns.data[at][index], kind)), "value"),
         ]
         for at, (name, kind) in enumerate(zip(columns.names, columns.types, strict=True))
     ]
@@ -145,6 +170,11 @@ def _csv_row(row: Sequence[object], kinds: Sequence[str]) -> list[str]:
 
 
 def as_json(columns: Columns) -> str:
-    """A list of objects, as `relive sql --json` prints them: times are ns since the epoch."""
-    rows: list[dict[str, Any]] = list(columns.dicts())
+    """A list of objects, as `relive sql --json` prints them: times are ns since the epoch. Columns of one
+    name are told apart by a number."""
+    names: list[str] = []
+    for name in columns.names:
+        same = [each for each in columns.names[: len(names)] if each == name]
+        names.append(f"{name}_{len(same) + 1}" if same else name)
+    rows: list[dict[str, Any]] = [dict(zip(names, row, strict=True)) for row in columns.rows()]
     return json.dumps(rows, ensure_ascii=False, default=str, indent=1) + "\n"
