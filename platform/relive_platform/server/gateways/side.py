@@ -28,6 +28,8 @@ _STABLE_S: Final = 30.0
 _END_S: Final = 10.0
 _START_S: Final = 60.0
 """A process may take so long to start, whatever its silence is limited to."""
+_HELD: Final = 65_536
+"""Connections of it of which the server keeps a copy; further ones end with its process."""
 _SILENT_S: Final = 1.0
 """It tells how it stands ten times a second: one that is silent for so long gets nothing new."""
 _load: Final = msgspec.msgpack.Decoder(Load)
@@ -88,7 +90,7 @@ class SideGateway:
         ours.setblocking(False)
         start = self._start(self.number, self.run)
         try:
-            held = self._held = HeldSockets(self._connections)
+            held = self._held = HeldSockets(min(self._connections, _HELD))
             self._process = await loop.run_in_executor(
                 None, spawn, start, theirs, their_sockets, held.memory, self._log
             )
