@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 from relive_base.errors import ReliveError, UsageError
 
+from relive.arguments.durations import WAIT
 from relive.arguments.loopback import listen, loopback_address
 from relive.output import echo
 from relive.recorded.stores import Stores
@@ -32,8 +33,15 @@ _PORT = 8791
     metavar="HOST:PORT",
     help="Listen there instead; port 0 picks a free one.",
 )
+@click.option(
+    "--timeout",
+    "timeout_s",
+    type=WAIT,
+    default=120.0,
+    help="So long a replay, a test or a debugger's commands may take.  [default: 120s]",
+)
 @click.pass_obj
-def mcp(session: Session, code: Path | None, address: str) -> None:
+def mcp(session: Session, code: Path | None, address: str, timeout_s: float) -> None:
     """Tools for coding agents, by the Model Context Protocol: failures, their scenes, replays of a fix.
 
     On standard input and output, as agents start it. With --http it listens on loopback, and clients give
@@ -63,7 +71,7 @@ def mcp(session: Session, code: Path | None, address: str) -> None:
     prefix = [sys.executable, "-m", "relive", "--home", str(session.home)]
     prefix += ["--server", session.server] if session.server else []
     reader = Reader(stores.open, session.home, stores.names)
-    actions = Actions(Commands(prefix, session.environment), Workspace(code), reader.ident)
+    actions = Actions(Commands(prefix, session.environment, timeout_s), Workspace(code), reader.ident)
     desk = Desk(reader, actions)
     server = make_server(desk, version("relive"))
     try:
