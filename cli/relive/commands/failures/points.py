@@ -31,7 +31,7 @@ COLUMNS = [
 ]
 
 
-@click.command()
+@click.command("break")
 @click.argument("function", required=False, default="", shell_complete=complete_function)
 @click.argument("place", required=False, default="", metavar="[FILE:LINE]")
 @click.option("--if", "condition", default="", help="Only if this expression is true.")
