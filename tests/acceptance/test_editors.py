@@ -243,7 +243,7 @@ def test_a_logpoint_of_a_service_is_of_the_request_whose_code_it_is(lab: Relive)
     assert lab.eventually(logged) == dict(zip(idents, ("hello ada", "hello bob"), strict=True))
 
 
-def test_the_next_invocation_is_held_at_a_line_and_others_go_on(lab: Relive) -> None:
+def test_the_next_invocation_is_held_at_a_line_and_others_go_on(lab: Relive, port: int) -> None:
     # Given a breakpoint for the invocation with a large event
     lab.run("break", "priced", "main.py:26", "--if", "len(event['items']) > 2")
     assert [row["kind"] for row in lab.json("break", "--list")] == ["breakpoint"]
@@ -258,6 +258,9 @@ def test_the_next_invocation_is_held_at_a_line_and_others_go_on(lab: Relive) -> 
     assert held["error"]["type"] == "Breakpoint"
     done = lab.run("debug", held["invocation_id"], "-c", "p total, item['count']", "-c", "p price_of('A-1')")
     assert done.stdout.splitlines() == ["(0, 2)", "300"]
+    found = conversation(port, opened(lab, "attach", failure=held["invocation_id"], mode="process"))
+    assert found[2]["event"]["reason"] == "pause"
+    assert found[4]["stackFrames"][0]["line"] == 26
     assert lab.json("break", "--list") == []
 
 

@@ -15,6 +15,7 @@ __all__ = [
     "ASK",
     "FRAMES_OF_A_STACK",
     "PAGE",
+    "STOPPED",
     "Answer",
     "Ask",
     "Children",
@@ -41,6 +42,8 @@ __all__ = [
 
 ASK: Final = "\x02ask "
 """Begins the line of a question to a process's debugger, and after a nonce its answer."""
+STOPPED: Final = "stopped here"
+"""The name of a stack that no exception has: code was stopped where it is."""
 PAGE: Final = 1_000
 """Values or frames of one answer."""
 FRAMES_OF_A_STACK: Final = 1_000_000

@@ -24,14 +24,17 @@ BACK: Final = frozenset(("stepBack", "reverseContinue", "restart"))
 _MOST: Final = 100
 
 
-def stopped(word: str, moment: str) -> dict[str, Any]:
-    """The body of the event that says where a target stands after a word ("" at first)."""
+def stopped(word: str, moment: str, raised: bool) -> dict[str, Any]:
+    """The body of the event that says where a target stands after a word ("" at first). `raised`: by an
+    exception, and not by being stopped in the middle of its code."""
     where = moment.strip("()")
     if where.startswith("step "):
         reason = "breakpoint" if word in ("continue", "rc") else "step"
         if word in ("", "start") or (word == "rc" and where == "step 0"):
             reason = "entry"
         return {"reason": reason, "description": where}
+    if not raised:
+        return {"reason": "pause", "description": "stopped here"}
     return {"reason": "exception", "description": "failed here" if where in ("failure", "Pdb") else where}
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from relive_base.errors import ReliveError
-from relive_base.wire.inspection import Problem, Select, StackList, Stacks
+from relive_base.wire.inspection import STOPPED, Problem, Select, StackList, Stacks
 
 from relive.dap.channel import Channel
 from relive.dap.looking import Looking
@@ -200,8 +200,9 @@ class Session:
         found = self._look.asked(Stacks(), StackList)
         if told.text.lstrip().startswith("***") or word == "":
             self._say(told.text)
-        shown = found.shown + 1
-        self._channel.event("stopped", threadId=shown, allThreadsStopped=True, **stopped(word, told.moment))
+        raised = found.names[found.shown : found.shown + 1] != [STOPPED]
+        body = stopped(word, told.moment, raised)
+        self._channel.event("stopped", threadId=found.shown + 1, allThreadsStopped=True, **body)
 
     # ------------------------------------------------------------ requests
 

@@ -46,15 +46,18 @@ class Sources:
         if own is not None:
             self._names[own] = frame.shown
             return {"name": name, "path": own}
+        if text is None:
+            return {
+                "name": frame.shown,
+                "origin": "no text of it is there",
+                "presentationHint": "deemphasize",
+            }
         self._files.append(frame.file)
-        reference = len(self._files)
-        hint = "normal" if frame.own else "deemphasize"
-        origin = "as it was deployed" if text is not None else "no text of it is there"
         return {
             "name": frame.shown,
-            "sourceReference": reference,
-            "origin": origin,
-            "presentationHint": hint,
+            "sourceReference": len(self._files),
+            "origin": "as it was deployed",
+            "presentationHint": "normal" if frame.own else "deemphasize",
             "adapterData": frame.shown,
         }
 

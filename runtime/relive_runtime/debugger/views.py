@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from types import FrameType, TracebackType
 
+from relive_base.wire.inspection import STOPPED
+
 from relive_runtime.debugger.chain import (
     exception_chain,
     exception_name,
@@ -33,7 +35,7 @@ class View:
 def views_of(failure: BaseException | FrameType) -> tuple[list[View], int]:
     """All that there is to look at, and which of it is the failure itself. Members of groups come last."""
     if isinstance(failure, FrameType):
-        return [View("stopped here", stack_frames(failure))], 0
+        return [View(STOPPED, stack_frames(failure))], 0
     chain = exception_chain(failure)
     named = [(exception_name(error), error) for error in chain]
     named += [(f"{relation}: {exception_name(error)}", error) for relation, error in group_members(chain)]
