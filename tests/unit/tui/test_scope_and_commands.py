@@ -96,6 +96,17 @@ def test_an_address_is_one_word_for_the_shell_whatever_the_function_is_called(na
     assert shlex.split(command)[3] == name
 
 
+def test_a_query_and_an_alert_are_places_too() -> None:
+    query = "SELECT count() FROM invocations -- all of 'them'"
+    command = command_of(place_of("sql", query))
+    assert shlex.split(command) == ["relive", "tui", "sql", query]
+    assert parse_command(command, Place()).place == place_of("sql", query)
+    assert parse_command(":sql SELECT 1"[1:], Place()).place == place_of("sql", "SELECT 1")
+    assert command_of(place_of("alerts", "errors")) == "relive tui alerts errors"
+    assert place_of("metrics", "checkout").scope.function == "checkout"
+    assert Place("sql").crumbs[-1] == "SQL"
+
+
 def test_an_unknown_view_names_the_known_ones() -> None:
     with pytest.raises(ValueError, match="home, invocations, trace"):
         place_of("metric", None)

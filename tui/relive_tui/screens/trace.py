@@ -201,7 +201,8 @@ class TraceScreen(TraceActs):
             lines: list[Line] = []
             if found is not None:
                 text = f"{clean(found.row.function)}: {clean(found.answer.sentence)}"
-                lines = wrap_lines([[(text, "warn")]], max(self.size.width - 4, 20))[:2]
+                lines = wrap_lines([[(text, "warn")]], max(self.size.width - 20, 20))[:2]
+                lines[-1] = [*lines[-1], ("  4 d", "hint_key"), (" shows where", "dim")]
             bar.styles.height = len(lines)
             bar.set(*[[("! " if not at else "  ", "warn"), *line] for at, line in enumerate(lines)])
 

@@ -66,7 +66,7 @@ _TRACE_ID = re.compile(r"[0-9a-f]{32}")
 def as_typed(line: str) -> str:
     """A line as this prompt means it: of a pasted `$ relive --home H tui failure ID` what follows `tui`, of
     an id alone the view that shows it. Options of the command line are left out."""
-    words = line.strip().removeprefix("$ ").split()
+    words = _words(line.strip().removeprefix("$ "))
     if words and words[0] == "relive":
         words = _without_options(words[1:])
         words = words[1:] if words[:1] == ["tui"] else words
@@ -79,6 +79,18 @@ def as_typed(line: str) -> str:
     elif len(words) == 1 and looks_like_id(words[0]):
         words = ["failure", *words]
     return " ".join(words)
+
+
+def _words(line: str) -> list[str]:
+    """As a shell has them, for a query is quoted; as they are if the quotes have no end."""
+    if not line.startswith("relive "):
+        return line.split()
+    import shlex
+
+    try:
+        return shlex.split(line)
+    except ValueError:
+        return line.split()
 
 
 def _without_options(words: list[str]) -> list[str]:

@@ -89,7 +89,7 @@ class EverythingProvider(Provider):
         for text, label, key in actions_of(here.place.view):
             found.append((text, f"key {label}", partial(self.app.simulate_key, key)))
         for row in self.functions:
-            for view in ("invocations", "flame", "logs"):
+            for view in ("invocations", "flame", "logs", "metrics"):
                 place = Place(view, replace(everything, function=row.name))
                 found.append((f"{clean(row.name)} {view}", "function", partial(app.go, place)))
         for digit, view in LENSES.items():
