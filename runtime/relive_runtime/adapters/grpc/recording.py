@@ -252,8 +252,16 @@ class Call:
 
     def task_done(self, task: asyncio.Task[Any]) -> None:
         """The end of all: what has not been told by now never was in a handler's hands."""
-        if self._over or self.attempt is None:
+        attempt = self.attempt
+        if attempt is None:
             return
+        if not self._over:
+            self._never_ended(task)
+        # The task's context has this call, which has the task: they would wait for the garbage collector.
+        attempt.task = attempt.code = None
+        self._variables = self.context = None
+
+    def _never_ended(self, task: asyncio.Task[Any]) -> None:
         error = None if task.cancelled() else task.exception()
         if task.cancelled():
             self.fail(asyncio.CancelledError(), None)
