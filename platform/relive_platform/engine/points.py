@@ -40,6 +40,8 @@ class PoolPoints:
 
     def __init__(self, mono: Callable[[], float]) -> None:
         self.version = 0
+        self.judge: Callable[[PointHit, Callable[[bool], None]], None] = self._judge
+        """Says of a hit whether it is meant; another one if somebody else has the points."""
         self._mono = mono
         self._armed: list[ArmedPoint] = []
 
@@ -80,6 +82,14 @@ class PoolPoints:
         if gone:
             self._armed = [armed for armed in self._armed if armed not in gone]
             self.version += 1
+
+    def replace(self, points: list[Point], for_s: float) -> None:
+        """Those that somebody else has, who judges the hits; here they are forgotten after `for_s`."""
+        self._armed = [ArmedPoint(point, 1, self._mono() + for_s) for point in points]
+        self.version += 1
+
+    def _judge(self, hit: PointHit, answer: Callable[[bool], None]) -> None:
+        answer(self.hit(hit))
 
     def message(self) -> Points:
         """What a worker is told."""

@@ -241,7 +241,7 @@ class FunctionPool:
 
     def _tell_points(self, worker: Worker) -> None:
         self.points.look()
-        worker.tell_points(self.points.message(), self.points.version, self.points.hit)
+        worker.tell_points(self.points.message(), self.points.version, self.points.judge)
 
     def scale(self) -> None:
         """Fork if the requests that wait would wait longer than a fork takes."""

@@ -575,8 +575,7 @@ class ReliveServer:
         folder = Path(self.engine.folder_of(wanted.function))
         await asyncio.to_thread(check_point, wanted, folder)
         row = self.engine.arm_point(wanted)
-        if self.gateways.sides:
-            row["note"] = "invocations that other gateways run are not seen (--gateways)"
+        await self.gateways.tell_points(wanted.function)
         return row
 
     async def points(self) -> list[dict[str, Any]]:
@@ -585,7 +584,9 @@ class ReliveServer:
 
     async def remove_point(self, number: int) -> dict[str, Any]:
         """Raises NotFound."""
-        return self.engine.remove_point(number)
+        row = self.engine.remove_point(number)
+        await self.gateways.tell_points(row["function"])
+        return row
 
     async def heap_next(self, function: str) -> int:
         """Have the next invocation of a function that succeeds leave its heap; gives the version."""

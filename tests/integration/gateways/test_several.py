@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from relive_platform.engine.pointing import PointWanted
 from relive_platform.server.gateways.debugging import RemoteDebugCall
 from relive_platform.server.gateways.messages import Grant
 from relive_platform.server.gateways.side import SideGateway
@@ -137,6 +138,15 @@ async def test_both_processes_answer_and_everything_is_as_with_one(tmp_path: Pat
             assert answer.status == (202 if "async" in more else 200), (path, answer)
             far = (await _spread(serving, clients, "/fn/where/"))[side.pid]
         assert (await far.get("/fn/nothing/")).status == 404
+        # ... and a logpoint counts the hits of both
+        far = (await _spread(serving, clients, "/fn/where/"))[side.pid]
+        line = 1 + SOURCE.splitlines().index("def where(event, context):") + 1
+        await serving.server.arm_point(
+            PointWanted(function="where", file="app.py", line=line, text="{VERSION}", count=3)
+        )
+        assert [row["left"] for row in await serving.server.points()] == [3]
+        assert [_process(await far.get("/fn/where/")) for _ in range(4)] == [side.pid] * 4
+        assert await serving.server.points() == []
         # ... also in the middle of requests that are sent ahead
         far = (await _spread(serving, clients, "/fn/where/"))[side.pid]
         for path in ("/fn/where/", "/fn/where/", "/fn/only_one/", "/fn/where/"):

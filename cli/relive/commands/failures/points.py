@@ -10,7 +10,7 @@ from relive_base.terminal import one_line
 
 from relive.arguments.completing import complete_function
 from relive.arguments.durations import DURATION
-from relive.output import Column, echo, emit, json_option, note, wide_option
+from relive.output import Column, echo, emit, json_option, wide_option
 from relive.session import Session
 
 __all__ = ["break_", "logpoint"]
@@ -181,8 +181,6 @@ def _say(row: dict[str, Any]) -> None:
     else:
         echo(f"{point}: logs at {where}, {row['left']} times {until}; see them:")
         echo(f"  relive logs {one_line(row['function'])} --follow")
-    if row.get("note"):
-        note(f"note: {row['note']}")
 
 
 def _show(session: Session, remove: int | None, wide: bool, as_json: bool) -> int:

@@ -136,7 +136,7 @@ class Worker(WorkerLife):
         self.heap: Callable[[bytes], None] | None = None  # who waits for a snapshot of its heap
         self.debug: Callable[[bytes], None] | None = None  # the debugging session that its messages go to
         self.points_version = 0  # of breakpoints and logpoints, as it was told
-        self._on_point: Callable[[PointHit], bool] | None = None
+        self._on_point: Callable[[PointHit, Callable[[bool], None]], None] | None = None
         self._taken_back: deque[str] = deque()  # invocations whose Skipped message is still to come
         self._reports = Reports(self, spec, takes, self._on_telemetry, self._on_flood, clock)
         self.serves = (
@@ -211,17 +211,22 @@ class Worker(WorkerLife):
             self.handle.send_soon(message)
         return begins
 
-    def tell_points(self, points: Points, version: int, on_hit: Callable[[PointHit], bool]) -> None:
-        """Breakpoints and logpoints for what it runs from now on. `on_hit` says whether a hit is meant."""
+    def tell_points(
+        self, points: Points, version: int, on_hit: Callable[[PointHit, Callable[[bool], None]], None]
+    ) -> None:
+        """Breakpoints and logpoints for what it runs from now on. `on_hit` says whether a hit is meant, at
+        once or later."""
         self.points_version, self._on_point = version, on_hit
         self.handle.send_now(encode_frame(points))
 
     def _on_point_hit(self, payload: bytes) -> None:
         hit = _point_hit.decode(payload)
         if self._on_point is not None:
-            meant = self._on_point(hit)
-            if hit.call_id:
-                self.answer(CallResult(call_id=hit.call_id, ok=meant))
+            self._on_point(hit, lambda meant: self._judged(hit, meant))
+
+    def _judged(self, hit: PointHit, meant: bool) -> None:
+        if hit.call_id and self.state != GONE:
+            self.answer(CallResult(call_id=hit.call_id, ok=meant))
 
     def _send_request(self, attempt: Attempt, message: bytes) -> None:
         if self.begun == 1:

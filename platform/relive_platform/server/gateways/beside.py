@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import os
 import socket
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,7 @@ import msgspec
 from relive_base.errors import Refused, ReliveError
 from relive_base.garbage import settle
 from relive_base.records import InvocationRecord
-from relive_base.wire.messages import Call, CallResult, ErrorInfo, FunctionSpec
+from relive_base.wire.messages import Call, CallResult, ErrorInfo, FunctionSpec, PointHit
 
 from relive_platform.engine.attempt import Attempt
 from relive_platform.engine.cancelling import find, in_flight
@@ -40,6 +41,8 @@ from relive_platform.server.gateways.messages import (
     Found,
     Grant,
     Load,
+    PointReached,
+    PointsOf,
     PoolLoad,
     Start,
 )
@@ -69,6 +72,9 @@ _grants: Final = msgspec.msgpack.Decoder(list[Grant])
 _applied: Final = msgspec.msgpack.Decoder(Applied)
 _encode: Final = msgspec.msgpack.Encoder().encode
 _text: Final = msgspec.msgpack.Decoder(str)
+_meant: Final = msgspec.msgpack.Decoder(bool)
+_points_of: Final = msgspec.msgpack.Decoder(PointsOf)
+_POINT_S: Final = 1.0  # as long as a worker waits for it
 _number: Final = msgspec.msgpack.Decoder(int)
 _seconds: Final = msgspec.msgpack.Decoder(float)
 _results: Final = msgspec.msgpack.Decoder(CallResult)
@@ -132,6 +138,7 @@ class GatewayBeside:
                 "cancel": self._cancel,
                 "caller": self._caller,
                 "frozen": self._frozen,
+                "points": self._points,
                 "debug": self._debug,
                 "debug_next": self._debug_next,
                 "flush": self._flush,
@@ -354,6 +361,23 @@ class GatewayBeside:
 
     async def _caller(self, body: bytes) -> bytes:
         return _encode(self.engine.caller(_text.decode(body)))
+
+    async def _points(self, body: bytes) -> bytes:
+        """Breakpoints and logpoints: the server has them, and judges their hits."""
+        told = _points_of.decode(body)
+        pool = self.engine.host.pools.get((told.function, told.version))
+        if pool is not None:
+            spec = pool.spec
+            pool.points.judge = lambda hit, answer: self._spawn(self._ask_point(spec, hit, answer))
+            pool.points.replace(told.points, told.for_s)
+        return _encode(None)
+
+    async def _ask_point(self, spec: FunctionSpec, hit: PointHit, answer: Callable[[bool], None]) -> None:
+        try:
+            asked = PointReached(spec.name, spec.version, hit)
+            answer(_meant.decode(await self.channel.ask("point_hit", asked, _POINT_S)))
+        except ReliveError:
+            answer(False)
 
     async def _frozen(self, _body: bytes) -> bytes:
         return _encode(self.engine.frozen())

@@ -32,6 +32,8 @@ from relive_platform.server.gateways.messages import (
     Found,
     Load,
     Placed,
+    PointReached,
+    PointsOf,
     Start,
 )
 from relive_platform.server.gateways.moves import ServerMoves
@@ -59,6 +61,7 @@ _cancelled: Final[msgspec.msgpack.Decoder[Cancelled | None]] = msgspec.msgpack.D
 _caller: Final[msgspec.msgpack.Decoder[tuple[str, int] | None]] = msgspec.msgpack.Decoder(
     tuple[str, int] | None
 )
+_reached: Final = msgspec.msgpack.Decoder(PointReached)
 _records: Final = msgspec.msgpack.Decoder(list[InvocationRecord])
 _encode: Final = msgspec.msgpack.Encoder().encode
 _log = logging.getLogger(__name__)
@@ -97,7 +100,7 @@ class Gateways:
                 index,
                 self._start_of,
                 server.run_dir / f"gateway-{index + 2}.log",
-                {"call": self._call},
+                {"call": self._call, "point_hit": self._point_hit},
                 {"followed": self._take_followed, "observed": self._take_observed},
                 self._taken,
                 self._changed,
@@ -337,6 +340,20 @@ class Gateways:
         """As `Engine.depth_below`."""
         found = await self.caller(span_id) if span_id else None
         return found[1] + 1 if found is not None else 0
+
+    async def tell_points(self, function: str) -> None:
+        """The breakpoints and logpoints of a function are others now."""
+        for (name, version), pool in self._server.engine.host.pools.items():
+            if name == function and self.sides:
+                armed = pool.points.listed()
+                for_s = max((pool.points.left_s(one) for one in armed), default=0.0)
+                points = [one.point for one in armed]
+                await self._ask("points", PointsOf(name, version, points, for_s))
+
+    async def _point_hit(self, body: bytes) -> bytes:
+        reached = _reached.decode(body)
+        pool = self._server.engine.host.pools.get((reached.function, reached.version))
+        return _encode(pool is not None and pool.points.hit(reached.hit))
 
     async def frozen(self) -> list[dict[str, Any]]:
         """The failed workers that are kept, newest first."""

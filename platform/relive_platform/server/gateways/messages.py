@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import msgspec
-from relive_base.wire.messages import Call, FunctionSpec
+from relive_base.wire.messages import Call, FunctionSpec, Point, PointHit
 
 from relive_platform.engine.pool import PoolLimits
 from relive_platform.engine.workers.cgroups.places import Places
@@ -19,6 +19,8 @@ __all__ = [
     "Grant",
     "Load",
     "Placed",
+    "PointReached",
+    "PointsOf",
     "PoolLoad",
     "Start",
 ]
@@ -103,6 +105,23 @@ class FollowedFrame(msgspec.Struct, array_like=True):
     version: int
     invocation_id: str
     payload: bytes
+
+
+class PointsOf(msgspec.Struct, array_like=True):
+    """Breakpoints and logpoints of a function version, for `for_s`."""
+
+    function: str
+    version: int
+    points: list[Point]
+    for_s: float
+
+
+class PointReached(msgspec.Struct, array_like=True):
+    """A worker of a gateway is at one: is it meant?"""
+
+    function: str
+    version: int
+    hit: PointHit
 
 
 class Found(msgspec.Struct, array_like=True):
