@@ -9,19 +9,21 @@ right in the sum; single short invocations are seen seldom.
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from types import FrameType
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, cast
 
 from relive_base.kept_builtins import KEPT
 from relive_base.wire.messages import Profile, StackFrames
 
 from relive_profiler.record.folded import Fold, fill
 from relive_profiler.record.stacks import StackTable
-from relive_profiler.record.timer import PROFILE_SIGNAL, ThreadTimer, TimerUnavailable
+from relive_profiler.record.timer import PROFILE_SIGNAL, ThreadTimer, TimerUnavailable, thread_cpu_ns
 
 __builtins__ = KEPT
 
@@ -35,6 +37,16 @@ _SAMPLES: Final = 2_000
 _DEPTH: Final = 200
 _STACKS: Final = 50_000
 _WAITING: Final = 16  # that are looked at in one go
+_THREADS: Final = 64  # whose clocks are read at each tick
+
+
+def _clocks() -> dict[int, int]:
+    """The CPU time of each thread of Python's but the main one, by its ident."""
+    if threading.active_count() == 1:
+        return {}
+    main = threading.main_thread().ident
+    idents = list(itertools.islice(cast(Any, threading)._active.copy(), _THREADS))
+    return {ident: thread_cpu_ns(ident) for ident in idents if ident != main}
 
 
 class Look:
@@ -81,6 +93,7 @@ class BesideSampler:
         timer_factory: Callable[[int], Any] = ThreadTimer,
         clock: Callable[[], int] = time.perf_counter_ns,
         cpu_clock: Callable[[], int] = time.thread_time_ns,
+        thread_clocks: Callable[[], dict[int, int]] = _clocks,
     ) -> None:
         self.reason = ""
         self._seen = seen
@@ -88,6 +101,7 @@ class BesideSampler:
         self._recording = recording
         self._clock = clock
         self._cpu_clock = cpu_clock
+        self._thread_clocks = thread_clocks
         self._timer_factory = timer_factory
         self._table = StackTable(source)
         self._sent: set[int] = set()
@@ -126,6 +140,7 @@ class BesideSampler:
             self._idle = False
             self._last, self._cpu_last = now, self._cpu_clock()
             self._unplaced_ns = 0
+            self._thread_cpu = self._thread_clocks()
             self._timer.arm(INTERVAL_NS)
         elif self._idle and self._timer is not None:
             self._idle = False
@@ -209,14 +224,17 @@ class BesideSampler:
             self._sent.clear()
 
     def _look_at_threads(self, wall_ns: int) -> bool:
+        """Each is charged what it has used since the tick before, whoever's code it ran then: requests that
+        are shorter than the ticks are met once at most."""
         computes = False
-        used: dict[int, int] = {}
+        used = self._thread_clocks()
         for look, ident, frame, cpu in self._seen.threads():
             stack = self._table.look(frame, None, _DEPTH)
             if stack is None:
                 continue
+            before = self._thread_cpu.get(ident, 0 if ident in used else cpu)  # 0: it is new
             used[ident] = cpu
-            cpu_ns = min(max(cpu - self._thread_cpu.get(ident, cpu), 0), wall_ns)
+            cpu_ns = min(max(cpu - before, 0), wall_ns)
             computes = computes or bool(cpu_ns)
             self._add(look, stack, wall_ns, cpu_ns)
         self._thread_cpu = used

@@ -23,12 +23,14 @@ class Bench:
         self.main: Look | None = None
         self.used: list[tuple[Look, int, FrameType, int]] = []
         self.any = True
+        self.clocks: dict[int, int] = {}  # of threads that run nobody's code, too
         self.sampler = BesideSampler(
             self,
             lambda *_: None,
             timer_factory=lambda _number: self,
             clock=lambda: self.wall_ns,
             cpu_clock=lambda: self.cpu_ns,
+            thread_clocks=lambda: dict(self.clocks),
         )
         self.sampler._timer = self
 
@@ -71,6 +73,22 @@ def test_each_thread_of_a_request_has_its_own_cpu_time() -> None:
     bench.used = [(look, 1, here, 900 * MS), (look, 2, here, 3 * MS)]
     bench.tick(5, 0)
     assert cpu_of(look) == 3 * MS
+
+
+def test_a_request_that_is_met_once_has_what_its_thread_used_since_the_tick_before() -> None:
+    # Given a thread of a pool that has computed for others, and a request that is shorter than the ticks
+    bench = Bench()
+    bench.clocks = {7: 900 * MS}
+    look = bench.sampler.begin("one")
+    bench.tick(5, 0)
+    bench.clocks = {7: 904 * MS, 8: 3 * MS}
+    # When it is met in it, and another one in a thread that is new
+    bench.used = [(look, 7, sys._getframe(), 904 * MS), (look, 8, sys._getframe(), 3 * MS)]
+    bench.tick(5, 0)
+    # I expect what both have used since then, and nothing twice
+    assert cpu_of(look) == 7 * MS
+    bench.tick(5, 0)
+    assert cpu_of(look) == 7 * MS
 
 
 def test_a_request_is_charged_no_more_than_the_time_that_it_is_looked_at() -> None:
