@@ -30,6 +30,7 @@ func main() {
 	info := component.BuildInfo{Command: "col", Version: "0"}
 	set := otelcol.CollectorSettings{BuildInfo: info, Factories: components,
 		ConfigProviderSettings: otelcol.ConfigProviderSettings{ResolverSettings: confmap.ResolverSettings{
+			DefaultScheme: "file",
 			ProviderFactories: []confmap.ProviderFactory{fileprovider.NewFactory()}}}}
 	if err := otelcol.NewCommand(set).Execute(); err != nil {
 		log.Fatal(err)
