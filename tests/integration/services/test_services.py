@@ -345,6 +345,7 @@ async def test_one_request_can_be_cancelled_and_events_come_in_as_posts(services
     first = asyncio.ensure_future(services.http("GET", "/fn/shop/forever?order=1"))
     second = asyncio.ensure_future(services.http("GET", f"/fn/shop/held?name=x&go={gate.file}"))
     await begun(services, 2)
+    await services.http("GET", "/fn/shop/greet")  # what is answered came behind them: their code has begun
 
     # When one of them is cancelled
     workers = services.server.engine.host.workers.values()
