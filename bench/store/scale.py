@@ -34,6 +34,7 @@ from relive_tracer.explore.invocations import InvocationFilter
 from relive_tracer.explore.invocations import page as invocation_page
 from relive_tracer.explore.traces import trace
 from relive_views.health.functions import function_health
+from relive_views.profiles.diff import diff as compare
 
 __all__ = ["run", "try_out"]
 
@@ -166,6 +167,7 @@ def questions(store: Store, found: dict[str, str], end_ns: int) -> Iterator[tupl
     yield "hot functions of 24 h", lambda: hot(store, HotFilter(since_ns=end_ns - _DAY_NS))
     yield "one flame graph", lambda: flame(store, found["invocation"])
     yield "difference of two versions", lambda: diff(store, sides[0], sides[1])
+    yield "the same, and its flame tree", lambda: compare(store, (sides[0], sides[1], "1", "2"), "function")
     yield "attribute search", lambda: store.query(_ATTRIBUTE, {"order": found["order"]})
     yield "health of all functions", lambda: function_health(store, week, end_ns)
 

@@ -103,7 +103,7 @@ PROFILE_CONDITIONS: Final = """
 PROFILE_TOTALS: Final = (
     """
 SELECT Engine, count() AS Profiles, sum(Samples) AS AllSamples, sum(DurationNs) AS Duration,
-    min(Function) AS First, max(Function) AS Last
+    min(Function) AS First, max(Function) AS Last, min(Timestamp) AS Since, max(Timestamp) AS Until
 FROM profiles WHERE"""
     + PROFILE_CONDITIONS
     + "GROUP BY Engine ORDER BY Profiles DESC, Engine DESC"

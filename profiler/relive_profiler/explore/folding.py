@@ -110,7 +110,7 @@ def estimated(last: int) -> int:
 @dataclass(frozen=True, slots=True)
 class Totals:
     """How much there is under a filter, of one engine: `wanted` is the filter with that engine. It has the
-    function, too, if all profiles are of one."""
+    function, too, if all profiles are of one, and the time of those of single invocations: less is read."""
 
     wanted: HotFilter
     profiles: int = 0
@@ -132,6 +132,8 @@ def totals(store: Store, filter_: HotFilter, *, timeout_s: float = 30.0) -> Tota
         invocations = _invocations(store, wanted, profiles, timeout_s)
         if function == other:
             wanted = replace(wanted, function=function)
+        if filter_.invocation_ids:
+            wanted = replace(wanted, since_ns=_int(row[6]), until_ns=_int(row[7]) + 1)
         return Totals(wanted, profiles, samples, duration_ns, invocations)
     return Totals(filter_)
 

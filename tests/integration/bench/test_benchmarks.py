@@ -17,6 +17,7 @@ IMPORTED_ONLY = {
     "platform/edit_loop",  # starts a server
     "platform/gateway_choice",  # installs its peers
     "platform/gateways",  # needs wrk
+    "platform/memory",  # needs wrk
     "platform/services",  # needs wrk
     "platform/warm_http",  # needs wrk
     "store/scale",  # fills a store
