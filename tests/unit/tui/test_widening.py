@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import time
 
+from relive_tracer.explore.health.functions import Figures
+from relive_tui.models.functions import FunctionRows
 from relive_tui.models.layout.format import day_clock, trend
+from relive_tui.models.layout.text import line_text
 from relive_tui.models.widening import SEARCH_NS, Widening
+from relive_views.health.functions import FunctionHealth, Point
+from relive_views.records import FunctionStats
 
 S = 1_000_000_000
 HOUR = 3_600 * S
@@ -54,6 +59,23 @@ def test_a_series_keeps_its_peaks_and_tells_nothing_from_zero() -> None:
     assert trend([0.0, 9.0, None, None], 2) == "█·"
     assert trend([1.0], 3) == "  █"
     assert trend([1.0], 0) == ""
+
+
+def test_all_four_series_of_a_function_fit_into_eighty_columns() -> None:
+    figures = Figures(attempts=9, failed=3, p95_ms=88.0, waited_p95_ms=0.4)
+    points = tuple(Point(at * 60 * S, 60.0, figures) for at in range(15))
+    health = FunctionHealth("checkout", 0, 900.0, figures, points)
+    stats = FunctionStats(name="checkout", invocations=9, errors=3, last_failure_ns=S, p95_ms=88.0)
+    rows = FunctionRows([stats], 61 * S, {"checkout": "cart.py:88 31%"}, figures={"checkout": health})
+    # On a narrow terminal the series stand before the hottest line
+    narrow = line_text(rows.line(0, 78, False))
+    assert narrow.count("█████") == 4
+    assert "1m ago" in narrow
+    assert "cart.py" not in narrow
+    # And on a wide one beside it
+    wide = line_text(rows.line(0, 118, False))
+    assert wide.count("█████") == 4
+    assert "cart.py:88 31%" in wide
 
 
 def test_a_time_of_another_day_has_its_day() -> None:

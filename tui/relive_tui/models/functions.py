@@ -40,27 +40,28 @@ class FunctionRows:
         self._aliases = aliases or {}  # function -> "live v7, 10% v8"; no column if no function has any
         self._figures = figures or {}
         names = room_for((clean(row.name) for row in self.functions), 8, 24)
+        known = bool(self._figures)  # on a narrow screen the series stand before the hottest line
         columns = (
             Column("FUNCTION", names, keep=20),
             *((Column("ALIASES", 20, keep=17),) if self._aliases else ()),
-            Column("CALLS", 6, "right", keep=19),
+            Column("CALLS", 6, "right", keep=11 if known else 19),
             Column("RPS", 5, "right", keep=8),
-            Column("", 6, keep=12, grow=1),
+            Column("", 5, keep=13, grow=1),
             Column("ERR%", 6, "right", keep=19),
-            Column("", 6, keep=13, grow=1),
+            Column("", 5, keep=15, grow=1),
             Column("LAST FAILED", 11, "right", keep=18),
-            Column("P95ms", 6, "right", keep=14),
-            Column("", 6, keep=11, grow=1),
-            Column("WAITED", 6, "right", keep=9),
-            Column("", 6, keep=10, grow=1),
+            Column("P95ms", 6, "right", keep=16),
+            Column("", 5, keep=14, grow=1),
+            Column("WAITED", 6, keep=12, grow=1),
+            Column("", 5, "right", keep=9),
             Column("P50ms", 6, "right", keep=5),
             Column("P99ms", 6, "right", keep=6),
             Column("COLD%", 5, "right", keep=4),
             Column("MEM/LIMIT", 11, "right", keep=7),
-            Column("HOTTEST LINE", 16, keep=16, grow=3, cut="start"),
+            Column("HOTTEST LINE", 16, keep=10 if known else 17, grow=3, cut="start"),
         )
         self._table = Table(columns)
-        self._trend_columns = [at for at, column in enumerate(columns) if not column.title]
+        self._trend_columns = [at for at, column in enumerate(columns) if column.grow == 1]
 
     def __len__(self) -> int:
         return len(self.functions)
@@ -86,8 +87,8 @@ class FunctionRows:
             (_ago(row.last_failure_ns, self.now_ns), "error" if row.last_failure_ns else ""),
             (millis(row.p95_ms), ""),
             took,
-            (millis(waited_ms) if waited_ms is not None else "", ""),
             waited,
+            (millis(waited_ms) if waited_ms is not None else "", ""),
             (millis(row.p50_ms), ""),
             (millis(row.p99_ms), ""),
             (percent(row.cold_starts, row.invocations), "dim"),
