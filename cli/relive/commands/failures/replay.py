@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -135,12 +137,8 @@ def _run(session: Session, scene: SceneFile, options: ReplayOptions) -> ReplayOu
     from relive_platform.replay import replay as run_again
     from relive_platform.replay.history import save_replay
 
-    try:
+    with _refusing():
         outcome = run_again(scene, session.home, options, _say_agreement if options.travel else _nothing)
-    except ReliveError as error:
-        if error.exit_code == ExitCode.FAILED:  # which says that the function has failed again
-            error.exit_code = ExitCode.REFUSED
-        raise
     if session.scenes_dir.is_dir():
         save_replay(session.scenes_dir, outcome)
     return outcome
@@ -151,8 +149,20 @@ def _find(session: Session, ident: str) -> SceneFile:
     from relive_capture.explore.scenes import load_from_disk
 
     whole = bool(_WHOLE_ID.fullmatch(ident))  # "last" and names are as other commands understand them
-    found = load_from_disk(session.scenes_dir, ident) if whole and not session.server else None
-    return found if found is not None else load_scene(session, ident)
+    with _refusing():
+        found = load_from_disk(session.scenes_dir, ident) if whole and not session.server else None
+        return found if found is not None else load_scene(session, ident)
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """What cannot be replayed does not end as a function that has failed again does."""
+    try:
+        yield
+    except ReliveError as error:
+        if error.exit_code == ExitCode.FAILED:
+            error.exit_code = ExitCode.REFUSED
+        raise
 
 
 def _nothing(run: ReplayRun) -> None:
