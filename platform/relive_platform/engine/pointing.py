@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import math
 from collections.abc import Iterable
@@ -91,10 +92,13 @@ def _check_expressions(wanted: PointWanted) -> None:
 
 
 def _check_line(folder: Path, file: str, line: int) -> None:
+    name = Path(file).name
+    if not name:  # "", "." and "/" have none
+        raise UsageError("the point names no file", hint="write FILE:LINE, such as app.py:12")
     path = folder / file
     inside = not Path(file).is_absolute() and ".." not in Path(file).parts
     if not inside or not path.is_file():
-        near = sorted(str(one.relative_to(folder)) for one in folder.rglob(Path(file).name))[:5]
+        near = sorted(str(one.relative_to(folder)) for one in folder.rglob(glob.escape(name)))[:5]
         hint = f"there is {', '.join(near)}" if near else "name it relative to the function's folder"
         raise NotFound(f"the function has no file {file}", hint=hint)
     if path.stat().st_size > _FILE_BYTES:

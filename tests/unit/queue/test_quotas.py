@@ -50,6 +50,37 @@ def dead(queue: EventQueue, function: str = "") -> list[str]:
     return [row.event_id for row in queue.list("dead", function).result(60)]
 
 
+def test_an_idle_queue_writes_nothing(open_queue, tmp_path: Path) -> None:
+    # Given what is kept of events: one waits, one is dead, and the result of one
+    queue = open_queue()
+    bury(queue, "dead", 1)
+    queue.publish(event("done")).result(60)
+    finish(queue, b"result")
+    queue.publish(event("waits")).result(60)
+    tidied(queue)
+
+    # When there is nothing to tidy
+    # I expect neither the file nor its log to change
+    def written() -> list[bytes]:
+        return [(tmp_path / name).read_bytes() for name in ("events.db", "events.db-wal")]
+
+    before = written()
+    tidied(queue)
+    assert written() == before
+
+
+def test_what_an_idle_queue_forgets_is_written_down(open_queue, clock) -> None:
+    queue = open_queue(done_keep_s=10.0)
+    queue.publish(event("done")).result(60)
+    finish(queue, b"result")
+    clock.advance(11.0)
+    tidied(queue)
+    queue.close()
+
+    with contextlib.closing(sqlite3.connect(queue._committer._path)) as db:
+        assert db.execute("SELECT count(*) FROM holdings").fetchone() == (0,)
+
+
 @pytest.mark.parametrize(
     ("limits", "body"), [({"events": 3}, b"{}"), ({"event_bytes": 10 * KIB}, b"x" * 3 * KIB)]
 )

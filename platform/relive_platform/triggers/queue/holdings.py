@@ -126,6 +126,10 @@ class Holdings:
             self.made_ready = True
         return bool(found)
 
+    def look(self, function: str) -> Holding:
+        """What a function holds; not to be changed: what is only looked at is not written down again."""
+        return self._held.get(function) or Holding()
+
     def of(self, function: str) -> Holding:
         """What a function holds; to be changed by this module and `keeping` alone."""
         self._changed.add(function)
@@ -147,8 +151,7 @@ class Holdings:
 
     def leased(self, function: str) -> int:
         """How many of a function's events are being delivered."""
-        holding = self._held.get(function)
-        return holding.events[LEASED] if holding is not None else 0
+        return self.look(function).events[LEASED]
 
     def move(self, function: str, before: int | None, after: int | None, size: int) -> None:
         """An event of `size` bytes (body and detail) went from one state to another; None: in or out."""
@@ -167,11 +170,12 @@ class Holdings:
         """Forget a function that has nothing here any more."""
         holding = self._held.get(function)
         if holding is not None and holding.empty:
+            self._changed.add(function)
             del self._held[function]
 
     def admit(self, function: str, size: int) -> None:
         """Whether one more event of `size` bytes may come in. Raises QueueFull, DiskFull."""
-        holding = self._held.get(function) or Holding()
+        holding = self.look(function)
         hint = f"discard what should not run (`relive events discard --all --function {function}"
         hint += " --state ready`), or raise "
         if holding.live >= self._limits.events:

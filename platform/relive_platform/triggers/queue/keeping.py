@@ -64,13 +64,13 @@ class Keeping:
     # ------------------------------------------------------------ finished ones
 
     def _trim_results(self, function: str, count: int) -> int:
-        holding = self._holdings.of(function)
-        if not holding.done_bytes:
+        if not self._holdings.look(function).done_bytes:
             return 0
         # On a small disk they take no more than they leave: they must not keep events out.
         limit = min(self._limits.done_keep_bytes, self._holdings.free(0))
         removed = 0
-        if holding.done_bytes > limit:
+        if self._holdings.look(function).done_bytes > limit:
+            holding = self._holdings.of(function)
             for seq, size in self._db.execute(sql.OLDEST_RESULTS, (function, count)).fetchall():
                 if holding.done_bytes <= limit:
                     break
@@ -80,7 +80,7 @@ class Keeping:
         return removed
 
     def _trim_ids(self, function: str, count: int) -> int:
-        holding, limit = self._holdings.of(function), self._limits.done_keep_events
+        holding, limit = self._holdings.look(function), self._limits.done_keep_events
         oldest_ns = self._clock.time_ns() - int(self._limits.done_keep_s * _NS)
         removed = 0
         for seq, size, finished_ns in self._db.execute(sql.OLDEST_DONE, (function, count)).fetchall():
@@ -107,7 +107,7 @@ class Keeping:
     # ------------------------------------------------------------ dead ones
 
     def _trim_dead(self, function: str, count: int) -> int:
-        holding, limits = self._holdings.of(function), self._limits
+        holding, limits = self._holdings.look(function), self._limits
         oldest_ns = self._clock.time_ns() - int(limits.dead_keep_s * _NS)
         over = holding.events[DEAD] > limits.dead_keep_events or holding.bytes[DEAD] > limits.dead_keep_bytes
         until_ns = (1 << 63) - 1 if over else oldest_ns
