@@ -13,9 +13,9 @@ from relive_platform.triggers.grpc.config import GrpcTrigger
 from relive_platform.triggers.grpc.source import GrpcSource, PortTaken
 
 
-def _function(port: int) -> Any:
+def _function(port: int, public: bool = False) -> Any:
     return SimpleNamespace(
-        name="greeter", config=SimpleNamespace(public=False, triggers=[GrpcTrigger(port=port)])
+        name="greeter", config=SimpleNamespace(public=public, triggers=[GrpcTrigger(port=port)])
     )
 
 
@@ -41,3 +41,27 @@ def test_a_port_in_use_is_an_error_at_the_start_and_not_at_a_deploy() -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         asyncio.run(scenario(taken.getsockname()[1]))
+
+
+@pytest.mark.parametrize(
+    ("host", "public", "served"),
+    [("127.0.0.1", False, True), ("0.0.0.0", False, False), ("0.0.0.0", True, True)],
+)
+async def test_at_the_port_of_http_of_all_addresses_a_service_has_to_be_public(
+    host: str, public: bool, served: bool
+) -> None:
+    """Given a service without a port of its own, when a client on this machine, which may be a proxy, begins
+    with HTTP/2, I expect it to be served if the gateway is on loopback or the service is public."""
+    source = GrpcSource(SimpleNamespace(connect=None), Address(host, 0))  # type: ignore[arg-type]
+    source._begin = lambda *_: None  # type: ignore[method-assign]
+    await source.start()
+    await source.apply([_function(0, public)])
+    ours, client = socket.socketpair()
+    transport, _ = await asyncio.get_running_loop().connect_accepted_socket(asyncio.Protocol, ours)
+
+    taken = source.take(transport, "127.0.0.1", b"PRI", lambda: None)
+
+    assert (taken is not None) == served
+    transport.abort()
+    client.close()
+    await source.close()

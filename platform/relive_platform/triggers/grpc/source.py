@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import logging
 import os
 from collections.abc import Awaitable, Callable, Sequence
@@ -85,7 +84,8 @@ class _Port:
 
 class GrpcSource:
     """`address`: the gateway's; a service that is not public is reached on loopback only: its callers show no
-    token."""
+    token. If the port of HTTP is not on loopback, it is not reached there at all: a proxy on this machine
+    passes on what others send, and cannot be told from a client here."""
 
     def __init__(self, wiring: Wiring, address: GrpcAddress, limits: WireLimits | None = None) -> None:
         self.limits = limits or WireLimits()
@@ -97,17 +97,20 @@ class GrpcSource:
         self._started = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
-        self._at_http: tuple[str, bool] | None = None  # who is reached there, and whether from elsewhere, too
+        self._at_http = ""  # who is reached there
+        self._shut_at_http: set[str] = set()  # of whom the log has said that it is not
 
     async def apply(self, functions: Sequence[GrpcFunction]) -> None:
         """These functions are in service from now on."""
         wanted: dict[int, _Port] = {}
-        self._at_http = None
+        self._at_http = ""
         for function in functions:
             wide = self._loopback or function.config.public
             for trigger in function.config.triggers:
                 if isinstance(trigger, GrpcTrigger) and not trigger.port:
-                    self._at_http = function.name, wide
+                    self._at_http = function.name if wide else ""
+                    if not wide:
+                        self._tell_shut(function.name)
                 elif isinstance(trigger, GrpcTrigger):
                     host = self._host if wide else _LOOPBACK
                     wanted[trigger.port] = _Port(function.name, host, trigger.port)
@@ -122,6 +125,15 @@ class GrpcSource:
         self.ports |= wanted
         if self._started:
             await self._listen()
+
+    def _tell_shut(self, function: str) -> None:
+        if function not in self._shut_at_http:
+            self._shut_at_http.add(function)
+            _log.warning(
+                "gRPC of %s is not served at the port of HTTP: that is not on loopback, and clients of gRPC"
+                " show no token; set `public = true`, or give it a port of its own, on 127.0.0.1 then",
+                function,
+            )
 
     async def start(self) -> None:
         """Listen. Raises PortTaken."""
@@ -179,13 +191,11 @@ class GrpcSource:
     """The server alone has these connections (`Http2`)."""
 
     def take(
-        self, transport: asyncio.Transport, address: str, data: bytes, over: Callable[[], None], /
+        self, transport: asyncio.Transport, _address: str, data: bytes, over: Callable[[], None], /
     ) -> ClientSide | None:
         """A client at the port of HTTP has begun with HTTP/2: as in `Http2`."""
-        if self._at_http is None or not self._started:
-            return None
-        function, wide = self._at_http
-        if not wide and not _is_loopback(address):
+        function = self._at_http
+        if not function or not self._started:
             return None
 
         def gone(client: ClientSide) -> None:
@@ -232,8 +242,3 @@ class GrpcSource:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         self._timer = loop.call_later(self.limits.sweep_s, self._sweep)
-
-
-def _is_loopback(address: str) -> bool:
-    """Whether a client is on this machine; one without an address has come by a unix socket."""
-    return not address or ipaddress.ip_address(address).is_loopback

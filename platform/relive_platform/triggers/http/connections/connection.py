@@ -135,7 +135,7 @@ class Connection(HttpToolsProtocol):
             self.taken = http2.take(self.transport, self.address, data, self._over)
         if self.taken is None:
             return data  # the parser knows no such version
-        self.head_since = 0.0  # it has limits of its own
+        self.head_since = self.idle_since = 0.0  # it has limits of its own
         return b""
 
     def _over(self) -> None:
@@ -522,7 +522,9 @@ class Connection(HttpToolsProtocol):
 
     def sweep(self, now: float, limits: ListenerLimits) -> None:
         """Turn the client away if it is too slow."""
-        if self.transport is None or self._stalled(now, limits.body_s) or self.transport.is_closing():
+        if self.taken is not None or self.transport is None:
+            return  # who has taken it has limits of its own
+        if self._stalled(now, limits.body_s) or self.transport.is_closing():
             return
         if self.deaf_since:
             if now - self.deaf_since > limits.body_s:
