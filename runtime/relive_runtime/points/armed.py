@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from types import FrameType
@@ -11,7 +12,7 @@ from typing import Final
 from relive_base.attributes import Attributes
 from relive_base.wire.messages import Point, PointHit
 from relive_base.wire.sink import FrameSink
-from relive_tracer.record import Telemetry
+from relive_tracer.record import Telemetry, of_signal_handler
 
 from relive_runtime.points.expressions import Condition, LogText
 from relive_runtime.points.lines import CannotWatch, Lines, watched_lines
@@ -22,19 +23,23 @@ from relive_runtime.worker.limits.deadline import HandlerTimeout
 __all__ = ["Armed"]
 
 _ANSWER_S: Final = 1.0
-"""A server that does not say in this time whether a hit is meant has said no."""
+"""A hit of which the server does not say in this time whether it is meant passes, and that is said."""
 _EVENT: Final = "relive.logpoint"
+_UNTRACED: Final = (
+    "a worker's thread does not see it any more: a signal handler raised while it was looked at, which ends"
+    " tracing (Python 3.11)"
+)
 
 
 class _One:
-    __slots__ = ("condition", "point", "text", "troubled")
+    __slots__ = ("condition", "late", "point", "text", "troubled")
 
     def __init__(self, point: Point) -> None:
-        """Raises SyntaxError, ValueError."""
+        """Raises SyntaxError, ValueError, RecursionError, MemoryError."""
         self.point = point
         self.condition = Condition(point.condition)
         self.text = LogText(point.text) if point.text is not None else None
-        self.troubled = False
+        self.troubled = self.late = False
 
 
 class Armed:
@@ -70,7 +75,7 @@ class Armed:
         for point in points:
             try:
                 one = _One(point)
-            except (SyntaxError, ValueError) as error:
+            except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
                 self._trouble(point, f"{type(error).__name__}: {error}")
                 continue
             for root in self._roots:
@@ -96,17 +101,22 @@ class Armed:
             lines.stop()
 
     def _passed(self, frame: FrameType, file: str, line: int) -> None:
-        """A line is about to run. What it raises is the time limit's alone."""
+        """A line is about to run. What it raises is the time limit's or a signal handler's of the user's."""
         if getattr(self._within, "now", False) or os.getpid() != self._pid:
             return  # an expression's own code, or a child of the user's
         self._within.now = True
         try:
             for one in self._at.get((file, line), ()):
                 self._reached(one, frame)
-        except HandlerTimeout:
+        except BaseException as error:
+            if isinstance(error, Exception) and not (
+                isinstance(error, HandlerTimeout) or of_signal_handler(error)
+            ):
+                return  # the function does not suffer for it
+            if sys.version_info < (3, 12):
+                for one in self._at.get((file, line), ()):
+                    self._trouble(one.point, _UNTRACED)
             raise
-        except Exception:
-            pass  # the function does not suffer for it
         finally:
             self._within.now = False
 
@@ -139,10 +149,22 @@ class Armed:
             answer = self._channel.answer(number, _ANSWER_S)
         except ChannelClosed:
             answer = None
-        if answer is not None and answer.ok:
-            return True
-        self._forget(one)
-        return False
+        if answer is None:
+            self._late(one)
+        elif not answer.ok:
+            self._forget(one)
+        return answer is not None and answer.ok
+
+    def _late(self, one: _One) -> None:
+        """Nothing was said of a hit: there may be more that are meant."""
+        if not one.late:
+            one.late = True
+            did = "logged" if one.text is not None else "held"
+            self._trouble(
+                one.point,
+                f"a hit was not {did}, though it may be counted: the server's answer came later than"
+                f" {_ANSWER_S:g} s",
+            )
 
     def _forget(self, gone: _One) -> None:
         """It has had its hits. Each list is another one then: somebody may go through it."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 import dis
+from collections.abc import Iterator
 from types import CodeType, FrameType
 from typing import Any, Final
 
 from relive_capture.record.inspection import type_name
+from relive_tracer.record import of_signal_handler
 
 from relive_runtime.debugger.scopes import has_scopes
 from relive_runtime.worker.limits.deadline import HandlerTimeout
@@ -16,6 +18,8 @@ __all__ = ["Condition", "LogText"]
 
 TEXT_CHARS: Final = 2_000
 _QUOTES: Final = ('"' * 3, "'" * 3)
+_BINDING: Final = frozenset({"STORE_NAME", "STORE_GLOBAL"})
+"""The second in comprehensions, which are no scopes of their own from Python 3.12 on."""
 
 
 class _Expression:
@@ -26,15 +30,26 @@ class _Expression:
     def __init__(self, code: CodeType) -> None:
         self._code = code
         self._scopes = has_scopes(code)
-        self._binds = any(one.opname.startswith("STORE_NAME") for one in dis.get_instructions(code))
+        self._binds = any(
+            one.opname in _BINDING for part in _codes(code) for one in dis.get_instructions(part)
+        )
 
     def value(self, frame: FrameType) -> Any:
         """What it gives there. Raises whatever its code does."""
         names: Any = frame.f_locals
+        if self._binds:  # what an expression binds is not the function's, nor its module's
+            return eval(self._code, {**frame.f_globals, **names})
         if self._scopes:  # which look names up as globals
             return eval(self._code, {**frame.f_globals, **names}, dict(names))
-        # What an expression binds is not the function's.
-        return eval(self._code, frame.f_globals, dict(names) if self._binds else names)
+        return eval(self._code, frame.f_globals, names)
+
+
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    """It, and those in it."""
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _codes(constant)
 
 
 def _said(error: BaseException) -> str:
@@ -54,7 +69,7 @@ class Condition:
         self._expression = _Expression(code) if code is not None else None
 
     def holds(self, frame: FrameType) -> tuple[bool, str]:
-        """(whether it does, what it has raised)."""
+        """(whether it does, what it has raised). What a signal handler raises meanwhile goes on."""
         if self._expression is None:
             return True, ""
         try:
@@ -62,6 +77,8 @@ class Condition:
         except HandlerTimeout:
             raise
         except BaseException as error:
+            if of_signal_handler(error):
+                raise
             return False, _said(error)
 
 
@@ -101,4 +118,6 @@ def _shown(expression: _Expression, frame: FrameType) -> str:
     except HandlerTimeout:
         raise
     except BaseException as error:
+        if of_signal_handler(error):
+            raise
         return f"({_said(error)})"

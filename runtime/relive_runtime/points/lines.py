@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Mapping
-from types import CodeType, FrameType
+from types import CodeType, FrameType, MethodType
 from typing import Any, Final, Protocol
 
 __all__ = ["CannotWatch", "Lines", "watched_lines"]
@@ -91,21 +91,27 @@ class _Monitored:
 
 class _Traced:
     def __init__(self, places: Places, hit: Hit) -> None:
-        if sys.gettrace() is not None:
+        if not _is_free(sys.gettrace()):
             raise CannotWatch(
                 "something else traces this process (sys.settrace), as coverage and debuggers do"
             )
         self._places = places
         self._hit = hit
         self._known: dict[CodeType, bool] = {}
-        self._on = True
+        self.on = True
+        before = getattr(threading, "_trace_hook", None)
+        self._threads = None if _is_free(before) else before
         sys.settrace(self._call)
         threading.settrace(self._call)
 
     def _call(self, frame: FrameType, event: str, _argument: Any) -> Any:
+        if not self.on:  # it was stopped in another thread, which cannot take it away from this one
+            if sys.gettrace() == self._call:
+                sys.settrace(None)
+            return None
         code = frame.f_code
         lines = self._places.get(code.co_filename)
-        if lines is None or not self._on:
+        if lines is None:
             return None
         has = self._known.get(code)
         if has is None:
@@ -113,17 +119,31 @@ class _Traced:
         return self._line if has else None
 
     def _line(self, frame: FrameType, event: str, _argument: Any) -> Any:
-        if not self._on:
+        if not self.on:
             return None
         if event == "line":
             file = frame.f_code.co_filename
             if frame.f_lineno in self._places[file]:
-                self._hit(frame, file, frame.f_lineno)
+                again = self._line
+                try:
+                    self._hit(frame, file, frame.f_lineno)
+                finally:
+                    # Who has read `f_locals` has them written back when this returns, and what other threads
+                    # have done to shared variables since then with them: they are read again, the last thing.
+                    frame.f_locals  # noqa: B018
+                return again
         return self._line
 
     def stop(self) -> None:
-        self._on = False
+        self.on = False
         if sys.gettrace() == self._call:
             sys.settrace(None)
         if getattr(threading, "_trace_hook", None) == self._call:
-            threading.settrace(None)
+            threading.settrace(self._threads)
+
+
+def _is_free(hook: Any) -> bool:
+    """Whether nobody traces by this: it is none, or one of ours that was stopped in another thread."""
+    return hook is None or (
+        type(hook) is MethodType and type(hook.__self__) is _Traced and not hook.__self__.on
+    )

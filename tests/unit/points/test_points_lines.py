@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 import types
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +27,16 @@ def squares(count):
 def numbers():
     yield 1
     yield 2
+
+def shared():
+    count = 0
+    def more():
+        nonlocal count
+        count += 1
+        return count
+    more()
+    done = True
+    return count
 """
 Seen = list[tuple[int, dict[str, Any]]]
 
@@ -95,6 +107,53 @@ def test_who_traces_already_goes_on(module: types.ModuleType) -> None:
         sys.settrace(before)
 
 
+def test_what_others_do_to_shared_variables_meanwhile_stays(module: types.ModuleType) -> None:
+    # Given a line whose condition changes a variable of the function that others share
+    condition = Condition("more() and False")
+    told = []
+    traced = sys.gettrace()
+    sys.settrace(None)
+    watched = watched_lines(
+        {str(module.__file__): frozenset((21,))}, lambda frame, *_: told.append(condition.holds(frame))
+    )
+    try:
+        count = module.shared()
+    finally:
+        watched.stop()
+        sys.settrace(traced)
+
+    # I expect it to be as it was left
+    assert told == [(False, "")]
+    assert count == 2
+
+
+def test_lines_are_watched_again_after_a_thread_has_ended_it(module: types.ModuleType) -> None:
+    # Given lines that are watched in this thread until another one stops it, as the last hit does
+    traced = sys.gettrace()
+    sys.settrace(None)
+    places = {str(module.__file__): frozenset((6,))}
+    first = watched_lines(places, lambda *_: None)
+    thread = threading.Thread(target=first.stop)
+    thread.start()
+    thread.join()
+    seen: list[int] = []
+    try:
+        # When they are to be watched once more, and are no more
+        again = watched_lines(places, lambda _frame, _file, line: seen.append(line))
+        module.squares(1)
+        thread = threading.Thread(target=again.stop)
+        thread.start()
+        thread.join()
+        module.squares(1)
+        left = sys.gettrace()
+    finally:
+        sys.settrace(traced)
+
+    # I expect the hits of the second time, and nothing left in this thread
+    assert seen == [6]
+    assert left is None
+
+
 def frame_of(**names: Any) -> FrameType:
     total, items = names.get("total", 3), names.get("items", [1, 2])
     assert total
@@ -129,3 +188,37 @@ def test_a_text_has_an_end_and_conditions_say_what_they_raise() -> None:
     for wrong in ("{a", "}", "'\"\"\"'''\""):
         with pytest.raises(SyntaxError):
             LogText(wrong)
+
+
+def test_an_expression_binds_nothing_of_the_function_or_its_module() -> None:
+    # Given expressions that bind names, in comprehensions too
+    frame = frame_of(items=[1, 2])
+
+    assert LogText("{[bound := one for one in items]} {bound}").of(frame).startswith("[1, 2] ")
+    assert LogText("{([bound := one for one in items], bound)[1]}").of(frame) == "2"
+    assert LogText("{(total := 5)} {total}").of(frame) == "5 3"
+    assert LogText("{([total := one for one in items], total)[1]}").of(frame) == "2"
+    assert "bound" not in globals()
+    assert "total" not in globals()
+
+
+def raises_timeout(*_: object) -> None:
+    raise TimeoutError("of the alarm")
+
+
+@pytest.mark.parametrize(
+    ("handler", "raised"),
+    [(raises_timeout, TimeoutError), (signal.default_int_handler, KeyboardInterrupt)],
+    ids=["alarm", "Ctrl-C"],
+)
+def test_what_a_signal_handler_raises_meanwhile_goes_on(handler: Any, raised: type[BaseException]) -> None:
+    before = signal.signal(signal.SIGINT, handler)
+    try:
+        for evaluated in (
+            Condition("__import__('signal').raise_signal(2)").holds,
+            LogText("{__import__('signal').raise_signal(2)}").of,
+        ):
+            with pytest.raises(raised):
+                evaluated(frame_of())
+    finally:
+        signal.signal(signal.SIGINT, before)

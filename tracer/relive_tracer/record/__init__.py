@@ -1,5 +1,6 @@
 """Runs inside the function's process: spans, logs and output lines leave it as they are finished."""
 
+from relive_tracer.record.interruption import of_signal_handler
 from relive_tracer.record.limits import FRAMEWORK_SPANS, TelemetryLimits
 from relive_tracer.record.noticed import HANDLED, SIGNALLED
 from relive_tracer.record.state import InvocationState, TelemetryCounts
@@ -13,6 +14,7 @@ __all__ = [
     "Telemetry",
     "TelemetryCounts",
     "TelemetryLimits",
+    "of_signal_handler",
     "preload",
     "rehearse",
 ]

@@ -11,6 +11,8 @@ __all__ = ["of_signal_handler"]
 def of_signal_handler(error: BaseException) -> bool:
     """Whether `error` was raised by a signal handler: it is meant for the code that was interrupted, such as
     the timeout of an alarm, and must reach it."""
+    if isinstance(error, KeyboardInterrupt) and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        return True  # Python's own handler leaves no trace
     trace = error.__traceback__
     inner: set[CodeType] = set()
     while trace is not None:
