@@ -6,10 +6,18 @@ __all__ = ["path_likeness"]
 
 
 def path_likeness(one: str, other: str) -> int:
-    """The number of segments that they have in common, from 1; 0 if these are less than half, or the first
-    one or the number of segments is another."""
+    """From 1, the higher the more segments they have in common, and if the others look like ids (`17`, `a8`);
+    0 if less than half are the same, or the first one or the number of segments is another."""
     left, right = one.strip("/").split("/"), other.strip("/").split("/")
     if len(left) != len(right) or left[0] != right[0]:
         return 0
-    same = sum(a == b for a, b in zip(left, right, strict=True))
-    return same if 2 * same >= len(left) else 0
+    pairs = list(zip(left, right, strict=True))
+    same = sum(a == b for a, b in pairs)
+    if 2 * same < len(left):
+        return 0
+    idents = all(a == b or (_has_digit(a) and _has_digit(b)) for a, b in pairs)
+    return 2 * same + idents - 1
+
+
+def _has_digit(segment: str) -> bool:
+    return any("0" <= char <= "9" for char in segment)

@@ -16,7 +16,7 @@ HEALTHY_BYTES: Final = 65_536
 MAX_SUCCESSES: Final = 64
 """Kept for one function version: the newest one of each method and path, or of each kind of trigger."""
 _SMALL_BYTES: Final = 4_096
-"""Of those that are not the newest: 64 of them are 256 KB."""
+"""The body of one that is not the newest: 64 of them are 256 KB, and their heads at worst 4 MB."""
 
 Success = tuple[InvokeRequest, InvocationRecord]
 _Key = tuple[str, str, str]

@@ -25,10 +25,11 @@ _PLAIN: Final = frozenset(
 )  # fmt: skip
 _NAMES: Final = 4  # of a stack whose end is where a limit happened to strike
 _VOLATILE: Final = re.compile(
-    r"0x[0-9a-fA-F]+|\bid[= ]\d+|\b\d{12,}\b"
-    r"|(?<![\w.])\d[\d,._]*\s?(?:[KMGT]i?B|[kKMG]|B|[Bb]ytes?|%)(?![\w])"
+    r"0x[0-9a-fA-F]+|\bid[= ]\d{12,}\b|(?<![\w.])\d[\d,._]*\s?(?:[kKMGT]i?B|[Bb]ytes)(?!\w)"
 )
-"""Addresses, ids of objects, sizes and shares of memory."""
+"""Addresses, ids of objects, which are addresses, and sizes. Not ids of orders, nor shares."""
+_OF_MEMORY: Final = re.compile(r"(?<![\w.])\d[\d,._]*\s?[BKMGk%](?!\w)")
+"""What is a size or a share besides, in what is said of memory."""
 _UNORDERED: Final = frozenset(("set", "frozenset"))
 
 
@@ -49,6 +50,12 @@ def same_failure(recorded: SceneFile, replayed: SceneFile) -> bool:
 def _outer_names(view: ExceptionView) -> list[str]:
     own = (f"{frame.file}:{frame.function}" for frame in view.frames if frame.in_app)
     return list(dict.fromkeys(own))[:_NAMES]
+
+
+def _said(view: ExceptionView, *, memory: bool) -> str:
+    """The message without what chance has put into it."""
+    text = _VOLATILE.sub("#", view.message)
+    return _OF_MEMORY.sub("#", text) if memory or "Memory" in view.type else text
 
 
 def differences(recorded: SceneFile, replayed: SceneFile) -> list[Difference]:
@@ -77,7 +84,8 @@ def _heads(recorded: SceneFile, replayed: SceneFile) -> Iterator[Difference]:
     yield from _differs("kind", str(recorded.manifest["kind"]), str(replayed.manifest["kind"]))
     first, second = recorded.exceptions[0], replayed.exceptions[0]
     yield from _differs("type", _name(first), _name(second))
-    if _VOLATILE.sub("#", first.message) != _VOLATILE.sub("#", second.message):
+    memory = "memory" in (str(recorded.manifest["kind"]), str(replayed.manifest["kind"]))
+    if _said(first, memory=memory) != _said(second, memory=memory):
         yield from _differs("message", first.message, second.message)
     known = _line(first) and _line(second)  # what was cut on one side is no difference
     yield from _differs("place", _place(first, known), _place(second, known))

@@ -7,6 +7,7 @@ still knows it.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable
 from types import FrameType
@@ -23,6 +24,15 @@ Share = tuple[StackFrames, int, int, int]
 """A stack, its samples, wall ns and CPU ns."""
 
 _NOWHERE: Final = None
+
+
+def _unseen(known: int) -> bool:
+    """Whether the process has threads that are not looked at, such as a library's own: what nobody else has
+    used may be theirs."""
+    try:
+        return len(os.listdir("/proc/self/task")) > known + 1
+    except OSError:
+        return True
 
 
 class OtherThreads:
@@ -77,7 +87,7 @@ class OtherThreads:
         self, shares: list[Share], ended: list[StackFrames], living_ns: int, main_ns: int, wall_ns: int
     ) -> None:
         process_ns = self._process_clock()
-        if ended and self._process_ns:
+        if ended and self._process_ns and not _unseen(len(self._known)):
             rest_ns = process_ns - self._process_ns - (main_ns - self._main_ns) - living_ns
             part_ns = min(rest_ns // len(ended), wall_ns)
             if part_ns > 0:

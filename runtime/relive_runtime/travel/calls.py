@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import CodeType
@@ -72,10 +73,12 @@ class Calls:
         `text`; None if there is none, or it may be any of several."""
         trail = self._trail
         until = self._next_in(frame, step)
+        waits = bool(trail.codes[frame].co_flags & inspect.CO_COROUTINE)
         frames = [
             number
             for number in range(frame + 1, len(trail.codes))
             if trail.first[number] > step and (until is None or trail.first[number] <= until)
+            if frame in (above := list(trail.ancestors(number))) or (waits and not above)
         ]
         if len(frames) > _MOST:
             return None

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from types import CodeType, FrameType
 from typing import Any, Final
 
+from relive_capture.record.playback.leaving import has_returned
 from relive_runtime.travel.trail import LINE_BITS, NOBODY, Trail
 
 __all__ = ["Watching", "frame_number", "returning", "stopping", "trailing"]
@@ -25,6 +26,7 @@ Look = Callable[[FrameType, bool, int], None]
 """Gets the watched frame, whether the event is one of its own, and the step that has just run; -1: the frame
 begins."""
 _SUSPENDS: Final = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+_GENERATES: Final = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 _TICK: Final = 1_023
 _CELL: Final = "base"
 """Of a frame's function: it has its number."""
@@ -112,7 +114,7 @@ def returning(
     frames: Sequence[int], own: Own, tick: Callable[[], None], returned: Callable[[int, object, int], None]
 ) -> tuple[Trace, Count]:
     """Tells `returned` what each of `frames` gives back: its index in `frames`, the value, the step that it
-    ran last. A coroutine gives something back whenever it waits; its result comes last."""
+    ran last. Of generators, and of what ends with an exception, nothing."""
     wanted = {number: index for index, number in enumerate(frames)}
     known: dict[CodeType, bool] = {}
     count, step = 0, -1
@@ -127,7 +129,7 @@ def returning(
             return None
         if frame.f_trace is not None:  # a generator or a coroutine goes on
             return frame.f_trace
-        index = wanted.get(count, -1)
+        index = -1 if code.co_flags & _GENERATES else wanted.get(count, -1)
         count += 1
         last = NOBODY
 
@@ -137,7 +139,7 @@ def returning(
                 last = step = step + 1
                 if step & _TICK == _TICK:
                     tick()
-            elif event == "return" and index >= 0:
+            elif event == "return" and index >= 0 and has_returned(frame):
                 returned(index, argument, last)
             return local
 

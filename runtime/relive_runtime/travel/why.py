@@ -23,6 +23,8 @@ from relive_runtime.worker.start.namesakes import originals
 __all__ = ["Link", "Why", "why"]
 
 _HOPS: Final = 12
+_LOOKED_AT: Final = 1_000
+"""Of a longer list it is not sought which element a loop was at: that is looked for at each step."""
 _TELLING: Final = frozenset(("None", "nan", "inf", "-inf"))
 """Values that few functions give back: the one that did so while a line ran is where the line has it from."""
 _PLAIN: Final = (str, bytes, int, float, bool, type(None))
@@ -300,11 +302,17 @@ class _Following:
         held = element_of(statement, name)
         if not held:
             return ""
-        own = self._values([held], frame, step)[0][1]
+        (_, own), (_, size) = self._values([held, f"len({held})"], frame, step)
         if own is None or own.type not in ("list", "tuple"):
             return ""
-        found = self._last(f"[*map(id, {held})].index(id({name}))", frame, step + 1)
-        return f"{held}[{found.text}]" if found is not None and found.type == "int" else ""
+        if size is None or not size.text.isdigit() or int(size.text) > _LOOKED_AT:
+            return ""
+        idents = f"[*map(id, {held})]"
+        asked = [f"{idents}.index(id({name}))", f"{idents}.count(id({name}))"]
+        (_, found), (_, times) = self._values(asked, frame, step + 1)
+        if found is None or not found.bound or times is None or times.text != "1":
+            return ""  # it is there more than once: nothing says which of them it was
+        return f"{held}[{found.text}]"
 
     def _from_value(
         self, found: Why, expression: str, text: str, value: ast.expr, frame: int, step: int, how: str

@@ -93,6 +93,8 @@ def failure(message: str, kind: str = "exception", error: str = "ValueError", so
         ("<Job at 0x7f691ad179c0> is over", "<Job at 0x7f0000000010> is over", True),
         ("no room for 980 KB", "no room for 1.2 MB", True),
         ("no room for order 980", "no room for order 981", False),
+        ("order id=17 not found", "order id=18 not found", False),
+        ("a discount of 10 %", "a discount of 20 %", False),
         ("no stock", "no order", False),
     ],
 )

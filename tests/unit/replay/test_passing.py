@@ -236,3 +236,44 @@ def test_a_function_that_is_gone_has_no_place(tmp_path: Path) -> None:
     frame = FrameView(file="app.py", line=10, function="price")
     assert standing(frame, FAILED, FAILED.replace("def price", "def cost")) is None
     assert standing(frame, FAILED, "def price(:\n") is None
+
+
+async def _soon(value: object) -> object:
+    await asyncio.sleep(0)
+    return value
+
+
+WAITS = """
+async def handler(event):
+    first = await ask(event, 1)
+    return first
+
+async def ask(event, number):
+    found = await event(number)
+    return found
+"""
+
+
+@pytest.mark.parametrize(("fails", "left"), [(True, False), (False, True)])
+def test_an_exception_that_comes_out_of_an_await_is_told_from_waiting(
+    tmp_path: Path, fails: bool, left: bool
+) -> None:
+    # Given coroutines that wait for something at the failing line, beside others that only wait
+    code = Code(tmp_path, WAITS)
+    place = at(code.place("ask", "await event(number)"), 1)
+
+    async def event(number: int) -> object:
+        await _soon(number)
+        if fails:
+            raise ValueError(number)
+        return number
+
+    async def together(names: dict[str, Any]) -> None:
+        await asyncio.gather(names["handler"](event), asyncio.sleep(0), return_exceptions=True)
+
+    # When they run
+    found = code.run(place, lambda names: asyncio.run(together(names)))
+
+    # I expect the one that failed to have raised there, and the one that did not to have left
+    assert found.left is left
+    assert found.raised_entry == (1 if fails else 0)

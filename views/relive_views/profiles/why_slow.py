@@ -98,9 +98,13 @@ def _of_its_path(
     same = [other for other in others if other.http_path == row.http_path]
     if len(same) >= _FEW:
         return same, ()
-    like = [other for other in others if path_likeness(_inner(other), _inner(row))]
+    likeness = [path_likeness(_inner(other), _inner(row)) for other in others]
+    like = [other for other, points in zip(others, likeness, strict=True) if points and not points % 2]
     if len(like) >= _FEW:
-        return like, ()
+        return like, ()  # they differ in what looks like ids
+    like = [other for other, points in zip(others, likeness, strict=True) if points]
+    if len(like) >= _FEW:
+        return like, (one_line(f"compared with requests of paths like {_inner(row)}"),)
     told = f"compared with requests of other paths: of {_inner(row)} there are too few that went well"
     return others, (one_line(told),)
 

@@ -5,24 +5,16 @@ look into a dictionary."""
 
 from __future__ import annotations
 
-import opcode
 import sys
 import threading
 from collections.abc import Callable
 from types import FrameType
-from typing import Any, Final
+from typing import Any
 
+from relive_capture.record.playback.leaving import goes_up, has_returned, suspends
 from relive_capture.recording_format import Watched, WatchedPlace
 
 __all__ = ["Passing"]
-
-_RETURNS: Final = frozenset(
-    opcode.opmap[name] for name in ("RETURN_VALUE", "RETURN_CONST") if name in opcode.opmap
-)
-"""Where a frame that ends stands; one that goes up with an exception stands elsewhere."""
-_YIELDS: Final = frozenset(
-    opcode.opmap[name] for name in ("YIELD_VALUE", "SEND", "RETURN_GENERATOR") if name in opcode.opmap
-)
 
 
 class Passing:
@@ -92,7 +84,7 @@ class _Frame:
         if event == "line":
             self._line(frame.f_lineno)
         elif event == "exception":
-            self._raised = True
+            self._raised = self._raised or goes_up(frame, argument)
         elif event == "return":
             self._ends(frame)
         return self.trace
@@ -116,11 +108,9 @@ class _Frame:
             self._found.left = True
 
     def _ends(self, frame: FrameType) -> None:
-        code = frame.f_code.co_code
-        operation = code[frame.f_lasti] if 0 <= frame.f_lasti < len(code) else -1
-        if operation in _YIELDS:
-            return
-        if operation in _RETURNS:
+        if has_returned(frame):
             self._found.left = self._found.left or self._meant
+        elif suspends(frame) and not self._raised:
+            return  # it waits
         elif self._inside:
             self._found.raised_entry, self._found.raised_hit = self._number, self._hits
