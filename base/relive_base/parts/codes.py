@@ -121,6 +121,8 @@ class Why:
     HEAP_OF_SAME_FAILURE: Final = Code("heap_of_same_failure")  # (s ago, invocation, interval in s)
     HEAP_BESIDE_LATELY: Final = Code("heap_beside_lately")  # (s ago, interval in s)
     WALKS_AT_ONCE: Final = Code("walks_at_once")  # (walks)
+    WALK_OF_ANOTHER: Final = Code("walk_of_another")
+    WALK_OVER_SHARE: Final = Code("walk_over_share")  # (MB held, times, MB of its share)
     SHORT_OF_MEMORY: Final = Code("short_of_memory")  # (MB available, MB needed, times, MB held)
     WALK_LATE: Final = Code("walk_late")
     WALK_TOO_LARGE: Final = Code("walk_too_large")  # (MB)

@@ -166,6 +166,10 @@ class Attempt(msgspec.Struct, kw_only=True, eq=False):
         """A part of its answer has come: the next one may take until then."""
         self.deadline_mono = until_mono
 
+    def postpone(self, by_s: float) -> None:
+        """Its worker stood still for so long, and by our own doing."""
+        self.deadline_mono += by_s
+
     def capture_until(self, until_mono: float) -> None:
         """Its timeout has struck: it gets time to say where, once."""
         if not self.capture_until_mono:

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import logging
 import os
+import shutil
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -49,6 +50,7 @@ class HeapLimits:
     cpu_s: float = 10.0
     interval_s: float = 600.0  # between two of the same failure
     beside_s: float = 0.0  # between two of a service that serves on; 0: there is none
+    beside_share: float = 0.85  # of its memory limit, that a walk may bring such a service to
     at_once: int = 2
 
 
@@ -59,6 +61,7 @@ class _Walk:
     worker: Worker
     attempt: Attempt
     folder: str
+    begun_mono: float
     end_mono: float
     ceiling_bytes: int
     then: Callable[[HeapFound], None]
@@ -83,6 +86,7 @@ class HeapTaker:
         self._now = now
         self._need = _NEED_OF_C if native_walk() is not None else _NEED_OF_PYTHON
         self._walks: dict[int, _Walk] = {}
+        self._late: set[int] = set()  # workers that go on with a walk that was given up
         self._seen: OrderedDict[tuple[str, str], tuple[float, str]] = OrderedDict()
         self._beside: OrderedDict[str, float] = OrderedDict()  # when one of a service was taken last
         self._numbers = itertools.count(1)
@@ -98,6 +102,8 @@ class HeapTaker:
         if fingerprint and seen is not None and self._now() - seen[0] < self.limits.interval_s:
             ago_s = self._now() - seen[0]
             return Reason(Why.HEAP_OF_SAME_FAILURE, (ago_s, seen[1], self.limits.interval_s))
+        if worker.worker_id in self._walks or worker.worker_id in self._late:
+            return Reason(Why.WALK_OF_ANOTHER)
         if len(self._walks) >= self.limits.at_once:
             return Reason(Why.WALKS_AT_ONCE, (len(self._walks),))
         return self._short_of_memory(worker)
@@ -109,6 +115,10 @@ class HeapTaker:
         ago_s = self._now() - self._beside.get(worker.spec.name, -inf)
         if ago_s < self.limits.beside_s:
             return Reason(Why.HEAP_BESIDE_LATELY, (ago_s, self.limits.beside_s))
+        held = worker.process.held_bytes()
+        share = int(worker.spec.memory_mb * _MB * self.limits.beside_share)
+        if (1 + self._need) * held > share:
+            return Reason(Why.WALK_OVER_SHARE, (held // _MB, 1 + self._need, share // _MB))
         return self.objection(worker, fingerprint)
 
     def _short_of_memory(self, worker: Worker) -> Reason | None:
@@ -140,13 +150,17 @@ class HeapTaker:
                 self._seen.popitem(last=False)
         folder = os.path.join(worker.spec.scratch, f".heap-{next(self._numbers)}")
         limits = self.limits
-        held = worker.process.held_bytes()
+        now = self._now()
+        ceiling = (1 + self._need) * worker.process.held_bytes() + 2 * _SPARE_BYTES
+        if goes_on:
+            ceiling = worker.walk_ceiling_bytes = min(ceiling, worker.spec.memory_mb * _MB)
         self._walks[worker.worker_id] = _Walk(
             worker=worker,
             attempt=attempt,
             folder=folder,
-            end_mono=self._now() + _WALL * limits.cpu_s + _WRITE_S,
-            ceiling_bytes=(1 + self._need) * held + 2 * _SPARE_BYTES,
+            begun_mono=now,
+            end_mono=now + _WALL * limits.cpu_s + _WRITE_S,
+            ceiling_bytes=ceiling,
             then=then,
             key=key,
             goes_on=goes_on,
@@ -181,17 +195,33 @@ class HeapTaker:
                 if not walk.goes_on:
                     walk.worker.kill()
                 self._end(walk, HeapFound(reason))
+                if walk.goes_on and walk.worker.state != GONE:
+                    self._await_late(walk)
         self._watch()
 
     def _on_taken(self, worker: Worker, payload: bytes) -> None:
         walk = self._walks.get(worker.worker_id)
-        if walk is None:
-            return
         taken = _taken.decode(payload)
+        if walk is None or taken.invocation_id != walk.attempt.record.invocation_id:
+            return
         found = HeapFound(bounded(taken.part))
         if found.part.state is not State.MISSING:
             found = self._moved(walk, found)
         self._end(walk, found)
+
+    def _await_late(self, walk: _Walk) -> None:
+        """It was given up, and its worker goes on with it all the same: what that writes is of no use."""
+        worker, ident = walk.worker, walk.attempt.record.invocation_id
+        self._late.add(worker.worker_id)
+
+        def taken(payload: bytes) -> None:
+            if _taken.decode(payload).invocation_id != ident:
+                return
+            worker.heap = None
+            self._late.discard(worker.worker_id)
+            asyncio.get_running_loop().run_in_executor(None, shutil.rmtree, walk.folder, True)
+
+        worker.heap = taken
 
     def _moved(self, walk: _Walk, found: HeapFound) -> HeapFound:
         """The folder out of the worker's own: by the name that it was told, and without following a link."""
@@ -210,14 +240,20 @@ class HeapTaker:
         return len(self._walks)
 
     def gone(self, worker: Worker) -> None:
-        """A worker was reaped."""
+        """A worker was reaped, and its folder with it."""
+        self._late.discard(worker.worker_id)
         walk = self._walks.get(worker.worker_id)
         if walk is not None:
             self._end(walk, HeapFound(missing(Why.WALK_ENDED)))
 
     def _end(self, walk: _Walk, found: HeapFound) -> None:
-        del self._walks[walk.worker.worker_id]
-        walk.worker.heap = None
+        worker = walk.worker
+        del self._walks[worker.worker_id]
+        worker.heap = None
+        if walk.goes_on:
+            worker.walk_ceiling_bytes = 0
+            for attempt in worker.begun_attempts():
+                attempt.postpone(self._now() - max(walk.begun_mono, attempt.began_mono))
         if found.part.state is State.MISSING:
             self._seen.pop(walk.key, None)  # the next one of its kind may have more luck
         try:

@@ -179,8 +179,10 @@ class Supervisor:
 
     def _check(self, worker: Worker, attempts: list[Attempt], now: float) -> None:
         """The worker's memory, and the deadlines of what it runs for longer than one look."""
+        children = self._seen.children.get(worker.worker_id, 0)
         limit = int(worker.spec.memory_mb * _MB * self._limits.memory_share)
-        held = worker.process.held_bytes(limit - self._seen.children.get(worker.worker_id, 0))
+        limit = max(limit, worker.walk_ceiling_bytes + children if worker.walk_ceiling_bytes else 0)
+        held = worker.process.held_bytes(limit - children)
         if self._seen.count % self._limits.group_every == 0:
             self._look_at_children(worker, limit - held, now)
         held += self._seen.children.get(worker.worker_id, 0)
@@ -190,6 +192,8 @@ class Supervisor:
         if running and held > limit:
             self._condemn(worker, running[0], "memory")
             return
+        if worker.walk_ceiling_bytes:
+            return  # it stands still because we walk its heap; whoever does bounds that
         for attempt in attempts:
             if attempt.state == ANSWERED:
                 self._check_rest(worker, attempt, now)

@@ -134,6 +134,7 @@ class Worker(WorkerLife):
         self.core = ""  # the core file that it left
         self.rss_bytes = 0
         self.heap: Callable[[bytes], None] | None = None  # who waits for a snapshot of its heap
+        self.walk_ceiling_bytes = 0  # it is walked while it serves: it may hold so much, and deadlines wait
         self.debug: Callable[[bytes], None] | None = None  # the debugging session that its messages go to
         self.points_version = 0  # of breakpoints and logpoints, as it was told
         self._on_point: Callable[[PointHit, Callable[[bool], None]], None] | None = None
