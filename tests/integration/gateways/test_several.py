@@ -266,6 +266,10 @@ async def test_a_gateway_that_is_killed_costs_its_own_requests_and_limits_and_de
         await near.get("/fn/lone/")  # of which the server alone has a worker
         running_near = asyncio.ensure_future(near.get("/fn/lone/"))
         await serving.until(lambda: serving.server.engine.dispatcher.pools["lone"].busy)
+        line = 1 + SOURCE.splitlines().index("def where(event, context):") + 1
+        point = await serving.server.arm_point(
+            PointWanted(function="where", file="app.py", line=line, text="{VERSION}", count=1_000)
+        )
         os.kill(side.pid, signal.SIGKILL)
         # I expect its own request to break off, the others to be answered, and new ones too
         with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
@@ -274,8 +278,14 @@ async def test_a_gateway_that_is_killed_costs_its_own_requests_and_limits_and_de
         fresh = [await _Client.of(serving) for _ in range(8)]
         assert {(await client.get("/fn/where/")).status for client in fresh} == {200}
         # ... the gateway to be started again and to work
-        await _spread(serving, fresh, "/fn/where/")
+        again = (await _spread(serving, fresh, "/fn/where/"))[side.pid]
         assert side.restarts == 1
+        # ... and to have the logpoint that was set before
+        [before] = await serving.server.points()
+        assert _process(await again.get("/fn/where/")) == side.pid
+        [after] = await serving.server.points()
+        assert after["hits"] == before["hits"] + 1
+        await serving.server.remove_point(point["number"])
         # ... and its records to be finished by its journal: none lost, none twice
         rows = dict(
             await serving.rows("SELECT Status, count() FROM invocations WHERE Function = 'slow' GROUP BY 1")

@@ -54,3 +54,27 @@ def test_places_are_used_again_and_more_connections_go_without() -> None:
     one.close()
     assert other.recv(1) == b""
     other.close()
+
+
+def test_a_connection_that_did_not_arrive_comes_back_with_what_was_read_of_it() -> None:
+    """Given a gateway that got the bytes of a connection and no socket, when the server looks, I expect it
+    to have the connection again, with its bytes and once, and the place to be free; the same at the end, of
+    one that could not be sent."""
+    held = HeldSockets(1)
+    marks = Marks(os.dup(held.memory))
+    one, other = socket.socketpair()
+    marks.lost(held.hold(one.fileno(), b"GET"))
+    one.close()
+
+    [(descriptor, data)] = held.release()
+
+    assert data == b"GET"
+    assert held.release() == []
+    held.lost(held.hold(descriptor, data))
+    os.close(descriptor)
+    ([(descriptor, data)], _) = held.end(b"")
+    assert data == b"GET"
+    os.write(descriptor, b"served")
+    os.close(descriptor)
+    assert other.recv(9) == b"served"
+    other.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import socket
 
 import pytest
@@ -42,11 +43,61 @@ async def test_what_is_given_to_a_process_that_is_gone_is_closed() -> None:
     one, other = socket.socketpair()
 
     here.send("c", one.detach())
-    here.send("c", os.dup(other.fileno()))
+    assert not here.send("c", os.dup(other.fileno()))
 
     assert other.recv(1) == b""
     assert here.dropped == 1
     other.close()
+
+
+async def test_what_comes_without_its_socket_is_told_once() -> None:
+    # Given a process that has as many files open as it may
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    arrived: list[tuple[str, int, bytes]] = []
+    lost: list[bytes] = []
+    here = Descriptors(ours, lambda *_: None)
+    there = Descriptors(theirs, lambda *told: arrived.append(told), lost.append)
+    one, other = socket.socketpair()
+    here.send("c", one.detach(), b"slot" + bytes(100_000))
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.dup(0)
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, limits[1]))
+    # When a connection comes to it, in several packets
+    try:
+        there._readable()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    # I expect it to hear of that, and the next one to arrive
+    assert [data[:4] for data in lost] == [b"slot"]
+    here.send("c", other.detach(), b"next")
+    there._readable()
+    assert [(kind, data) for kind, _, data in arrived] == [("c", b"next")]
+    os.close(arrived[0][1])
+    here.close()
+    there.close()
+
+
+async def test_what_a_process_sent_before_it_ended_arrives() -> None:
+    # Given more sockets than are taken at once, of a process that has ended
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    arrived: list[bytes] = []
+
+    def taken(_kind: str, descriptor: int, data: bytes) -> None:
+        os.close(descriptor)
+        arrived.append(data)
+
+    here = Descriptors(ours, taken)
+    there = Descriptors(theirs, lambda *_: None)
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1_000_000)
+    for number in range(80):
+        there.send("c", os.dup(0), b"%d" % number)
+    unsent = len(there._unsent)
+    there.close()
+    # When the other end hears of that, I expect it to have all of them
+    here.finish()
+    assert arrived == [b"%d" % number for number in range(80 - unsent)]
+    assert arrived
 
 
 async def _pair(asked: dict[str, object], lost: asyncio.Event) -> tuple[Channel, Channel]:

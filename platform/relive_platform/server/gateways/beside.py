@@ -161,7 +161,7 @@ class GatewayBeside:
         memory = MemoryKeeper()
         memory.start()
         await self.loop.create_unix_connection(lambda: self.channel, sock=control)
-        self.descriptors = Descriptors(descriptors, self._take_in)
+        self.descriptors = Descriptors(descriptors, self._take_in, marks.lost)
         others = settings.gateways
         self.collector = Collector(
             self._hand_on,

@@ -10,13 +10,14 @@ import os
 import socket
 from typing import Final
 
-from relive_platform.triggers.http.connections.marks import ANSWERS, BEGUN, GONE, RESTS, SENT, Mark
+from relive_platform.triggers.http.connections.marks import ANSWERS, BACK, BEGUN, GONE, RESTS, SENT, Mark
 
 __all__ = ["HeldSockets", "Marks"]
 
 _SLOT_BYTES: Final = 4
 _NO_SLOT: Final = 0xFFFF_FFFF
 _GONE: Final = bytes((GONE,))
+_BACK: Final = bytes((BACK,))
 
 
 class Marks:
@@ -33,6 +34,12 @@ class Marks:
         """The bytes of a connection that has come, and where it is told how it stands."""
         slot = int.from_bytes(data[:_SLOT_BYTES], "big")
         return data[_SLOT_BYTES:], Mark(self._memory, slot) if slot != _NO_SLOT else None
+
+    def lost(self, data: bytes) -> None:
+        """Only the bytes of a connection have come, not its socket."""
+        _, mark = self.of(data)
+        if mark is not None:
+            mark.tell(BACK)
 
 
 class HeldSockets:
@@ -57,16 +64,30 @@ class HeldSockets:
                 self._held[slot] = copy, data
         return slot.to_bytes(_SLOT_BYTES, "big") + data
 
-    def release(self) -> None:
-        """Now and then: those that the gateway has no more."""
-        at = self._marks.find(_GONE)
+    def lost(self, data: bytes) -> None:
+        """What `hold` gave could not be sent."""
+        slot = int.from_bytes(data[:_SLOT_BYTES], "big")
+        if slot != _NO_SLOT:
+            self._marks[slot] = BACK
+
+    def release(self) -> list[tuple[int, bytes]]:
+        """Now and then: forget those that the gateway has no more. Gives those that did not arrive there,
+        each with what was read of it, to go on with."""
+        for descriptor, _ in self._release(_GONE):
+            os.close(descriptor)
+        return self._release(_BACK)
+
+    def _release(self, state: bytes) -> list[tuple[int, bytes]]:
+        found = []
+        at = self._marks.find(state)
         while at >= 0:
             held = self._held.pop(at, None)
             if held is not None:
-                os.close(held[0])
+                found.append(held)
                 self._free.append(at)
             self._marks[at] = SENT
-            at = self._marks.find(_GONE, at + 1)
+            at = self._marks.find(state, at + 1)
+        return found
 
     @property
     def answering(self) -> int:
@@ -77,8 +98,7 @@ class HeldSockets:
         """The gateway's process has ended: sockets to go on with, each with what was read of it. Of the
         others those whose request it had begun get the `answer`, if there is one; these are counted. All are
         closed."""
-        self.release()
-        rest: list[tuple[int, bytes]] = []
+        rest = self.release()
         answered = 0
         for slot, (descriptor, data) in self._held.items():
             state = self._marks[slot]

@@ -51,6 +51,8 @@ __all__ = ["Gateways", "SideGateway"]
 _TICK_S: Final = 0.1
 _APPLY_S: Final = 10.0
 _ASK_S: Final = 5.0
+_ASK_SILENT_S: Final = 2.0
+"""Of one that has just been silent: it may be busy only, and nobody is to wait long for one that hangs."""
 _SPECS: Final = 1_000
 """Of versions that are not in service any more, and may still be running."""
 _LAST: Final = "last"
@@ -138,7 +140,7 @@ class Gateways:
         """One is ready, or has ended."""
         if side.ready:
             if self._applied is not None:
-                self._spawn(self._tell(side, self._applied))
+                self._spawn(self._tell_new(side, self._applied))
             side.channel.tell("follow", int(self._following))
             return
         self.lending.lost(side.index)
@@ -210,13 +212,18 @@ class Gateways:
         if self._applied is not None:
             await asyncio.gather(*(self._tell(side, self._applied) for side in self._ready))
 
+    async def _tell_new(self, side: SideGateway, applied: Applied) -> None:
+        await self._tell(side, applied)
+        await asyncio.gather(*(self._ask_one(side, "points", told) for told in self._points()))
+
     async def _tell(self, side: SideGateway, applied: Applied) -> None:
         try:
             await side.channel.ask("apply", applied, _APPLY_S)
         except ReliveError as error:
             if side.ready:
                 _log.error("gateway %d does not take what was deployed: %s", side.number, error)
-                side.kill()  # rather than old code
+                hung = isinstance(error, Gone)
+                side.give_up("hung" if hung else "did not take what was deployed")  # rather than old code
 
     # ------------------------------------------------------------ what they say
 
@@ -292,14 +299,18 @@ class Gateways:
     ) -> list[tuple[SideGateway, bytes]]:
         """The answers of those that have one. Raises UsageError: what was asked may mean several."""
 
-        async def one(side: SideGateway) -> tuple[SideGateway, bytes] | None:
-            try:
-                return side, await side.channel.ask(verb, body, timeout_s)
-            except Gone:
-                return None
-
-        answers = await asyncio.gather(*(one(side) for side in self._ready if side.answers))
+        asked = [side for side in self._ready if side.is_asked]
+        answers = await asyncio.gather(*(self._ask_one(side, verb, body, timeout_s) for side in asked))
         return [answer for answer in answers if answer is not None]
+
+    async def _ask_one(
+        self, side: SideGateway, verb: str, body: object, timeout_s: float = _ASK_S
+    ) -> tuple[SideGateway, bytes] | None:
+        try:
+            limit_s = timeout_s if side.answers else min(timeout_s, _ASK_SILENT_S)
+            return side, await side.channel.ask(verb, body, limit_s)
+        except Gone:
+            return None
 
     async def cancel(self, ident: str) -> Cancelled | None:
         """As `Engine.cancel`, wherever it runs. Raises UsageError."""
@@ -343,12 +354,18 @@ class Gateways:
 
     async def tell_points(self, function: str) -> None:
         """The breakpoints and logpoints of a function are others now."""
+        told = [told for told in self._points(emptied=True) if told.function == function]
+        await asyncio.gather(*(self._ask("points", one) for one in told))
+
+    def _points(self, *, emptied: bool = False) -> list[PointsOf]:
+        """Of all versions that have some, or, `emptied`, may have had."""
+        found = []
         for (name, version), pool in self._server.engine.host.pools.items():
-            if name == function and self.sides:
-                armed = pool.points.listed()
+            armed = pool.points.listed()
+            if armed or emptied:
                 for_s = max((pool.points.left_s(one) for one in armed), default=0.0)
-                points = [one.point for one in armed]
-                await self._ask("points", PointsOf(name, version, points, for_s))
+                found.append(PointsOf(name, version, [one.point for one in armed], for_s))
+        return found
 
     async def _point_hit(self, body: bytes) -> bytes:
         reached = _reached.decode(body)
@@ -398,9 +415,10 @@ class Gateways:
                     raise
 
     async def flush(self, timeout_s: float) -> bool:
-        """Have what they recorded so far in the store."""
+        """Have what they recorded so far in the store. False if one of them has not said that it is."""
+        ready = len(self._ready)
         answers = await self._ask("flush", timeout_s, timeout_s + _ASK_S)
-        return all(msgspec.msgpack.decode(body) for _, body in answers)
+        return len(answers) == ready and all(msgspec.msgpack.decode(body) for _, body in answers)
 
     # ------------------------------------------------------------ the end
 

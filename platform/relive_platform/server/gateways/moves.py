@@ -43,7 +43,7 @@ class ServerMoves:
 
     keeps_all = True
 
-    def __init__(self, routes: Callable[[], Routes], send: Callable[[int, bytes], None]) -> None:
+    def __init__(self, routes: Callable[[], Routes], send: Callable[[int, bytes], object]) -> None:
         self._routes = routes
         self._send = send
         self.round = 0  # a tenth of a second
@@ -87,7 +87,7 @@ class SideMoves:
 
     keeps_all = False
 
-    def __init__(self, routes: Callable[[], Routes], send: Callable[[int, bytes], None]) -> None:
+    def __init__(self, routes: Callable[[], Routes], send: Callable[[int, bytes], object]) -> None:
         self._routes = routes
         self._send = send
         self.round = 0

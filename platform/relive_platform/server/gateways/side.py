@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
 import subprocess
 import time
@@ -75,7 +76,8 @@ class SideGateway:
         self._connections = connections
         self._closing = False
         self._begun_at = 0.0
-        self._given_up = 0  # the run that was silent for too long
+        self._given_up = 0  # the run that was ended because it did not do what it was told
+        self._why = ""
         self._quick = 0  # ends soon after the start, in a row
         self.given = 0  # connections since its last load
 
@@ -104,11 +106,15 @@ class SideGateway:
             theirs.close()
             their_sockets.close()
         self.pid = self._process.pid
-        self._descriptors = Descriptors(
-            our_sockets, lambda kind, descriptor, data: self._taken(self, kind, descriptor, data)
-        )
+        self._descriptors = Descriptors(our_sockets, self._take_socket)
         self.channel = Channel(self._asked, self._told, self._lost)
         await loop.create_unix_connection(lambda: self.channel, sock=ours)
+
+    def _take_socket(self, kind: str, descriptor: int, data: bytes) -> None:
+        if kind != "c" and not self.pid:
+            os.close(descriptor)  # its collector's, which has ended: the journal has what was not handed on
+        else:
+            self._taken(self, kind, descriptor, data)
 
     def _is_ready(self, _body: bytes) -> None:
         self.ready = True
@@ -125,37 +131,50 @@ class SideGateway:
         """Whether it is ready, and has told so just now."""
         return self.ready and self.silent_s < _SILENT_S
 
+    @property
+    def is_asked(self) -> bool:
+        """Whether it may answer, be it late: it is ready, and was not given up. It may be busy only."""
+        return self.ready and self._given_up != self.run
+
     def look(self, passed_s: float, limit_s: float) -> None:
         """Now and then. `passed_s`: in which the server has heard whatever there was; so what the server
         itself was busy for is no silence of this one. After `limit_s` of that its process is ended, if it
         hangs or was stopped."""
         if self._held is not None:
-            self._held.release()
+            for descriptor, data in self._held.release():
+                self._taken(self, "c", descriptor, data)
         if not self.pid or self._given_up == self.run:
             return
         self.silent_s += passed_s
         if self.silent_s > (limit_s if self.ready else max(limit_s, _START_S)):
-            self._given_up = self.run
             _log.error(
                 "gateway %d (pid %d) has said nothing for %.1f s: it hangs or was stopped, and is ended; what"
                 " it ran is recorded as lost (RELIVE_GATEWAY_SILENCE_S: %g)",
                 *(self.number, self.pid, self.silent_s, limit_s),
             )
-            self.kill()
+            self.give_up("hung")
+
+    def give_up(self, why: str) -> None:
+        """End its process, which does not do what it is told. Who waits for an answer of it hears `why`."""
+        if self._process is not None:
+            self._given_up, self._why = self.run, why
+            self._process.kill()
 
     def _lost(self) -> None:
         """Its process has ended."""
         if self.load is not None:
             self.ended += self.load.ended
         self.ready, self.load, self.pid = False, None, 0
-        if self._descriptors is not None:
-            self._descriptors.close()
         if not self._closing:
             asyncio.get_running_loop().create_task(self._again())
+        elif self._descriptors is not None:
+            self._descriptors.close()
 
     async def _again(self) -> None:
         """Have its end told, and start it anew."""
         await self._reap(_END_S)
+        if self._descriptors is not None:
+            self._descriptors.finish()  # connections on their way back
         self._go_on()
         self._changed(self)
         stable = time.monotonic() - self._begun_at > _STABLE_S
@@ -177,8 +196,7 @@ class SideGateway:
         held, self._held = self._held, None
         if held is None:
             return
-        hung = self._given_up == self.run
-        rest, answered = held.end(_answer() if hung else b"")
+        rest, answered = held.end(_answer(self._why) if self._given_up == self.run else b"")
         for descriptor, data in rest:
             self._taken(self, "c", descriptor, data)
         if rest or answered:
@@ -218,28 +236,25 @@ class SideGateway:
         if self._descriptors is not None:
             self.given += 1
             with_slot = self._held.hold(descriptor, data) if self._held is not None else data
-            self._descriptors.send("c", descriptor, with_slot)
-
-    def kill(self) -> None:
-        """End it: it does not do what it is told."""
-        if self._process is not None:
-            self._process.kill()
+            if not self._descriptors.send("c", descriptor, with_slot) and self._held is not None:
+                self._held.lost(with_slot)
 
     async def drain(self, timeout_s: float) -> None:
         """Take no new requests, and finish those that run."""
         self._closing = True
-        if self.answers:
+        if self.is_asked:
             try:
                 await self.channel.ask("drain", timeout_s, timeout_s + _END_S)
             except Gone as error:
                 _log.warning("gateway %d: %s", self.number, error.message)
+                self.give_up("hung")
 
     async def close(self) -> None:
         """End it."""
         self._closing = True
-        if self.answers:
+        if self.is_asked:
             try:
-                await self.channel.ask("close", None, 3 * _END_S)
+                await self.channel.ask("close", None, 3 * _END_S if self.answers else _END_S)
             except Gone as error:
                 _log.warning("gateway %d: %s", self.number, error.message)
         elif self._process is not None:
@@ -249,8 +264,8 @@ class SideGateway:
             self._held.close()
 
 
-def _answer() -> bytes:
-    """To a request of a process that hung."""
-    message = "the gateway that had this request hung, and was ended; what it ran is recorded as lost"
+def _answer(why: str) -> bytes:
+    """To a request of a process that was given up."""
+    message = f"the gateway that had this request {why}, and was ended; what it ran is recorded as lost"
     status, head, body, _ = refusal(502, "GatewayLost", message)
     return b"".join((STATUS_LINE[status], head, b"connection: close\r\n\r\n", body))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Protocol
 
-__all__ = ["ANSWERS", "BEGUN", "GONE", "RESTS", "SENT", "Mark", "Memory"]
+__all__ = ["ANSWERS", "BACK", "BEGUN", "GONE", "RESTS", "SENT", "Mark", "Memory"]
 
 SENT: Final = 0
 """It is on its way: the other process has not got it yet."""
@@ -16,6 +16,8 @@ ANSWERS: Final = 3
 """A part of an answer may be written."""
 GONE: Final = 4
 """It was closed, or given back."""
+BACK: Final = 5
+"""It did not arrive: the other process had too many files open. Whoever sent it goes on with it."""
 
 
 class Memory(Protocol):
