@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from itertools import repeat
 
 import pytest
 from opentelemetry.metrics import Observation
-from relive_base.wire.messages import AnyFrame, FunctionSpec, Metrics
+from patience import PATIENCE_S
+from relive_base.wire.messages import AnyFrame, FunctionSpec, Logs, Metrics
 from relive_tracer.record import InvocationState
 from relive_tracer.record.limits import TelemetryLimits
 from relive_tracer.record.measuring import Instrument, Measuring
@@ -33,6 +35,10 @@ class Bench:
 
     def observe(self, *callbacks: Callable[..., object]) -> None:
         self.measuring.observe(Instrument("heat", "gauge", "", "", ("m", ""), LIMITS), callbacks)
+
+    def said(self) -> list[str]:
+        """What the last end of an invocation has logged."""
+        return [line.body for frame in self.sent if isinstance(frame, Logs) for line in frame.lines]
 
     def finish(self) -> list[list[float]]:
         """The values that an invocation's end has sent."""
@@ -91,3 +97,59 @@ def test_slow_callbacks_are_asked_once_a_second() -> None:
     assert [bench.finish(), bench.finish()] == [[[7]], []]
     bench.now_ns += SECOND_NS
     assert [bench.finish(), bench.finish()] == [[[7]], [[7]]]
+
+
+def test_the_slowest_is_asked_no_more_and_not_the_one_that_ran_when_the_time_was_over() -> None:
+    # Given a slow callback, and a fast one during which the second of both is over
+    bench = Bench()
+
+    def slow(_options: object) -> list[Observation]:
+        bench.now_ns += 950_000_000
+        return [Observation(1)]
+
+    def fast(_options: object) -> list[Observation]:
+        bench.now_ns += 60_000_000
+        return [Observation(7)]
+
+    bench.observe(slow, fast)
+
+    # I expect the values of both, the slow one to be named by what it took, and the fast one from then on
+    assert bench.finish() == [[1], [7]]
+    [said] = bench.said()
+    assert "took 0.95 s, the longest" in said
+    bench.now_ns += 2 * SECOND_NS
+    assert bench.finish() == [[7]]
+    assert bench.said() == []
+
+
+def test_one_that_hangs_in_a_thread_is_said_once() -> None:
+    # Given a callback that hangs in a thread
+    bench = Bench()
+    began, goes_on = threading.Event(), threading.Event()
+
+    def hangs(_options: object) -> list[Observation]:
+        began.set()
+        goes_on.wait(PATIENCE_S)
+        return [Observation(1)]
+
+    bench.observe(hangs, heat)
+    thread = threading.Thread(target=bench.finish)
+    thread.start()
+    assert began.wait(PATIENCE_S)
+
+    # When other invocations end
+    said = []
+    for _ in range(3):
+        bench.now_ns += SECOND_NS
+        bench.measuring.finish(bench.state, True)
+        said += bench.said()
+        bench.sent.clear()
+    goes_on.set()
+    thread.join()
+
+    # I expect one line, and no callback to be asked meanwhile; the other one is when it has come back
+    assert len(said) == 1
+    assert "'heat' has run for 1 s in a thread, where nothing can interrupt it" in said[0]
+    assert "took 3 s" in bench.said()[0]
+    bench.now_ns += 2 * SECOND_NS
+    assert bench.finish() == [[7]]

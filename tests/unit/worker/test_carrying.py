@@ -198,3 +198,45 @@ def test_a_thread_pool_that_one_request_has_made_runs_each_task_for_who_gave_it(
         "['worker', 'fails']",
         "{}",
     ]
+
+
+POOLS = """
+from contextvars import ContextVar, copy_context
+from multiprocessing.pool import ThreadPool
+from relive_runtime.worker.beside.carrying import Carrier
+from relive_tracer.record import InvocationState
+
+ours = ContextVar("ours")
+carrier = Carrier(lambda: ours.get(None), [ours])
+carrier.install()
+one, two = (InvocationState(name, "", "", 0) for name in ("one", "two"))
+found = []
+
+def whose(*_):
+    state = ours.get(None)
+    found.append(state and state.invocation_id)
+
+def run(state):
+    ours.set(state)
+    for give in (
+        lambda: pool.apply_async(int, (), {}, whose),
+        lambda: pool.map_async(int, "12", None, whose),
+        lambda: pool.starmap_async(pow, [(1, 2)], None, whose),
+        lambda: pool.map_async(int, "x", None, None, whose),
+    ):
+        give().wait()
+
+with ThreadPool(1) as pool:
+    for state in (one, two):
+        copy_context().run(run, state)
+        print(*found)
+        found.clear()
+"""
+
+
+def test_callbacks_of_a_thread_pool_belong_to_who_gave_the_call() -> None:
+    # When two requests in turn use a pool with callbacks of each kind
+    done = subprocess.run([sys.executable, "-c", POOLS], capture_output=True, text=True, check=True)
+
+    # I expect each callback to be of its own request
+    assert done.stdout.splitlines() == ["one one one one", "two two two two"]

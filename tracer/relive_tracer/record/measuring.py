@@ -16,6 +16,7 @@ import opentelemetry.trace as trace_api
 from relive_base.attributes import Attributes
 from relive_base.wire.messages import AnyFrame, FunctionSpec, LogLine, Logs, MetricData, MetricPoint, Metrics
 
+from relive_tracer.record.asking import Round
 from relive_tracer.record.convert import span_attributes
 from relive_tracer.record.interruption import of_signal_handler
 from relive_tracer.record.limits import TelemetryLimits
@@ -105,7 +106,7 @@ class Measuring:
         self._clock = clock
         self._asked_ns = 0
         self._slow = False  # the callbacks were, when they were asked last
-        self._asking = False
+        self._asking: Round | None = None
         self._limit_ns = spec.observe_limit_ms * 1_000_000
         self.interrupt: Any = None  # as in Meters
         self._detached = False
@@ -183,6 +184,9 @@ class Measuring:
         try:
             if self._observed:
                 now_ns = self._clock()
+                asking = self._asking
+                if asking is not None:
+                    self._say(state, asking.hangs())
                 if self._due(beside, now_ns):
                     self._asked_ns = now_ns
                     self._ask(state)
@@ -197,7 +201,7 @@ class Measuring:
             state.dropped += 1
 
     def _due(self, beside: bool, now_ns: int) -> bool:
-        if self._asking:  # in another thread, where one of them hangs
+        if self._asking is not None:  # in another thread, where one of them hangs
             return False
         return not (beside or self._slow) or now_ns - self._asked_ns > _OBSERVE_EVERY_NS
 
@@ -213,47 +217,53 @@ class Measuring:
     def _ask(self, state: InvocationState) -> None:
         """All together have `observe_limit_ms`: an answer, or the worker's next one, waits for them."""
         metrics: list[MetricData] = []
-        self._asking = True
+        asking = self._asking = Round(self._clock, self._limit_ns)
         try:
             if self.interrupt is not None and _on_main_thread():
                 cut, stop = self.interrupt
                 try:
-                    cut(lambda: self._ask_each(state, metrics), self._limit_ns)
+                    cut(lambda: self._ask_each(state, metrics, asking, cuts=True), self._limit_ns)
                 except BaseException:  # it came between two of them
                     stop()
                     state.dropped += 1
+                    asking.end(False)
             else:
-                self._ask_each(state, metrics)
+                self._ask_each(state, metrics, asking, cuts=False)
         finally:
-            self._asking = False
+            self._asking = None
+        if asking.over:
+            self._say(state, asking.drop())
         if metrics:
             self._tell(state, metrics)
 
-    def _ask_each(self, state: InvocationState, metrics: list[MetricData]) -> None:
+    def _ask_each(
+        self, state: InvocationState, metrics: list[MetricData], asking: Round, *, cuts: bool
+    ) -> None:
         from opentelemetry.metrics import CallbackOptions
 
-        until_ns = self._clock() + self._limit_ns
         options = CallbackOptions(timeout_millis=self._limit_ns / 1e6)
         for instrument, callbacks in self._observed:
             points: list[MetricPoint] = []
             for callback in list(callbacks):
+                asking.begin(instrument.name, callbacks, callback)
+                raised = False
                 try:
                     points += self._points(instrument, _observations(callback, options))
                 except BaseException:  # the user's own, sys.exit() too; its invocation has ended well
                     state.dropped += 1
-                if self._clock() >= until_ns:
-                    callbacks.remove(callback)
-                    self._say_cut(state, instrument)
+                    raised = True
+                over = asking.over
+                asking.end(cuts and raised and over)
+                if over:
                     break
             if points:
                 metrics.append(instrument.data(points))
-            if self._clock() >= until_ns:
+            if asking.over:
                 return
 
-    def _say_cut(self, state: InvocationState, instrument: Instrument) -> None:
-        limit_s = self._limit_ns / 1e9
-        text = f"a callback of the instrument {instrument.name!r} was interrupted after"
-        text += f" {limit_s:g} s (RELIVE_OBSERVE_LIMIT_S), and is not asked any more in this worker"
+    def _say(self, state: InvocationState, text: str) -> None:
+        if not text:
+            return
         line = LogLine(time.time_ns(), "WARN", text, state.trace_id, state.span_id, "logging")
         if not self._send(Logs(invocation_id=state.invocation_id, lines=[line], dropped=0)):
             state.dropped += 1

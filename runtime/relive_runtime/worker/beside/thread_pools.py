@@ -81,7 +81,8 @@ class ThreadPools:
         self._known = True
         for kind in (pools.ApplyResult, pools.IMapIterator):
             self._remember(kind)
-        self._call_back(pools.ApplyResult)
+        for kind in (pools.ApplyResult, pools.MapResult):  # each has its own `_set`
+            self._call_back(kind)
 
     def _remember(self, kind: Any) -> None:
         made, known = kind.__init__, self
