@@ -24,6 +24,9 @@ _ASK_S: Final = 5.0
 _BACKOFF_S: Final = (0.1, 0.5, 2.0, 5.0, 15.0, 30.0)
 _STABLE_S: Final = 60.0
 _START_LIMIT_S: Final = 600.0
+_PREPARE_S: Final = 3.0
+"""After that it is told what a start waits for."""
+_PREPARING: Final = "its tables are brought up to date, which may take long: its log says how far it is"
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
@@ -65,6 +68,7 @@ class StoreKeeper:
         ask: Callable[[], object],
         on_change: Callable[[StoreHealth], None] = lambda health: None,
         start_limit_s: float = _START_LIMIT_S,
+        prepare_s: float = _PREPARE_S,
     ) -> None:
         self.restarts = 0
         self.health = StoreHealth(STARTING, "it is starting", time.time_ns())
@@ -74,6 +78,7 @@ class StoreKeeper:
         self._ask = ask
         self._on_change = on_change
         self._start_limit_s = start_limit_s
+        self._prepare_s = prepare_s
         self._task: asyncio.Task[None] | None = None
         self._decided = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="relive-store")
@@ -128,7 +133,17 @@ class StoreKeeper:
                 self._process = self._make()
             await self._blocking(self._process.launch)
             await self._until_it_answers(self._process)
-        await self._prepare()
+        late = asyncio.get_running_loop().call_later(self._prepare_s, self._tell_preparing)
+        try:
+            await self._prepare()
+        finally:
+            late.cancel()
+
+    def _tell_preparing(self) -> None:
+        """Nothing is decided by that: who waits goes on waiting."""
+        self.health = StoreHealth(STARTING, _PREPARING, time.time_ns())
+        _log.warning("the store is not ready yet: %s", _PREPARING)
+        self._on_change(self.health)
 
     async def _until_it_answers(self, process: StoreProcessLike) -> None:
         loop = asyncio.get_running_loop()

@@ -21,7 +21,12 @@ _MB: Final = 1 << 20
 _MEMORY: Final = """
 SELECT InvocationId, Attempt, max(MemoryBytes), max(MemoryGrowthBytes), max(MemoryPeakBytes) FROM profiles
 WHERE Phase = 'invoke' AND Measured AND MemoryBytes > 0 AND InvocationId IN {ids:Array(String)}
-    AND ({since:Int64} = 0 OR Timestamp >= fromUnixTimestamp64Nano({since:Int64}))
+    AND ({since:Int64} = 0 OR (
+        toStartOfFiveMinutes(Timestamp) >= toStartOfFiveMinutes(fromUnixTimestamp64Nano({since:Int64}))
+        AND Timestamp >= fromUnixTimestamp64Nano({since:Int64})))
+    AND ({until:Int64} = 0 OR (
+        toStartOfFiveMinutes(Timestamp) <= toStartOfFiveMinutes(fromUnixTimestamp64Nano({until:Int64}))
+        AND Timestamp < fromUnixTimestamp64Nano({until:Int64})))
 GROUP BY InvocationId, Attempt
 """
 
@@ -43,12 +48,13 @@ class Memory:
 
 
 def memory_of(
-    store: Store, invocation_ids: Sequence[str], *, timeout_s: float = 30.0
+    store: Store, invocation_ids: Sequence[str], *, until_ns: int = 0, timeout_s: float = 30.0
 ) -> dict[tuple[str, int], Memory]:
-    """By invocation and attempt; those that were not measured are left out. Store errors pass through."""
+    """By invocation and attempt; those that were not measured are left out. All of them were over by
+    `until_ns`, if it is known. Store errors pass through."""
     found: dict[tuple[str, int], Memory] = {}
     for ids in _parts(invocation_ids):
-        values = {"ids": ids, "since": earliest_ns(tuple(ids))}
+        values = {"ids": ids, "since": earliest_ns(tuple(ids)), "until": until_ns}
         for row in store.query(_MEMORY, values, timeout_s=timeout_s).rows():
             found[str(row[0]), int(str(row[1]))] = Memory(*(int(str(value)) for value in row[2:5]))
     return found

@@ -6,6 +6,7 @@ is written down: a migration that was cut off goes on where it was.
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from relive_store.interface import Store
 
 __all__ = ["Backfill", "is_backfill"]
 
+_log = logging.getLogger(__name__)
 PIECE_S: Final = 60.0
 """A piece that takes longer is halved."""
 _MINUTE_NS: Final = 60 * 10**9
@@ -92,8 +94,22 @@ class Backfill:
     def run(self, statement: str) -> None:
         """All pieces that are not done yet. Raises StoreError."""
         resumed = bool(self._done)
-        for begin, newest in self._days:
+        target = _tables(statement)[0]
+        for number, (begin, newest) in enumerate(self._days, 1):
+            if (begin, begin + _DAY_NS) in self._done:
+                continue
+            began = time.monotonic()
             self._piece(statement, begin, begin + _DAY_NS, newest, clear=resumed)
+            # Nobody configures the log of the store's process: what is less than a warning is not seen.
+            _log.warning(
+                "migration %04d: %s of %s is done, day %d of %d, in %.1f s",
+                self._version,
+                target,
+                time.strftime("%Y-%m-%d", time.gmtime(begin // 10**9)),
+                number,
+                len(self._days),
+                time.monotonic() - began,
+            )
 
     def close(self) -> None:
         """The migration is in the book."""

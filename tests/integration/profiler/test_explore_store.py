@@ -8,11 +8,13 @@ import time
 import pytest
 from relive_base.errors import NotFound, UsageError
 from relive_base.records import InvocationRecord
-from relive_base.wire.messages import Profile, StackFrames
+from relive_base.wire.messages import Costs, Profile, StackFrames
 from relive_profiler.explore import diff, export, flame, hot
 from relive_profiler.explore.filters import HotFilter
 from relive_profiler.explore.rows import StackCache, profile_columns, stack_columns
 from relive_profiler.record.stacks import stack_hash
+from relive_store import QueryTimeout
+from relive_views.invocations import InvocationFilter, invocations
 from relive_views.profiles import spans
 
 MS = 1_000_000
@@ -253,3 +255,38 @@ def test_slow_and_failed_ones_against_the_others(store):
 def test_a_hostile_filter_is_a_value_and_not_sql(store):
     assert hot.hot(store, HotFilter(function="x' OR 1=1 --")).rows == []
     assert hot.hot(store, HotFilter(invocation_ids=("a'b", 'c"d', "\\"))).rows == []
+
+
+class _Slow:
+    """A store that finds no profile in time."""
+
+    def __init__(self, store):
+        self._store = store
+        self.asked = 0
+
+    def query(self, sql, parameters=None, **limits):
+        if "FROM profiles" in sql:
+            self.asked += 1
+            raise QueryTimeout("too slow")
+        return self._store.query(sql, parameters, **limits)
+
+    def __getattr__(self, name):
+        return getattr(self._store, name)
+
+
+def test_by_how_much_memory_grew_costs_a_list_nothing_unless_it_is_wanted(store):
+    # Given an invocation whose profile has its memory
+    profile, record = _pair(700, {"h": (1, 1)}, function="grower")
+    profile.costs = Costs(growth_bytes=4_096, memory_bytes=8_192)
+    store.insert("profiles", profile_columns([(profile, record)]))
+    row = {"InvocationId": record.invocation_id, "Attempt": 1, "Function": "grower", "Status": "ok"}
+    row |= {"StartedAt": record.accepted_ns}
+    store.insert("invocations", {name: [value] for name, value in row.items()})
+    wanted = InvocationFilter(function="grower")
+
+    # I expect it in the list; not known if that takes too long; and not to be looked for if nobody asks
+    assert [one.growth_bytes for one in invocations(store, wanted)] == [4_096]
+    slow = _Slow(store)
+    assert [one.growth_bytes for one in invocations(slow, wanted)] == [None]
+    assert [one.growth_bytes for one in invocations(slow, wanted, memory=False)] == [None]
+    assert slow.asked == 1

@@ -51,7 +51,7 @@ def _again(number: int) -> list[Migration]:
     return [*known, Migration(number, f"{number:04d}_again", statements[at:])]
 
 
-def test_a_backfill_goes_on_where_it_was_cut_off(store: Store) -> None:
+def test_a_backfill_goes_on_where_it_was_cut_off(store: Store, caplog: pytest.LogCaptureFixture) -> None:
     # Given invocations of three days
     count = 300
     at = [NOW - n * DAY_NS // 100 for n in range(count)]
@@ -76,8 +76,11 @@ def test_a_backfill_goes_on_where_it_was_cut_off(store: Store) -> None:
     store.execute(backfill, third)
     # I expect the next start to do the others alone, each once
     going_on = Failing(store)
+    caplog.clear()
     assert migrate(going_on, _again(901)) == ["0901_again"]
     assert not set(going_on.pieces) & set(failing.pieces)
+    said = [text for text in caplog.messages if text.startswith("migration 0901: invocations_1m of ")]
+    assert [text.partition(", ")[2].partition(", in")[0] for text in said] == ["day 3 of 4", "day 4 of 4"]
     assert len(going_on.pieces) == 2  # the earliest begins at midnight: it is of another day
     assert list(store.query(SUM).rows()) == expected
     assert store.query(PIECES).scalar() == 0

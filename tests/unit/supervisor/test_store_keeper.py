@@ -73,6 +73,26 @@ async def test_a_slow_store_is_starting_for_as_long_as_it_takes() -> None:
     await keeper.close()
 
 
+async def test_tables_that_take_long_are_told_and_nobody_takes_that_for_down() -> None:
+    # Given a store whose tables are being brought up to date
+    answering, ready, told = threading.Event(), asyncio.Event(), list[StoreHealth]()
+    answering.set()
+
+    async def prepare() -> None:
+        await ready.wait()
+
+    keeper = StoreKeeper(lambda: _Process(answering, []), prepare, lambda: None, told.append, prepare_s=0.01)
+    keeper.start()
+    # I expect that to be said, and who waits for it to go on waiting
+    await _until(lambda: told)
+    assert (told[0].state, "tables are brought up to date" in told[0].reason) == (STARTING, True)
+    assert not keeper._decided.is_set()
+    ready.set()
+    assert await keeper.settled(60.0)
+    assert [(health.state, health.reason) for health in told[1:]] == [(READY, "")]
+    await keeper.close()
+
+
 async def test_one_that_ends_is_down_for_a_reason_and_started_again() -> None:
     answering, ends, told = threading.Event(), ["the disk is\nfull"], list[StoreHealth]()
     answering.set()

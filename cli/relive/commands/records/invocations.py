@@ -89,7 +89,7 @@ def invocations(
         if part not in STATUSES:
             raise UsageError(f"{part!r} is not a status", hint=f"one of: {', '.join(STATUSES)}")
     wanted = views.InvocationFilter(function=function, statuses=statuses, since_ns=since_ns(since))
-    found = views.invocations(session.store(), wanted, limit)
+    found = views.invocations(session.store(), wanted, limit, memory=wide or as_json)
     chosen = statuses or since is not None
     empty = f"no invocations{f' of {function}' if function else ''}" + (
         " match" if chosen else f"; make one: relive invoke {function or 'FUNCTION'}"
