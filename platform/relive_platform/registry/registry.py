@@ -471,6 +471,7 @@ class Registry:
             websockets=config.websockets,
             interface=config.interface,
             idle_timeout_s=config.idle_timeout_s,
+            disconnect_timeout_s=config.disconnect_timeout_s,
             stop_timeout_s=config.stop_timeout_s,
             command=list(config.command),
             runtime=config.runtime,

@@ -120,6 +120,18 @@ async def app(scope, receive, send):
         await receive()
         message = await receive()
         open(query["told"], "w").write(message["type"])
+    elif path.startswith("/deaf/"):
+        open(query["told"] + ".begun", "w").close()
+        try:
+            if path == "/deaf/sends":
+                await send({"type": "http.response.start", "status": 200, "headers": []})
+                while True:
+                    await send({"type": "http.response.body", "body": b"more", "more_body": True})
+                    await asyncio.sleep(0.01)
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            open(query["told"], "w").write("cancelled")
+            raise
     elif path == "/length":
         size = parts = 0
         while True:
@@ -214,6 +226,7 @@ FUNCTIONS = """
 kind = "service"
 app = "app:app"
 timeout_s = 60
+disconnect_timeout_s = 0.5
 max_workers = 1
 isolation_tier = 0
 [[functions.shop.triggers]]

@@ -260,6 +260,26 @@ async def test_an_application_hears_that_its_client_has_gone(services: Served, t
         await services.until(lambda file=file: file.exists() and file.read_text() == "http.disconnect")
 
 
+async def test_what_nobody_waits_for_is_cancelled_and_is_no_failure(services: Served, tmp_path: Path) -> None:
+    # When clients leave an application that does not ask who is there: one that waits, one that sends on
+    told = [tmp_path / name for name in ("waits", "sends")]
+    for file in told:
+        async with opened(services, f"GET /fn/shop/deaf/{file.name}?told={file}"):
+            await services.until(Path(f"{file}.begun").exists)
+
+    # I expect its code to be cancelled after a while
+    for file in told:
+        await services.until(lambda file=file: file.exists() and file.read_text() == "cancelled")
+
+    # ... which is no failure, and no answer that anybody had
+    rows = "SELECT HttpPath, Status, HttpStatus FROM invocations WHERE HttpPath LIKE '%/deaf/%'"
+    found: list[tuple[object, ...]] = []
+    while len(found) < len(told):
+        found = await services.rows_of(rows)
+    by_path = {str(path).rpartition("/")[2]: (status, http) for path, status, http in found}
+    assert by_path == {"waits": ("ok", 499), "sends": ("ok", 200)}
+
+
 async def test_what_is_done_after_the_answer_keeps_no_client_waiting(services: Served, gate: Gate) -> None:
     # When the application goes on after its answer
     answer = await services.http("GET", f"/fn/shop/early?go={gate.file}")

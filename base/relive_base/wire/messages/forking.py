@@ -54,6 +54,7 @@ class FunctionSpec(msgspec.Struct, omit_defaults=True, kw_only=True):
     capacity: int = 0  # attempts that a worker of a service runs at once; 0: by its interface
     interface: str = ""  # of a service: "asgi" or "wsgi"; "": by what its application looks like
     idle_timeout_s: float = 300.0  # between two parts of a service's streamed answer
+    disconnect_timeout_s: float = 5.0  # of a request of a service whose client has gone
     stop_timeout_s: float = 10.0  # for a service to shut down
     span_share: float = 1.0  # of unremarkable invocations that keep their own spans
     span_slow_ms: int = 0  # an invocation that takes longer is remarkable; 0: the slowest 5 %

@@ -91,6 +91,7 @@ class FunctionConfig(msgspec.Struct, frozen=True, kw_only=True):
     websockets: int = 0  # of an ASGI service; 0: the usual number
     interface: str = ""  # of a service: "asgi", "wsgi"; "": by what its application looks like
     idle_timeout_s: float = 300.0
+    disconnect_timeout_s: float = 5.0
     stop_timeout_s: float = 10.0
     runtime: str = ""  # of kind "custom": "nodejs" or "provided"
     command: tuple[str, ...] = ()  # of kind "custom"; none: ./bootstrap

@@ -80,6 +80,12 @@ FUNCTION: Final[Mapping[str, Key]] = {
     "idle_timeout_s": Key(
         "number", "Between two parts of a service's streamed answer.", low=0.01, high=86_400
     ),
+    "disconnect_timeout_s": Key(
+        "number",
+        "A request of an ASGI service goes on for so long once its client has gone; then it is cancelled.",
+        low=0,
+        high=86_400,
+    ),
     "stop_timeout_s": Key("number", "For a service to shut down, at a redeploy say.", low=0.01, high=3_600),
     "min_workers": Key("whole", "Workers that wait, ready, whether it is used or not.", low=0, high=1_000),
     "reserved_concurrency": Key(

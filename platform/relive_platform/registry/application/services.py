@@ -12,7 +12,15 @@ from relive_platform.registry.application.lines import KeyPath
 __all__ = ["service_problems"]
 
 _OF_GRPC: Final = ("capacity", "stop_timeout_s")
-_OF_SERVICES: Final = ("app", "capacity", "websockets", "interface", "idle_timeout_s", "stop_timeout_s")
+_OF_SERVICES: Final = (
+    "app",
+    "capacity",
+    "websockets",
+    "interface",
+    "idle_timeout_s",
+    "disconnect_timeout_s",
+    "stop_timeout_s",
+)
 
 
 def service_problems(table: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str, str]]:

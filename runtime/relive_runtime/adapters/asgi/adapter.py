@@ -83,6 +83,7 @@ class AsgiAdapter:
         self.desk = desk
         loop = self._loop
         desk.stop = self._stop
+        desk.abandon = self._abandon
         desk.telling.ring = self._ring_soon
         desk.channel.on_commands = lambda: loop.call_soon_threadsafe(self._read)
         loop.add_reader(desk.channel.descriptor, self._read)
@@ -217,6 +218,16 @@ class AsgiAdapter:
         if self._told:
             self._told = 0
             self.desk.ring()
+
+    def left(self, cycle: HttpCycle) -> None:
+        """Its client has gone: the application has a while to end it by itself."""
+        self._loop.call_later(self._spec.disconnect_timeout_s, self._abandon, cycle.attempt)
+
+    def _abandon(self, attempt: BesideAttempt) -> None:
+        cycle = self._cycles.get(attempt.invocation_id)
+        if isinstance(cycle, HttpCycle) and cycle.attempt is attempt and cycle.unfinished:
+            attempt.abandoned = True
+            self._stop(attempt)
 
     def _stop(self, attempt: BesideAttempt) -> None:
         task = attempt.task

@@ -23,6 +23,8 @@ _WHOLE_BYTES: Final = 262_144
 _BODILESS: Final = (204, 304)
 _INTERNAL_ERROR: Final = 500
 _OK: Final = 200
+_CLIENT_GONE: Final = 499
+"""What web servers record of a request whose client has closed the connection; nobody is sent it."""
 _NOTHING, _HEAD, _STREAM, _COMPLETE = range(4)
 
 
@@ -36,6 +38,7 @@ class Server(Protocol):
     def flush_soon(self, cycle: HttpCycle) -> None: ...
     def acknowledged(self, cycle: HttpCycle) -> int: ...
     def over(self, cycle: Any) -> None: ...
+    def left(self, cycle: HttpCycle) -> None: ...
 
 
 class HttpCycle:
@@ -94,7 +97,10 @@ class HttpCycle:
                 raise _incomplete(self._phase, given)
         except BaseException as error:
             self._end(error)
-            desk.failed(attempt, error, self._take_answer())
+            if attempt.abandoned and isinstance(error, asyncio.CancelledError):
+                desk.returned(attempt, self._take_answer() or Answer(b"", self._status or _CLIENT_GONE))
+            else:
+                desk.failed(attempt, error, self._take_answer())
         else:
             self._end()
             desk.returned(attempt, self._take_answer())
@@ -124,6 +130,13 @@ class HttpCycle:
         self.attempt.gone = True
         self._wake()
         self.taken()
+        if self.unfinished:
+            self._server.left(self)
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether more of its answer is to come."""
+        return not self.done and self._phase != _COMPLETE
 
     def taken(self) -> None:
         """The client has taken what was sent."""

@@ -25,6 +25,7 @@ class BesideAttempt(Attempt):
     comes to an end, its last word is told."""
 
     __slots__ = (
+        "abandoned",
         "answered",
         "blocked_ns",
         "blocking_ns",
@@ -69,6 +70,7 @@ class BesideAttempt(Attempt):
         self.over = False  # its Done has been sent
         self.failed = False
         self.gone = False  # its client has left
+        self.abandoned = False  # ... and so its code was cancelled
         self.raised: HandlerTimeout | None = None  # its time limit has struck
         self.http_status = 0
         self.headers: list[tuple[str, str]] = []  # of its Result, if it fails

@@ -98,6 +98,8 @@ class Desk:
         memory_limit.beside = self._save_all
         self.stop: Callable[[BesideAttempt], object] | None = None
         """Ends the code of an attempt that has been answered, as far as that can be done."""
+        self.abandon: Callable[[BesideAttempt], object] | None = None
+        """The same of one whose client has gone."""
 
     def start(self, soon: Callable[[Callable[[], None]], object] | None) -> None:
         """The adapter begins to serve. `soon`: has its event loop call something, from any thread or signal
@@ -226,6 +228,12 @@ class Desk:
 
     def _expire(self, attempt: BesideAttempt) -> None:
         if not attempt.answered:
+            if attempt.gone and not attempt.abandoned and self.abandon is not None:
+                attempt.deadline_ns = (
+                    time.monotonic_ns() + _SECOND_NS
+                )  # nobody waits for it: that is no failure
+                self.abandon(attempt)
+                return
             text = self._over_time(attempt)
             attempt.raised = HandlerTimeout(text)
             self._end(attempt, "timeout", text)
