@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from relive_platform.signals.receivers.otlp.process import PROGRAM
 
 __all__ = ["OtlpIn", "otlp_in", "otlp_targets"]
 
+_log = logging.getLogger(__name__)
 _OFF: Final = ("", "off")
 _AUTO: Final = {"grpc": "127.0.0.1:4317", "http": "127.0.0.1:4318"}
 _LOCAL: Final = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -32,6 +34,14 @@ class OtlpIn:
 
     child: OtlpChild | None = None
     problems: list[str] = field(default_factory=list)
+    named: dict[str, str] = field(default_factory=dict)  # addresses that were asked for, by way
+
+    async def opened(self, timeout_s: float) -> None:
+        """Wait until it listens where somebody has asked it to; if it does not by then, say so."""
+        if self.child is None or not self.named or await self.child.opened(self.named, timeout_s):
+            return
+        closed = [text for way, text in self.named.items() if not getattr(self.child.state, way)]
+        _log.warning("OTLP is not received yet on %s: relive status says when it is", ", ".join(closed))
 
     async def flush(self, timeout_s: float) -> bool:
         """Have what was received so far in the store. Whether it is there."""
@@ -79,6 +89,8 @@ def otlp_in(settings: Settings, log: Path, environment: Mapping[str, str] = os.e
             made.problems.append(f"OTLP over {way} is not received: all is exported to {address} itself")
             continue
         addresses[way] = address
+        if wanted != "auto":
+            made.named[way] = address
     spool = settings.home / _SPOOL
     if not addresses and not any(spool.glob("*.batch")):
         return made

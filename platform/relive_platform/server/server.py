@@ -108,6 +108,7 @@ _NOWHERE: Final = "http://aws.relive.invalid"
 _APPLY_S: Final = 60.0  # for the commits of timers, too
 _STORE_ANSWERS_S: Final = 10.0
 _FLUSH_S: Final = 10.0
+_OTLP_OPENS_S: Final = 5.0  # a second as a rule
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
@@ -202,7 +203,6 @@ class ReliveServer:
         self._retention = retention_of(self.settings, self.store, self.executor)
         self._stack.push_async_callback(self._retention.close)
         self.metrics = PlatformMetrics(self.settings, self.store, self.executor)
-        self._stack.push_async_callback(self.metrics.close)
         self.store_keeper = StoreKeeper(make, self._prepare_store, self._ask_store, self._store_changed)
         self._stack.push_async_callback(self.store_keeper.close)
         self.store_keeper.start()
@@ -389,6 +389,7 @@ class ReliveServer:
         self.http_address = self.listener.address
         if self.aws is not None:
             await self.aws.start()
+        self._stack.push_async_callback(self.metrics.close)  # before all that the status looks at
         await self.metrics.start(lambda: status_of(self))
         self.alerts.start()
 
@@ -400,11 +401,12 @@ class ReliveServer:
         self.api_address = await self.loop.run_in_executor(self.executor, api.start)
 
     async def _start_otlp(self) -> None:
-        """Last: nothing waits for it, and other programs' telemetry comes when it can."""
+        """Last: other programs' telemetry comes when it can. Who has named an address may count on it."""
         self.otlp_in = otlp_in(self.settings, self.run_dir / "otlp.log")
         if self.otlp_in.child is not None:
             self._stack.push_async_callback(self.otlp_in.child.close)
             await self.otlp_in.child.start()
+            await self.otlp_in.opened(_OTLP_OPENS_S)
 
     def _announce(self) -> None:
         info = ServerInfo(

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from relive_base.errors import ReliveError
 from relive_platform.engine.invocation import InvokeRequest
+from relive_platform.metrics import minutes
 from relive_platform.registry import Registry
 from relive_platform.server.locate import find_server
 from relive_platform.server.server import AlreadyRunning
@@ -46,17 +47,26 @@ async def test_a_taken_port_is_named_and_nothing_stays_behind(tmp_path: Path) ->
         pass  # the lock and the store were given back
 
 
-async def test_running_events_are_finished_before_the_server_stops(tmp_path: Path, app: Path) -> None:
+async def test_running_events_are_finished_before_the_server_stops(
+    tmp_path: Path, app: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     async with served(tmp_path / "home") as running:
         await running.deploy(app)
         await running.invoke("slow", b"0")
         task = asyncio.ensure_future(running.invoke("slow", b"0.4"))
         await running.until(lambda: running.server.engine.dispatcher.running == 1)
 
+        # ... while it takes samples of itself all the time
+        monkeypatch.setattr(minutes, "SAMPLE_S", 0.0)
+        keeper = running.server.metrics._keeper
+        await keeper.close()
+        keeper.start()
+
         await running.server.stop(120.0)
 
         assert (await task).body == b'"done"'
         assert not running.server.engine.host.workers
+        assert "own figures" not in caplog.text  # nothing that a sample looks at was closed before
 
 
 async def test_a_worker_crash_is_an_attempt_and_the_event_is_tried_again(tmp_path: Path, app: Path) -> None:

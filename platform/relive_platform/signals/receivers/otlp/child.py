@@ -6,7 +6,7 @@ import asyncio
 import logging
 import socket
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import msgspec
@@ -89,6 +89,18 @@ class OtlpChild(asyncio.Protocol):
                 self._told.add(problem)
                 _log.warning("%s", problem)
         self._changed.set()
+
+    async def opened(self, ways: Iterable[str], timeout_s: float) -> bool:
+        """Wait until it listens by each of `ways` ("grpc", "http"), or has a problem, which it tells itself.
+        False if it did not get that far in time."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                while not (self.state.problems or all(getattr(self.state, way) for way in ways)):
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            return False
+        return True
 
     async def flush(self, timeout_s: float) -> bool:
         """Have what was received so far in the store. False if it did not get there in time."""
