@@ -122,6 +122,7 @@ class Why:
     HEAP_BESIDE_LATELY: Final = Code("heap_beside_lately")  # (s ago, interval in s)
     WALKS_AT_ONCE: Final = Code("walks_at_once")  # (walks)
     WALK_OF_ANOTHER: Final = Code("walk_of_another")
+    WALK_FRAMES_GONE: Final = Code("walk_frames_gone")
     WALK_OVER_SHARE: Final = Code("walk_over_share")  # (MB held, times, MB of its share)
     SHORT_OF_MEMORY: Final = Code("short_of_memory")  # (MB available, MB needed, times, MB held)
     WALK_LATE: Final = Code("walk_late")

@@ -99,6 +99,8 @@ SENTENCES: Final[dict[Code, str]] = {
     " (at most once in {1:g} s: RELIVE_SERVICE_HEAP_S)",
     Why.WALKS_AT_ONCE: "{0} other snapshots were being taken, the limit",
     Why.WALK_OF_ANOTHER: "its process was busy with the snapshot of another failure",
+    Why.WALK_FRAMES_GONE: "its frames had been let go: another request failed before the snapshot, it was"
+    " stopped from outside, or the server wanted it later than a second after the failure",
     Why.WALK_OVER_SHARE: "memory: this service, which serves on, held {0} MB, a walk may bring it to"
     " {1} x that, over the {2} MB that it may hold (memory_mb)",
     Why.SHORT_OF_MEMORY: "memory: {0} MB were available on the machine, under {1} MB, {2} x the {3} MB that"

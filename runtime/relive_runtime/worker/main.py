@@ -10,10 +10,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, NoReturn, cast
 
 from relive_base.errors import ReliveError
+from relive_base.parts import Why, missing
 from relive_base.wire.messages import (
     AnyFrame,
     DebugStart,
     FunctionSpec,
+    HeapTaken,
     InitFailed,
     Invoke,
     Points,
@@ -391,6 +393,11 @@ class _Worker:
         if not command.goes_on:
             os.nice(_NICE)  # invocations come first; this process gets no further one
         failed = self._failed
+        if command.goes_on and failed.invocation_id != command.invocation_id:
+            self._sink.send_surely(
+                HeapTaken(invocation_id=command.invocation_id, part=missing(Why.WALK_FRAMES_GONE))
+            )
+            return
         if failed.invocation_id not in ("", command.invocation_id):  # "": while the module was loaded
             failed = Failed()  # nothing has failed: a baseline
         with originals():

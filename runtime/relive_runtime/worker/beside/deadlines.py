@@ -51,6 +51,8 @@ class BesideDeadlines:
         """Has the event loop call something in its next turn, from a signal's handler; None: there is
         none, and the handler does it itself."""
         self._told = False
+        self.drop: Callable[[int], int] | None = None
+        """Told the time at each shot; gives when it wants another one, 0: not at all."""
         timer.beside = self._fire
 
     def watch(self, deadline_ns: int) -> None:
@@ -66,6 +68,9 @@ class BesideDeadlines:
         self._due_ns = 0
         now = time.monotonic_ns()
         due, following = self._look(now)
+        if self.drop is not None:
+            wanted = now + _RETRY_NS if self._must_wait() else self.drop(now)
+            following = min(following or wanted, wanted or following)
         if not due:
             if following:
                 self._shoot(following)

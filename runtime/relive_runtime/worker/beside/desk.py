@@ -94,6 +94,8 @@ class Desk:
             self.telling.kept = failed  # nothing runs beside it: its process can be debugged
         elif spec.service_heaps:
             self.telling.newest = failed
+            self.telling.later = self._deadlines.watch
+            self._deadlines.drop = self.telling.drop
         caller.find = self._current_invoke
         memory_limit.beside = self._save_all
         self.stop: Callable[[BesideAttempt], object] | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import threading
 import time
 from collections.abc import Callable, Sequence
 from types import FrameType
@@ -87,6 +88,8 @@ class Telling:
         self.newest: Failed | None = None
         """Where one stays for a moment, for the heap that the server may want of it."""
         self._newest_ns = 0
+        self.later: Callable[[int], object] | None = None
+        """Has `drop` called at that time, by monotonic_ns; for the main thread."""
 
     # ------------------------------------------------------------ ends
 
@@ -97,9 +100,7 @@ class Telling:
     def returned(self, attempt: BesideAttempt, answer: Answer | None) -> None:
         """Its code has come to its end. `answer`: what has not been told before."""
         status = attempt.http_status or (answer.status if answer is not None else 0)
-        if self._newest_ns and time.monotonic_ns() - self._newest_ns > _WANTED_NS and self.newest is not None:
-            self._newest_ns = 0
-            self.newest.forget()  # the server did not want it
+        self.drop(time.monotonic_ns())
         if attempt.answered or status < _INTERNAL_ERROR:
             late = self._beside(attempt)
             if late is not None:
@@ -160,6 +161,7 @@ class Telling:
             scene = capture_answer(
                 result, spec=self._spec, invocation_id=attempt.invocation_id, route=route_of(http)
             )
+            self._keep_newest(attempt, None)  # it has no frames
             self._add(attempt, scene)
         self._sink.send_surely(scene, bell=False)
         result.status, result.error, result.answered = "error", scene.error, True
@@ -204,15 +206,34 @@ class Telling:
         attempt.failed = True
         if self.kept is not None:
             self.kept.keep(attempt.invocation_id, error)
-        elif self.newest is not None:
-            self.newest.keep(attempt.invocation_id, error)
-            self._newest_ns = time.monotonic_ns()
+        else:
+            self._keep_newest(attempt, error)
         early: Any = self._sink.send_surely
         scene = capture_failure(
             error, kind=kind, spec=self._spec, invocation_id=attempt.invocation_id, early=early
         )
         self._add(attempt, scene)
         return scene
+
+    def _keep_newest(self, attempt: BesideAttempt, error: BaseException | None) -> None:
+        if self.newest is None:
+            return
+        self.newest.keep(attempt.invocation_id, error)
+        self._newest_ns = time.monotonic_ns()
+        if self.later is not None and threading.current_thread() is threading.main_thread():
+            self.later(self._newest_ns + _WANTED_NS)
+
+    def drop(self, now_ns: int) -> int:
+        """Forget what has failed if the server has not wanted it in time; when to look again, 0: nothing is
+        there."""
+        if not self._newest_ns or self.newest is None:
+            return 0
+        until_ns = self._newest_ns + _WANTED_NS
+        if now_ns < until_ns:
+            return until_ns
+        self._newest_ns = 0
+        self.newest.forget()
+        return 0
 
     def _add(self, attempt: BesideAttempt, scene: Scene) -> None:
         self._background.add_of(attempt.invocation_id, scene)

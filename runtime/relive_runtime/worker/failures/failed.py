@@ -16,8 +16,9 @@ class Failed:
         self.error: BaseException | None = None
         self.frame: FrameType | None = None
 
-    def keep(self, invocation_id: str, error: BaseException) -> None:
-        """Keep the frames of `error`, of its causes and contexts, and what their locals hold."""
+    def keep(self, invocation_id: str, error: BaseException | None) -> None:
+        """Keep the frames of `error`, of its causes and contexts, and what their locals hold; None: it has
+        failed without one."""
         self.invocation_id = invocation_id
         self.error = error
 
