@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 
 from relive.dap.wire import Decoder, WireError, encode
@@ -29,17 +30,31 @@ class Channel:
         self._sending = threading.Lock()
         self._number = 0
         self._open = True
+        self._closed = False
+        self._reader: threading.Thread | None = None
 
     def start(self, urgent: Callable[[dict[str, Any] | None], None]) -> None:
         """Begin to read. `urgent` is called by the reading thread with each request before that waits for its
         turn, and with None at the end."""
-        threading.Thread(target=self._read_all, args=(urgent,), name="dap", daemon=True).start()
+        self._reader = threading.Thread(target=self._read_all, args=(urgent,), name="dap", daemon=True)
+        self._reader.start()
+
+    def join(self) -> None:
+        """Wait for the reading thread. Nothing more is to come: what has come is dropped."""
+        self._closed = True
+        with suppress(queue.Empty):
+            while True:
+                self._requests.get_nowait()
+        if self._reader is not None:
+            self._reader.join()
 
     def _read_all(self, urgent: Callable[[dict[str, Any] | None], None]) -> None:
         decoder = Decoder()
         try:
             while data := self._read(_PIECE):
                 for message in decoder.feed(data):
+                    if self._closed:
+                        return
                     if message.get("type") == "request":
                         urgent(message)
                         self._requests.put(message)
@@ -49,8 +64,9 @@ class Channel:
             self.problem = str(error)
         except (OSError, ValueError) as error:
             self.problem = str(error)
-        urgent(None)
-        self._requests.put(None)
+        if not self._closed:
+            urgent(None)
+            self._requests.put(None)
 
     def next(self) -> dict[str, Any] | None:
         """The next request; None: there are no more."""

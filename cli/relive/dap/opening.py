@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from relive_base.errors import UsageError
 
 from relive.dap.requests import Given
-from relive.dap.targets.base import Target
+from relive.dap.targets.base import Target, Told
 from relive.session import Session as Home
+
+if TYPE_CHECKING:
+    from relive.dap.targets.process import ProcessTarget
 
 __all__ = ["MODES", "Opening"]
 
@@ -51,7 +54,7 @@ class Opening:
         from relive.dap.targets.travelling import TravelTarget
 
         target = TravelTarget(self._load(ident), self._home.home, code=self._code, trust=self._trust, say=say)
-        say(target.begin().text.rstrip())
+        say(_begun(target).text.rstrip())
         return target
 
     def _process(self, ident: str, mode: str, say: Callable[[str], None]) -> Target:
@@ -73,8 +76,17 @@ class Opening:
         kept = ProcessTarget(
             call, f"the failed process {call.worker.pid} of {call.worker.function}", reverses=False
         )
-        kept.begin()
+        _begun(kept)
         return kept
+
+
+def _begun(target: ProcessTarget) -> Told:
+    """It is left if it does not begin: nobody else could."""
+    try:
+        return target.begin()
+    except BaseException:
+        target.close()
+        raise
 
 
 def _scene(scene: Any) -> Target:

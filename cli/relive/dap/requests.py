@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 __all__ = ["Bad", "Given"]
 
 _LARGEST: Final = 1 << 31
 _TEXT_CHARS: Final = 20_000
+_HALF: Final = re.compile("[\ud800-\udfff]")
+"""Surrogates: JSON can name them, UTF-8 has none."""
 
 
 class Bad(Exception):
@@ -35,6 +38,8 @@ class Given:
             raise Bad(f"{name} is to be a text")
         if len(found) > _TEXT_CHARS:
             raise Bad(f"{name} has {len(found):,} characters, {_TEXT_CHARS:,} is the limit")
+        if "\0" in found or _HALF.search(found):
+            raise Bad(f"{name} has a NUL or half of a character in it")
         return found
 
     def flag(self, name: str, default: bool) -> bool:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import socket
 import sys
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -14,9 +16,9 @@ from relive.dap.session import Opener, Session
 
 __all__ = ["listen", "serve_port", "serve_streams"]
 
-_PIECE: Final = 65_536
 _TOKEN_S: Final = 30.0
-"""A client that has sent nothing for so long before it has shown its token has to leave."""
+"""A client that has not shown its token by then has to leave: it holds the only place."""
+_LATE: Final = "timed out: it has not shown its token"
 
 
 def serve_streams(opener: Opener, root: Path) -> str:
@@ -35,7 +37,11 @@ def serve_streams(opener: Opener, root: Path) -> str:
         while left:
             left = left[os.write(out, left) :]
 
-    return _serve(lambda size: os.read(source, size), write, opener, root, "")
+    channel = Channel(lambda size: os.read(source, size), write)
+    session = Session(channel, opener, root=root)
+    channel.start(session.urgent)
+    session.run()
+    return channel.problem
 
 
 def listen(port: int) -> socket.socket:
@@ -51,29 +57,67 @@ def serve_port(
     tell: Callable[[str], None],
     *,
     once: bool = False,
+    token_s: float = _TOKEN_S,
 ) -> None:
-    """Until Ctrl-C, or `once`: until the first client has left. `tell`: what was wrong with one."""
+    """Until Ctrl-C, or `once`: until the first client has left. `tell`: what was wrong with one. `token_s`:
+    how long one may take until it has shown its token."""
     while True:
-        client, _ = listener.accept()
-        with client:
-            client.settimeout(_TOKEN_S)
-            problem = _serve(client.recv, client.sendall, opener, root, token, client.settimeout)
+        connection, _ = listener.accept()
+        with connection:
+            client = _Client(connection, token_s)
+            channel = Channel(client.read, client.write)
+            session = Session(channel, opener, token=token, root=root, trusted=client.trust)
+            channel.start(session.urgent)
+            try:
+                session.run()
+            finally:
+                problem = channel.problem
+                client.leave()
+                channel.join()
             if problem:
                 tell(problem)
         if once:
             return
 
 
-def _serve(
-    read: Callable[[int], bytes],
-    write: Callable[[bytes], None],
-    opener: Opener,
-    root: Path,
-    token: str,
-    patience: Callable[[float | None], None] = lambda _: None,
-) -> str:
-    channel = Channel(read, write)
-    session = Session(channel, opener, token=token, root=root, trusted=lambda: patience(None))
-    channel.start(session.urgent)
-    session.run()
-    return channel.problem
+class _Client:
+    """A connection that has one deadline, whatever it sends, until it is trusted."""
+
+    def __init__(self, connection: socket.socket, token_s: float) -> None:
+        self._connection = connection
+        self._deadline = time.monotonic() + token_s
+        self._trusted = False
+
+    def trust(self) -> None:
+        self._trusted = True
+        self._connection.settimeout(None)
+
+    def leave(self) -> None:
+        """What is read or written now ends."""
+        with suppress(OSError):
+            self._connection.shutdown(socket.SHUT_RDWR)
+
+    def read(self, size: int) -> bytes:
+        """Raises OSError."""
+        while True:
+            self._limit()
+            try:
+                return self._connection.recv(size)
+            except TimeoutError:  # it may have been trusted meanwhile
+                if not self._trusted:
+                    raise TimeoutError(_LATE) from None
+
+    def write(self, data: bytes) -> None:
+        """Raises OSError."""
+        self._limit()
+        self._connection.sendall(data)
+
+    def _limit(self) -> None:
+        if self._trusted:
+            return
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError(_LATE)
+        self._connection.settimeout(left)
+        if self._trusted:  # by the other thread, just now
+            self._connection.settimeout(None)

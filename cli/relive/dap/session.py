@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hmac
+import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 from relive_base.errors import ReliveError
+from relive_base.terminal import one_line
 from relive_base.wire.inspection import STOPPED, Problem, Select, StackList, Stacks
 
 from relive.dap.channel import Channel
@@ -80,10 +83,15 @@ class Session:
         self._frame = 0  # that was looked at last
         self._cancelled: set[int] = set()
         self._over = False
+        self._told = False  # of what was not expected
+        self._leaving = threading.Lock()
 
     def urgent(self, request: dict[str, Any] | None) -> None:
         """By the reading thread, for what cannot wait for its turn."""
-        target = self._target
+        with self._leaving:
+            self._urgent(request, self._target)
+
+    def _urgent(self, request: dict[str, Any] | None, target: Target | None) -> None:
         command = request.get("command") if request is not None else "disconnect"
         if command in ("disconnect", "terminate") and target is not None:
             target.interrupt(leave=True)
@@ -104,8 +112,10 @@ class Session:
                 if not self._serve(request):
                     return
         finally:
-            if self._target is not None:
-                self._target.close()
+            with self._leaving:  # the reading thread interrupts no target that is closed
+                target, self._target = self._target, None
+            if target is not None:
+                target.close()
 
     def _serve(self, request: dict[str, Any]) -> bool:
         command, number = request.get("command"), request.get("seq")
@@ -130,6 +140,8 @@ class Session:
             self._answer(request, None, str(over) or "the session has ended")
             self._end(str(over))
             return True  # the client says good-bye
+        except Exception as error:  # nothing that a client sends ends the server
+            self._answer(request, None, self._unexpected(error))
         else:
             self._answer(request, body)
             return self._after(str(command))
@@ -164,7 +176,17 @@ class Session:
                 self._tell_stop(word, self._the_target.command(word))
         except (Over, Bad) as why:
             self._end(str(why))
+        except Exception as error:
+            self._end(self._unexpected(error))
         return True
+
+    def _unexpected(self, error: Exception) -> str:
+        """A fault of ours. It is told on standard error, of each client once."""
+        said = f"this cannot be answered: {type(error).__name__}: {error}"
+        if not self._told:
+            self._told = True
+            sys.stderr.write(f"error: {one_line(said, 500)}\n")
+        return said
 
     def _end(self, why: str) -> None:
         if self._over:
@@ -211,15 +233,17 @@ class Session:
         return dict(CAPABILITIES)
 
     def _start(self, given: Given, command: str) -> dict[str, Any]:
-        if self._token and not hmac.compare_digest(given.text("token").encode(), self._token.encode()):
-            self._wrong += 1
-            raise Bad("the token is not the one of this home: give what run/token of it holds as `token`")
+        if self._token:
+            self._wrong += 1  # until it is seen to be right
+            if not hmac.compare_digest(given.text("token").encode(), self._token.encode()):
+                raise Bad("the token is not the one of this home: give what run/token of it holds as `token`")
+            self._wrong = 0
         self._trusted()
         if self._target is not None:
             raise Bad("this session looks at something already")
+        root = given.text("localRoot")
         target = self._opener(given, again=command == "launch", say=lambda text: self._say(text + "\n"))
         self._target = target
-        root = given.text("localRoot")
         where = Path(root) if root else self._root
         self._looking = Looking(
             target.ask,
