@@ -64,7 +64,7 @@ class Served:
         self.listener.close()
 
     def client(self) -> socket.socket:
-        return socket.create_connection(self.listener.getsockname(), timeout=10)
+        return socket.create_connection(self.listener.getsockname())
 
     def said(self, *requests: dict[str, Any]) -> list[dict[str, Any]]:
         """What a client gets that sends all at once, until it is cut off."""
@@ -155,8 +155,7 @@ def test_nothing_reads_on_for_a_client_that_was_cut_off(served: Callable[[float]
         client.close()
     reading = [t for t in threading.enumerate() if t.name == "dap" and t.is_alive() and t not in before]
     for thread in reading:
-        thread.join(10)
-    assert not any(thread.is_alive() for thread in reading)
+        thread.join()
 
 
 def test_what_does_not_begin_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
