@@ -332,3 +332,15 @@ async def test_a_flame_graph_is_compared_and_seen_from_the_middle(sample: Any) -
         # And two versions are asked for
         await press(app, pilot, "d", "G", "enter", *"3,4", "enter")
         assert "compared checkout 3,4" in sample.asked
+        # And the difference stays, as one, if the next two have nothing to compare
+        assert "Difference" in shown(app)
+        await press(app, pilot, "d", "G", "enter", *"8,9", "enter")
+        await until(pilot, lambda: "compared checkout 8,9" in sample.asked)
+        await until(pilot, lambda: any("versions 8 and 9" in note.message for note in app._notifications))
+        app.screen.query_one("#hot", VirtualRows).focus()
+        await press(app, pilot, "down")
+        app.screen._show_titles()
+        await settle(app, pilot)
+        assert "Difference" in shown(app)
+        await press(app, pilot, "v")
+        await until(pilot, lambda: "Difference" not in shown(app))

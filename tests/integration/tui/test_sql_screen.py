@@ -113,6 +113,12 @@ async def test_a_query_is_typed_completed_run_and_written(
         app.screen.query_one(Input).value = "calls.json"
         await press(app, pilot, "enter")
         assert "File exists" in [note.message for note in app._notifications][-1]
+        # And a home folder of nobody is refused beside the name
+        await press(app, pilot, "x")
+        app.screen.query_one(Input).value = "~nobody-of-this-name/calls.json"
+        await press(app, pilot, "enter")
+        assert "nobody here has this home folder" in shown(app)
+        await press(app, pilot, "escape")
         # When a query is wrong, Then that is said, and the result stays
         await press(app, pilot, "slash")
         editor.text = "SELECT Functon FROM invocations"

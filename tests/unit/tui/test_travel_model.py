@@ -110,3 +110,16 @@ def test_a_moment_has_the_locals_of_the_innermost_own_frame_with_their_expressio
     ((name, cart),) = moment.names.values
     assert (name, cart.children[0][0], cart.more) == ("cart", "'sku'", 59)
     assert moment.names.paths == {(0,): "cart", (0, 0): "cart['sku']"}
+
+
+def test_an_own_frame_without_a_text_is_shown_without_it() -> None:
+    answers: dict[str, Any] = {
+        "threads": {"threads": []},
+        "stackTrace": {"stackFrames": [
+            {"id": 1, "name": "f", "line": 3, "presentationHint": "normal",
+             "source": {"name": "<made>", "origin": "no text of it is there"}},
+        ]},
+        "scopes": {"scopes": []},
+    }  # fmt: skip
+    (frame,) = read_moment(lambda command, _given: dict(answers[command]), Step(1), STRIP).frames
+    assert (frame.file, frame.source, frame.in_app) == ("<made>", (), True)

@@ -168,12 +168,12 @@ def _text(
         return texts[reference]
     try:
         if not reference:
-            with open(source["path"], encoding="utf-8", errors="replace") as file:
+            with open(source.get("path") or "", encoding="utf-8", errors="replace") as file:
                 lines = tuple(file.read(1_048_576).split("\n"))
         else:
             found = ask("source", {"sourceReference": reference, "source": source})["content"]
             lines = tuple(found.split("\n"))
-    except (OSError, ReliveError):  # the frame is shown without its source
+    except (OSError, ValueError, ReliveError):  # the frame is shown without its source
         lines = ()
     if reference:
         texts[reference] = lines

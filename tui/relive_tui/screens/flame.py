@@ -70,6 +70,7 @@ class FlameScreen(ReliveScreen):
         self.weight = "wall"
         self.comparison = ""  # what is compared; "" if nothing is
         self.compared: Compared | None = None
+        self._shown = ""  # the comparison that is on the screen
         self.whole: FlameModel | None = None  # what a sandwich is made of
         self.profile: Feed[tuple[FlameModel, list[HotRow]]] = Feed("the profile")
         self.model = FlameModel(FlameTree())
@@ -99,7 +100,7 @@ class FlameScreen(ReliveScreen):
             self._load_profile()
 
     def _load_comparison(self) -> None:
-        what, weight = self.comparison, self.weight
+        what, weight, former = self.comparison, self.weight, self._shown
         scope = replace(self.scope, function=self._function())
 
         def work(ticket: Ticket) -> tuple[Compared, DiffModel] | NotFound:
@@ -110,10 +111,11 @@ class FlameScreen(ReliveScreen):
             return found, diff_model(found.tree, weight)
 
         def done(answer: tuple[Compared, DiffModel] | NotFound) -> None:
-            if isinstance(answer, NotFound):  # nothing to compare: what was shown stays
-                self.comparison = ""
+            if isinstance(answer, NotFound):  # nothing to compare: what was shown stays, and is called so
+                self.comparison = former
                 self.notify(clean(answer.message), title="No comparison", timeout=6, markup=False)
                 return
+            self._shown = what
             self.compared, model = answer
             self._show_model(model, DiffHotRows(self.compared.rows, scope.function))
 
@@ -308,7 +310,7 @@ class FlameScreen(ReliveScreen):
         self.load()
 
     def _leave_comparison(self) -> None:
-        self.comparison, self.compared = "", None
+        self.comparison, self.compared, self._shown = "", None, ""
         self.give_up("profile")
         self.load()
 

@@ -229,11 +229,14 @@ class SqlScreen(ReliveScreen):
             return
 
         def check(name: str) -> str:
-            return "" if name.strip().endswith(ENDINGS) else "the name ends with .csv or .json"
+            if not name.strip().endswith(ENDINGS):
+                return "the name ends with .csv or .json"
+            return "" if _path(name) else "nobody here has this home folder"
 
         def done(name: str | None) -> None:
-            if name:
-                self._write(columns, Path(name.strip()).expanduser())
+            path = _path(name or "")
+            if name and path:
+                self._write(columns, path)
 
         hint = "its ending says how: .csv or .json"
         self.app.push_screen(Prompt("Write the result to", "result.csv", hint=hint, check=check), done)
@@ -249,3 +252,11 @@ class SqlScreen(ReliveScreen):
 
     def go_error(self, step: int) -> None:
         self.notify("a result has no failures", timeout=2, markup=False)
+
+
+def _path(name: str) -> Path | None:
+    """As it was typed; None if the home folder that it begins with is nobody's."""
+    try:
+        return Path(name.strip()).expanduser()
+    except RuntimeError:
+        return None
