@@ -47,6 +47,8 @@ ATTEMPT_STEPS: Final[Mapping[str, frozenset[str]]] = {
 
 KEPT_BODY_BYTES: Final = 65_536
 """Of a request's body that comes in parts."""
+_HELD_UP_NS: Final = 50_000_000
+"""Between sending and beginning: what is shorter is waking up, or turns of a loop that is busy."""
 _NO_REQUEST: Final = InvokeRequest(function="")
 
 
@@ -145,6 +147,12 @@ class Attempt(msgspec.Struct, kw_only=True, eq=False):
         record.result_bytes = len(result.body) + result.streamed_bytes
         if record.http_method and (result.status == "ok" or result.answered):
             record.http_status = result.http_status
+
+    def waited_in_worker(self) -> None:
+        """Its worker runs others beside it, whose code may have kept it from beginning: it has waited."""
+        record = self.record
+        if record.started_ns - record.dispatched_ns >= _HELD_UP_NS and record.dispatched_ns:
+            record.dispatched_ns = record.started_ns
 
     def body_came(self, data: bytes) -> None:
         """Its request's body goes on; its beginning is kept for a scene."""

@@ -86,6 +86,10 @@ async def app(scope, receive, send):
         while True:
             time.sleep(0.001)
     elif path == "/blocks":
+        if "told" in query:
+            open(query["told"], "w").close()
+            while not os.path.exists(query["go"]):
+                time.sleep(0.005)
         time.sleep(float(query["s"]))
         await answer(send, b"blocked")
     elif path == "/exits":

@@ -13,6 +13,8 @@ from patience import PATIENCE_S
 from relive_base.parts import State, Why
 from relive_platform.replay import ReplayOptions, replay
 from relive_platform.replay.model import PAST, SAME
+from relive_tracer.explore.span_sums import blocks
+from relive_views.profiles.why_slow import why_slow
 from server_harness import Served, parse
 from service_answers import invocation, lines, opened, scene_of
 from small_server import serving
@@ -222,6 +224,51 @@ async def test_who_blocks_the_loop_is_named_to_those_that_it_delays(services: Se
     blocks = json.loads((await scene_of(services, delayed)).member("blocking.json"))
     assert blocks[-1]["by"] == blocking.headers["x-relive-invocation-id"]
     assert (blocks[-1]["file"], blocks[-1]["function"]) == ("app.py", "app")
+
+
+async def test_who_blocks_the_loop_is_named_to_those_that_come_meanwhile(
+    services: Served, gate: Gate, tmp_path: Path
+) -> None:
+    # Given requests that are answered at once, and one that keeps the loop for itself
+    for _ in range(3):
+        await services.http("GET", "/fn/shop/greet")
+    told = tmp_path / "told"
+    page = f"/fn/shop/blocks?s=0.3&told={told}&go={gate.file}"
+    blocking = asyncio.ensure_future(services.http("GET", page))
+    await services.until(told.exists)
+
+    # When others are sent to its worker meanwhile, and one of them fails
+    late = asyncio.ensure_future(services.http("GET", "/fn/shop/greet"))
+    fails = asyncio.ensure_future(services.http("GET", "/fn/shop/fails?sku=ink"))
+    await begun(services, 3)
+    gate.open()
+    blocker, delayed, failed = await asyncio.gather(blocking, late, fails)
+    by = blocker.headers["x-relive-invocation-id"]
+    ident = delayed.headers["x-relive-invocation-id"]
+
+    # I expect that time to be waiting, in its record and its trace
+    sql = f"SELECT QueueNs, DurationNs, TotalNs FROM invocations WHERE InvocationId = '{ident}'"  # noqa: S608
+    queue_ns, duration_ns, total_ns = (await services.rows(sql))[0]
+    assert 300_000_000 <= queue_ns <= total_ns - duration_ns
+    sql = f"SELECT Duration FROM otel_traces WHERE InvocationId = '{ident}' AND SpanName = 'queue'"  # noqa: S608
+    assert (await services.rows(sql))[0][0] == queue_ns
+
+    # ... with who blocked, and where, in the trace, the scene and the answer to why it was slow
+    store = services.server.store
+    (block,) = await asyncio.to_thread(blocks, store, [ident], 0, 2**62)
+    assert 300 <= block.before_ms <= block.blocked_ms <= queue_ns / 1e6 + 1
+    assert [one["relive.blocked.by"] for one in block.by] == [by]
+    assert block.by[0]["relive.blocked.route"] == "GET /fn/shop/blocks"
+    found = json.loads((await scene_of(services, failed)).member("blocking.json"))
+    assert [(one["by"], one["file"], one["function"]) for one in found] == [(by, "app.py", "app")]
+    answer = (await asyncio.to_thread(why_slow, store, ident)).answer
+    assert (answer.cause, answer.target) == ("blocked", by), answer.sentence
+    assert sum(part.after_ns for part in answer.parts) == answer.now.total_ns
+
+    # ... and the one that blocked to say so itself
+    sql = f"""SELECT toUInt64(SpanAttributes['relive.blocking_ms']) FROM otel_traces
+        WHERE InvocationId = '{by}' AND SpanName = 'shop'"""  # noqa: S608
+    assert (await services.rows(sql))[0][0] >= 300
 
 
 async def test_answers_and_bodies_are_streamed(services: Served, gate: Gate) -> None:

@@ -91,6 +91,17 @@ def test_the_part_that_differs_is_the_cause(now, cause, words):
     assert "slower than usual" in answer.sentence
 
 
+def test_blocked_time_before_its_beginning_is_not_waiting_for_a_worker_too():
+    # Given one that another request held up for 80 of the 85 ms that it waited, and for 10 while it ran
+    held = _one(ms=20, queue_ns=85 * MS, blocked_ns=90 * MS, blocked_before_ns=80 * MS)
+    answer = _explain(held, _others(), USUAL)
+    after = {part.name: part.after_ns / MS for part in answer.parts}
+    # I expect each millisecond once
+    assert (answer.cause, answer.change_ns) == ("blocked", 90 * MS)
+    assert after == {"queue": 5, "init": 0, "gc": 0, "cpu": 2, "runqueue": 0, "blocked": 90, "wait": 8}
+    assert sum(after.values()) == answer.now.total_ns / MS
+
+
 def test_the_time_that_several_requests_took_is_not_given_to_one():
     blocks = tuple(Blocked(f"r{number}", 10 + number, "b.py", number) for number in range(1, 9))
     answer = _explain(_one(ms=120, blocked_ns=110 * MS, blocks=blocks), _others(), USUAL)

@@ -28,6 +28,7 @@ def test_an_event_is_encoded_as_its_message_is() -> None:
             context={"arn": "x"},
             more=True,
             wire="websocket",
+            sent_monotonic_ns=11,
         )
         data = encode_invoke(*(getattr(invoke, name) for name in Invoke.__struct_fields__))
         assert data == encode_frame(invoke)

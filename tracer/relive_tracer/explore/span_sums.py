@@ -30,6 +30,7 @@ LIMIT {most:UInt32} BY InvocationId
 """
 _BLOCKS: Final = """
 SELECT InvocationId, toFloat64OrZero(SpanAttributes['relive.blocked_ms']) AS Blocked,
+    toFloat64OrZero(SpanAttributes['relive.blocked_before_ms']) AS BlockedBefore,
     Events.Name, Events.Attributes
 FROM otel_traces
 WHERE __WHERE__ AND mapContains(SpanAttributes, 'relive.blocked_ms')
@@ -53,6 +54,7 @@ class Block:
 
     invocation_id: str
     blocked_ms: float
+    before_ms: float = 0.0  # of that, before it could begin
     by: tuple[dict[str, str], ...] = ()
 
 
@@ -76,9 +78,10 @@ def blocks(
         Block(
             str(row[0]),
             float(row[1]),
+            float(row[2]),
             tuple(
                 dict(attributes)
-                for name, attributes in zip(row[2], row[3], strict=True)
+                for name, attributes in zip(row[3], row[4], strict=True)
                 if name == "relive.blocked"
             ),
         )

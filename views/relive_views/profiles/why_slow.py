@@ -163,6 +163,7 @@ def _observe(store: Store, rows: Sequence[InvocationRow], profiles: Profiles) ->
                 calls=profile.calls if profile is not None else None,
                 spans=spans.get(row.invocation_id, {}),
                 blocked_ns=round(block.blocked_ms * _HOLDS_NS) if block is not None else 0,
+                blocked_before_ns=round(block.before_ms * _HOLDS_NS) if block is not None else 0,
                 blocks=tuple(map(_blocked, block.by)) if block is not None else (),
             )
         )

@@ -63,6 +63,7 @@ class Invoke(Frame, tag="invoke"):
     context: dict[str, str] = {}  # what AWS's API says of the caller: "arn", "client_context" (JSON)
     more: bool = False  # the request's body goes on, in Body messages
     wire: str = ""  # what the client speaks beside plain HTTP: "websocket"
+    sent_monotonic_ns: int = 0  # to a worker that runs others beside it; 0: not told
 
 
 class Ready(Frame, tag="ready"):

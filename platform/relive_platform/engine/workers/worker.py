@@ -203,6 +203,7 @@ class Worker(WorkerLife):
             request.context,
             request.more,
             request.wire,
+            int(attempt.began_mono * 1e9) if self.serves else 0,
         )
         if self.serves:
             self._send_request(attempt, message)
@@ -368,6 +369,8 @@ class Worker(WorkerLife):
         if attempt is None or attempt.state != RUNNING or self.condemned:
             return
         attempt.answer(result)
+        if self.serves:
+            attempt.waited_in_worker()
         self.owner.on_result(self, attempt, result)
         if result.done is not None:
             self._over(attempt, result, result.done)

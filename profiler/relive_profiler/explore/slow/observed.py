@@ -74,6 +74,7 @@ class Observed:
     calls: Mapping[str, CallSum] | None = None
     spans: Mapping[str, CallSum] = field(default_factory=dict)
     blocked_ns: int = 0
+    blocked_before_ns: int = 0  # of that, while it waited to begin
     blocks: tuple[Blocked, ...] = ()
 
     @property
@@ -99,6 +100,7 @@ class Normal:
     calls: Mapping[str, CallSum] | None = None
     spans: Mapping[str, CallSum] = field(default_factory=dict)
     blocked_ns: float = 0.0
+    blocked_before_ns: float = 0.0
 
 
 def middle(values: Iterable[float]) -> float:
@@ -130,6 +132,7 @@ def normal_of(others: Sequence[Observed]) -> Normal:
         calls=_sums(called) if called else None,
         spans=_sums([one.spans for one in others]),
         blocked_ns=of(lambda one: one.blocked_ns),
+        blocked_before_ns=of(lambda one: one.blocked_before_ns),
     )
 
 

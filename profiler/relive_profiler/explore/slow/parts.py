@@ -51,10 +51,15 @@ def parts_of(now: Observed, normal: Normal) -> list[Part]:
     run_after, run_before = (
         (spent.runqueue_ns, usual.get("runqueue_ns", 0.0)) if spent is not None and knows_queue else (0, 0.0)
     )
-    after = _handler(now.duration_ns, now.cpu_ns, gc_after, run_after, now.blocked_ns)
-    before = _handler(normal.duration_ns, normal.cpu_ns, gc_before, run_before, normal.blocked_ns)
+    held_before, held_after = _held_up(normal), _held_up(now)
+    blocked_after = now.blocked_ns - now.blocked_before_ns
+    blocked_before = normal.blocked_ns - normal.blocked_before_ns
+    after = _handler(now.duration_ns, now.cpu_ns, gc_after, run_after, blocked_after)
+    before = _handler(normal.duration_ns, normal.cpu_ns, gc_before, run_before, blocked_before)
+    after["blocked"] += held_after
+    before["blocked"] += held_before
     found = [
-        Part("queue", normal.queue_ns, now.queue_ns),
+        Part("queue", normal.queue_ns - held_before, now.queue_ns - held_after),
         Part("init", normal.init_ns, now.init_ns),
         *(Part(name, before[name], after[name]) for name in after),
     ]
@@ -86,6 +91,11 @@ def weights_of(parts: Sequence[Part], now: Observed, normal: Normal) -> dict[str
 def _grown(before: float, after: float) -> float:
     """Which share of `after` is new."""
     return max(1 - before / after, 0.0) if after > 0 else 0.0
+
+
+def _held_up(one: Observed | Normal) -> float:
+    """The part of its waiting time in which another request kept the worker from beginning it."""
+    return min(one.blocked_before_ns, one.queue_ns)
 
 
 def _handler(

@@ -27,6 +27,7 @@ class BesideAttempt(Attempt):
     __slots__ = (
         "abandoned",
         "answered",
+        "blocked_before_ns",
         "blocked_ns",
         "blocking_ns",
         "blocks",
@@ -77,6 +78,7 @@ class BesideAttempt(Attempt):
         self.body_moves = False
         self.blocks: list[dict[str, Any]] = []  # who has kept it waiting, and where
         self.blocked_ns = 0  # in all
+        self.blocked_before_ns = 0  # ... of that, before it could begin
         self.blocking_ns = 0  # that it has kept others waiting
 
     @property

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import FrameType
 from typing import Any, Final
 
@@ -21,6 +22,17 @@ __all__ = ["LoopWatch"]
 
 BLOCKED_NS: Final = 50_000_000
 """Shorter turns of the loop are nothing that anybody need be told of."""
+_REMEMBERED: Final = 10
+"""Blocks that those can be told of that were sent meanwhile, and begin now."""
+
+
+@dataclass(slots=True)
+class _Block:
+    """Times are perf_counter_ns, which is CLOCK_MONOTONIC. `told`: what those hear of it that it delays."""
+
+    since_ns: int
+    told: dict[str, Any]
+    until_ns: int = 0
 
 
 class LoopWatch:
@@ -35,6 +47,8 @@ class LoopWatch:
         self._met: Counter[str] = Counter()
         self._place: tuple[str, int, str] = ("", 0, "")
         self._told_ns = 0  # up to when the block that lasts has been told
+        self._open: _Block | None = None  # it, once it is long enough
+        self._blocks: deque[_Block] = deque(maxlen=_REMEMBERED)
 
     def tick(
         self, now_ns: int, look: Look | None, stack: StackFrames | None, _frame: FrameType | None
@@ -44,6 +58,7 @@ class LoopWatch:
             return
         if not self._since_ns:
             self._since_ns = self._told_ns = now_ns
+            self._open = None
             self._met.clear()
             self.soon(self._goes_on)
         self._met[look.invocation_id] += 1
@@ -56,9 +71,21 @@ class LoopWatch:
         self._since_ns = 0
 
     def close_open(self) -> None:
-        """Tell of a block that still lasts: somebody it delays is about to be told of."""
+        """Tell of a block that still lasts: somebody it delays is about to be told of, or who blocks ends."""
         if self._since_ns:
             self._close(time.perf_counter_ns())
+
+    def begins_late(self, attempt: BesideAttempt) -> None:
+        """It was sent long before it begins: those blocks that lay between have kept it waiting, too."""
+        sent_ns = attempt.invoke.sent_monotonic_ns
+        if not sent_ns:
+            return
+        self.close_open()  # the loop has turned, whether or not `_goes_on` has had its turn
+        for block in self._blocks:
+            held_ns = block.until_ns - max(block.since_ns, sent_ns)
+            if held_ns > 0:
+                attempt.blocked(block.told, held_ns)
+                attempt.blocked_before_ns += held_ns
 
     def _close(self, now_ns: int) -> None:
         since_ns = self._since_ns
@@ -72,28 +99,32 @@ class LoopWatch:
         blocker = self._attempts.get(blocker_id)
         if blocker is not None:
             blocker.blocking_ns += lasted_ns
+        block = self._open
+        if block is None:
+            block = self._open = _Block(since_ns, {"by": "", "from_ns": since_ns + wall_ns, "route": ""})
+            self._blocks.append(block)
+        block.until_ns = now_ns
+        told = block.told
         file, line, function = self._place
-        block: dict[str, Any] = {
-            "by": blocker_id,
-            "from_ns": since_ns + wall_ns,
-            "ms": (now_ns - since_ns) // 1_000_000,
-            "file": file,
-            "line": line,
-            "function": function,
-            "route": _route(blocker),
-        }
+        route = _route(blocker) if blocker is not None or told["by"] != blocker_id else told["route"]
+        told.update(
+            by=blocker_id,
+            ms=(now_ns - since_ns) // 1_000_000,
+            file=file,
+            line=line,
+            function=function,
+            route=route,
+        )
         for attempt in list(self._attempts.values()):
             if attempt is blocker or attempt.answered:
                 continue
             began_ns = attempt.started_ns - wall_ns
             delayed_ns = now_ns - max(self._told_ns, began_ns)
             if delayed_ns > 0:
-                known = attempt.blocks and attempt.blocks[-1]["from_ns"] == block["from_ns"]
-                if known:
+                if attempt.blocks and attempt.blocks[-1] is told:
                     attempt.blocked_ns += delayed_ns
-                    attempt.blocks[-1] = block
                 else:
-                    attempt.blocked(block, delayed_ns)
+                    attempt.blocked(told, delayed_ns)
         self._told_ns = now_ns
 
 

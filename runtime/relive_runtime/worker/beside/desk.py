@@ -20,7 +20,7 @@ from relive_runtime.adapters.base import Answer
 from relive_runtime.adapters.http.framework_errors import FrameworkErrors
 from relive_runtime.worker.beside.accounts import CpuAccount
 from relive_runtime.worker.beside.attempt import BesideAttempt
-from relive_runtime.worker.beside.blocking import LoopWatch
+from relive_runtime.worker.beside.blocking import BLOCKED_NS, LoopWatch
 from relive_runtime.worker.beside.carrying import Carrier
 from relive_runtime.worker.beside.deadlines import BesideDeadlines
 from relive_runtime.worker.beside.telling import Telling
@@ -130,7 +130,9 @@ class Desk:
         invocation_id = invoke.invocation_id
         attempt.state = self._telemetry.enter(invoke)
         attempt.recorded = self._outside.enter(attempt.started_ns)
-        attempt.look = self.sampler.begin(invocation_id)
+        look = attempt.look = self.sampler.begin(invocation_id)
+        if look.begun_ns - invoke.sent_monotonic_ns >= BLOCKED_NS:
+            self.watch.begins_late(attempt)
         if not self._attempts:
             self._sink.watched = True
             self._frameworks.watch()
@@ -200,11 +202,13 @@ class Desk:
         if attempt.raised is not None and not attempt.answered:  # swallowed, and too late
             self.failed(attempt, attempt.raised, None)
             return
+        self.watch.close_open()  # while it is known whose it is
         self.telling.returned(attempt, answer)
         self._leave(attempt)
 
     def failed(self, attempt: BesideAttempt, error: BaseException, answer: Answer | None) -> None:
         """Its code has raised. `answer`: what it had answered by then, not told yet."""
+        self.watch.close_open()
         self.telling.failed(attempt, error, answer)
         self._leave(attempt)
 

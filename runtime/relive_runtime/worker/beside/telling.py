@@ -351,6 +351,9 @@ class Telling:
             span = state.span
         if attempt.blocked_ns >= _BLOCKED_NS:
             span.set_attribute("relive.blocked_ms", attempt.blocked_ns // 1_000_000)
+            if attempt.blocked_before_ns:
+                before_ms = attempt.blocked_before_ns // 1_000_000
+                span.set_attribute("relive.blocked_before_ms", before_ms)
         for block in attempt.blocks:
             span.add_event(
                 "relive.blocked", {f"relive.blocked.{name}": value for name, value in block.items()}
