@@ -563,6 +563,13 @@ class Settings:
     )
     query_timeout_s: float = _set(30.0, "Time limit of a query on the store.", unit="s", low=0.1)
     query_rows: int = _set(1_000_000, "Rows that a query may return.", low=1)
+    backup_copy_s: float = _set(
+        300.0,
+        "How long `relive store backup` may take to copy one of the home's databases; read where it is run.",
+        unit="s",
+        low=1,
+        high=86_400,
+    )
 
     @classmethod
     def from_environment(

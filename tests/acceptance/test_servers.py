@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
+import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
+from patience import PATIENCE_S
 from relive_cli import Relive, toml
 
 FILES = {
@@ -165,6 +171,62 @@ def test_a_second_server_on_one_home_is_refused_and_the_first_goes_on(server: Re
         assert "hint" in done.stderr
         assert "Traceback" not in done.stderr
     assert server.json("status")[0]["pid"] == server.pid()
+
+
+def test_a_home_is_backed_up_while_its_server_runs(relive: Relive, tmp_path: Path) -> None:
+    # Given a server that has accepted events, some of which wait
+    file, ended = tmp_path / "b.tar", tmp_path / "ended.tar"
+    with relive.serving():
+        relive.run("deploy", str(relive.application(FILES)))
+        sent = {relive.invoke("slow", {"n": n}, "--async")["event_id"] for n in range(4)}
+
+        # When its home is backed up, by a process of its own
+        told = relive.json("store", "backup", str(file))[0]
+
+        # I expect its server to go on
+        sent_later = relive.invoke("slow", {"n": 99}, "--async")["event_id"]
+        # ... and no copies to be left beside
+        assert not list((relive.home / "run").glob("backup-*"))
+        assert not list(tmp_path.glob("*.part"))
+
+        # When a backup is ended while it waits for a database that somebody else has locked
+        with contextlib.closing(sqlite3.connect(relive.home / "registry.db", isolation_level=None)) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            command = [
+                sys.executable,
+                "-m",
+                "relive",
+                "--home",
+                str(relive.home),
+                "store",
+                "backup",
+                str(ended),
+            ]
+            backup = subprocess.Popen(command)
+            relive.eventually(lambda: any((relive.home / "run").glob("backup-*/events.db")))
+            backup.terminate()
+            code = backup.wait(PATIENCE_S)
+
+        # I expect nothing of it to be left
+        assert code == 128 + signal.SIGTERM
+        assert not list(tmp_path.glob("ended*"))
+        assert not list((relive.home / "run").glob("backup-*"))
+
+    # When another home is made of it
+    other_home = Relive(relive.home.parent / f"{relive.home.name}-restored")
+    try:
+        other_home.run("store", "restore", str(file))
+        # I expect the events that were accepted before to be there, and their functions
+        with contextlib.closing(sqlite3.connect(other_home.home / "events.db")) as events:
+            assert events.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+            there = {row[0] for row in events.execute("SELECT id FROM events UNION SELECT id FROM finished")}
+        assert sent <= there
+        assert sent_later not in there
+        with contextlib.closing(sqlite3.connect(other_home.home / "registry.db")) as registry:
+            assert registry.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert told["files"] > 3
+    finally:
+        shutil.rmtree(other_home.home, ignore_errors=True)
 
 
 def test_wrong_settings_are_refused_by_name(relive: Relive) -> None:

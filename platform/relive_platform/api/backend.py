@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -102,6 +103,8 @@ class Backend(Protocol):
     def debug(self, ident: str) -> DebugFeed: ...
 
     def query(self, request: pb.QueryRequest) -> Columns: ...
+
+    def copy_databases(self, folder: str, limit_s: float, wanted: Callable[[], bool]) -> list[str]: ...
 
     def status(self, flush_s: float) -> dict[str, Any]: ...
 

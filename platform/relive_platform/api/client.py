@@ -19,6 +19,7 @@ __all__ = ["ControlClient"]
 _CHUNK_BYTES = 512 * 1024
 _ALL_EVENTS_S = 300.0
 _DEPLOY_S = 120.0
+_HELD_FILES = 3  # databases of a server
 _MESSAGE_LIMIT_BYTES = 64 * 1024 * 1024
 
 T = TypeVar("T")
@@ -332,6 +333,14 @@ class ControlClient:
         return response.pid
 
     # ------------------------------------------------------------ plumbing
+
+    def copy_databases(self, folder: str, limit_s: float) -> list[str]:
+        """The databases that the server holds, each as at one moment, into an empty folder of its run/; gives
+        their names. `limit_s`: for each."""
+        request = pb.CopyDatabasesRequest(folder=folder, limit_s=limit_s)
+        most_s = _HELD_FILES * limit_s + self._timeout_s
+        response: pb.CopyDatabasesResponse = self._call(self._stub.CopyDatabases, request, most_s)
+        return list(response.files)
 
     def _call(self, method: Any, request: Any, timeout_s: float | None = None) -> Any:
         try:

@@ -631,6 +631,20 @@ class QueryBatch(_message.Message):
     columns_msgpack: bytes
     def __init__(self, names: _Optional[_Iterable[str]] = ..., types: _Optional[_Iterable[str]] = ..., columns_msgpack: _Optional[bytes] = ...) -> None: ...
 
+class CopyDatabasesRequest(_message.Message):
+    __slots__ = ("folder", "limit_s")
+    FOLDER_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_S_FIELD_NUMBER: _ClassVar[int]
+    folder: str
+    limit_s: float
+    def __init__(self, folder: _Optional[str] = ..., limit_s: _Optional[float] = ...) -> None: ...
+
+class CopyDatabasesResponse(_message.Message):
+    __slots__ = ("files",)
+    FILES_FIELD_NUMBER: _ClassVar[int]
+    files: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, files: _Optional[_Iterable[str]] = ...) -> None: ...
+
 class StatusRequest(_message.Message):
     __slots__ = ("flush_s",)
     FLUSH_S_FIELD_NUMBER: _ClassVar[int]

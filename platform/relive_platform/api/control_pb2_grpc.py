@@ -154,6 +154,11 @@ class ControlStub:
                 request_serializer=relive__platform_dot_api_dot_control__pb2.QueryRequest.SerializeToString,
                 response_deserializer=relive__platform_dot_api_dot_control__pb2.QueryBatch.FromString,
                 _registered_method=True)
+        self.CopyDatabases = channel.unary_unary(
+                '/relive.control.v1.Control/CopyDatabases',
+                request_serializer=relive__platform_dot_api_dot_control__pb2.CopyDatabasesRequest.SerializeToString,
+                response_deserializer=relive__platform_dot_api_dot_control__pb2.CopyDatabasesResponse.FromString,
+                _registered_method=True)
         self.Status = channel.unary_unary(
                 '/relive.control.v1.Control/Status',
                 request_serializer=relive__platform_dot_api_dot_control__pb2.StatusRequest.SerializeToString,
@@ -326,6 +331,13 @@ class ControlServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CopyDatabases(self, request, context):
+        """For a backup: the databases that the server holds, into a folder below its run/.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Status(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -460,6 +472,11 @@ def add_ControlServicer_to_server(servicer, server):
                     servicer.Query,
                     request_deserializer=relive__platform_dot_api_dot_control__pb2.QueryRequest.FromString,
                     response_serializer=relive__platform_dot_api_dot_control__pb2.QueryBatch.SerializeToString,
+            ),
+            'CopyDatabases': grpc.unary_unary_rpc_method_handler(
+                    servicer.CopyDatabases,
+                    request_deserializer=relive__platform_dot_api_dot_control__pb2.CopyDatabasesRequest.FromString,
+                    response_serializer=relive__platform_dot_api_dot_control__pb2.CopyDatabasesResponse.SerializeToString,
             ),
             'Status': grpc.unary_unary_rpc_method_handler(
                     servicer.Status,
@@ -1120,6 +1137,33 @@ class Control:
             '/relive.control.v1.Control/Query',
             relive__platform_dot_api_dot_control__pb2.QueryRequest.SerializeToString,
             relive__platform_dot_api_dot_control__pb2.QueryBatch.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CopyDatabases(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/relive.control.v1.Control/CopyDatabases',
+            relive__platform_dot_api_dot_control__pb2.CopyDatabasesRequest.SerializeToString,
+            relive__platform_dot_api_dot_control__pb2.CopyDatabasesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -230,6 +230,13 @@ class ControlService(ControlServicer):
             json=msgspec.json.encode(_guard(context, lambda: self._backend.status(request.flush_s)))
         )
 
+    def CopyDatabases(self, request: pb.CopyDatabasesRequest, context: Any) -> pb.CopyDatabasesResponse:
+        def copy() -> list[str]:
+            return self._backend.copy_databases(request.folder, request.limit_s, context.is_active)
+
+        files = _guard(context, copy)
+        return pb.CopyDatabasesResponse(files=files)
+
     def Stop(self, request: pb.StopRequest, context: Any) -> pb.StopResponse:
         return pb.StopResponse(pid=_guard(context, lambda: self._backend.request_stop(request.drain_s)))
 

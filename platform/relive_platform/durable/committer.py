@@ -11,6 +11,7 @@ import os
 import queue
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from typing import Any, Final, TypeVar
 
 from relive_base.errors import ReliveError
 
+from relive_platform.durable.copying import copy_database
 from relive_platform.durable.model import Clock, CommitLimits, DiskFull, QueueBusy, QueueError
 from relive_platform.durable.space import FileSpace
 
@@ -41,6 +43,7 @@ class _Operation:
     run: Callable[[], Any]
     adds_to: str  # whose thing it adds: refused while the disk is full; "" for the rest
     future: Future[Any] = field(default_factory=Future)
+    apart: bool = False  # it runs by itself, in no transaction
     outcome: Any = None
     error: BaseException | None = None
 
@@ -59,6 +62,8 @@ class Committer:
         self._full = False
         self._next_try_ns = 0
         self._closed = threading.Event()
+        self._apart: deque[_Operation] = deque()
+        self._ending = False
         self._db = self._connect()
         self.space = FileSpace(self._db, path, self.free_bytes)
         self._tidy_at_ns = 0
@@ -112,6 +117,16 @@ class Committer:
             message = f"{limits.backlog} {limits.thing} of {adds_to} wait for {limits.what}'s next commit"
             hint = f"send more slowly, or raise {limits.setting}"
             operation.future.set_exception(QueueBusy(message, hint=hint))
+        else:
+            self._waiting.put(operation)
+        return operation.future
+
+    def copy(self, target: Path, limit_s: float, wanted: Callable[[], bool] = lambda: True) -> Future[None]:
+        """The file as it is at one moment, as `target`; commits go on meanwhile. `wanted`: whether anybody
+        still waits for it. Fails with CopyFailed, QueueError."""
+        operation = _Operation(lambda: self._copy(target, limit_s, wanted), "", apart=True)
+        if self._closed.is_set():
+            operation.future.set_exception(QueueError(f"{self._limits.what} is closed"))
         else:
             self._waiting.put(operation)
         return operation.future
@@ -175,27 +190,50 @@ class Committer:
         return db
 
     def _work(self) -> None:
-        stop = False
-        while not stop:
-            batch, stop = self._gather()
-            if batch:
-                self._batch(batch)
-            if not stop and self._clock.monotonic_ns() >= self._tidy_at_ns:
+        while not self._ending:
+            self._serve(max((self._tidy_at_ns - self._clock.monotonic_ns()) / 1e9, 0.001))
+            while self._apart:
+                self._run_apart(self._apart.popleft())
+            if not self._ending and self._clock.monotonic_ns() >= self._tidy_at_ns:
                 self._keep_house()
         self._drain()
         with contextlib.suppress(sqlite3.Error):  # the WAL stays and is read at the next start
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._db.close()
 
-    def _gather(self) -> tuple[list[_Operation], bool]:
-        """What waits, up to a batch, or nothing when it is time to tidy; and whether to end."""
+    def _serve(self, wait_s: float) -> None:
+        """Commit what waits, or comes within `wait_s`."""
+        batch, end = self._gather(wait_s)
+        self._ending |= end
+        if batch:
+            self._batch(batch)
+
+    def _run_apart(self, operation: _Operation) -> None:
+        try:
+            outcome = operation.run()
+        except Exception as error:  # it must not cost the thread
+            operation.future.set_exception(error)
+        else:
+            operation.future.set_result(outcome)
+
+    def _copy(self, target: Path, limit_s: float, wanted: Callable[[], bool]) -> None:
+        def between() -> None:
+            self._serve(0.0)
+            if self._ending:
+                raise QueueError(f"{self._limits.what} is closed", where=str(self._path))
+            if not wanted():
+                raise QueueError("nobody waits for the copy any more", where=str(self._path))
+
+        copy_database(self._db, target, limit_s, between)
+
+    def _gather(self, wait_s: float) -> tuple[list[_Operation], bool]:
+        """What waits, up to a batch, or nothing after `wait_s`; and whether to end."""
         batch: list[_Operation] = []
-        wait_s = max((self._tidy_at_ns - self._clock.monotonic_ns()) / 1e9, 0.001)
         with contextlib.suppress(queue.Empty):
             item = self._take(wait_s)
             while item is not None:
                 if item.future.set_running_or_notify_cancel():
-                    batch.append(item)
+                    (self._apart if item.apart else batch).append(item)
                 if len(batch) >= _BATCH:
                     return batch, False
                 item = self._take(0.0)

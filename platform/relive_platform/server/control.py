@@ -7,7 +7,7 @@ import concurrent.futures
 import dataclasses
 import re
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -29,6 +29,7 @@ from relive_platform.registry.aliases import Alias, check_alias
 from relive_platform.registry.application import Given
 from relive_platform.registry.application.manifest import manifest_name
 from relive_platform.registry.cancellation import Cancellation
+from relive_platform.server.backup.held import HeldDatabases
 from relive_platform.server.cancelling import cancel
 from relive_platform.server.debugging import SessionFeed, attach, frozen_workers
 from relive_platform.server.event_office import EventOffice
@@ -79,6 +80,7 @@ class PlatformBackend:
     def __init__(self, server: ReliveServer) -> None:
         self._server = server
         self._events = EventOffice(server)
+        self._held = HeldDatabases(server)
 
     # ------------------------------------------------------------ functions
 
@@ -333,6 +335,10 @@ class PlatformBackend:
         )
 
     # ------------------------------------------------------------ server
+
+    def copy_databases(self, folder: str, limit_s: float, wanted: Callable[[], bool]) -> list[str]:
+        """For a backup: what nobody else can read while this server runs."""
+        return self._held.copy(folder, limit_s, wanted)
 
     def status(self, flush_s: float) -> dict[str, Any]:
         """What `relive status --json` prints."""

@@ -47,6 +47,10 @@ class OwnEvents:
         """How those stand that may be behind: buckets, and records of other functions."""
         return [*self._objects.describe(self._buckets.standing), *self.records.describe()]
 
+    def copy_journal(self, target: Path, limit_s: float, wanted: Callable[[], bool]) -> bool:
+        """What has been told of buckets, as a file of its own; False if there is none."""
+        return self._buckets.copy_journal(target, limit_s, wanted)
+
     def publish_by(self, publisher: Publisher) -> None:
         """Where their events go."""
         self.buses.publish = publisher

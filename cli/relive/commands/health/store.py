@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -151,12 +153,16 @@ def _trim(session: Session, keep: float | None, yes: bool, *, as_json: bool) -> 
 
 def _backup(session: Session, file: Path, *, as_json: bool) -> int:
     from relive_platform.server.backup import write_backup
+    from relive_platform.settings import Settings
 
     if session.server:
         raise Refused(
             "a server elsewhere is not backed up from here", hint="run relive store backup on its machine"
         )
-    told = write_backup(session.home, session.store(), file)
+    limit_s = Settings.from_environment(session.environment).backup_copy_s
+    copy_held = session.control().copy_databases if session.reachable else None
+    with _ended_by_sigterm():
+        told = write_backup(session.home, session.store(), file, copy_held=copy_held, limit_s=limit_s)
     if late := session.lateness():
         note(f"not in it: {late}", as_json=as_json)
     if as_json:
@@ -168,6 +174,20 @@ def _backup(session: Session, file: Path, *, as_json: bool) -> int:
         )
         echo("  it holds what functions were called with: keep it as closed as the home")
     return ExitCode.DONE
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """SIGTERM ends the block as an exception does, so that it leaves nothing behind."""
+
+    def end(number: int, frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _restore(session: Session, file: Path, *, as_json: bool) -> int:

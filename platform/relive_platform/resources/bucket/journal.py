@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from relive_base.errors import ReliveError
 
+from relive_platform.durable.copying import copy_database
 from relive_platform.resources.bucket.objects import Identity
 
 __all__ = ["JournalFailed", "ObjectJournal"]
@@ -39,6 +41,8 @@ _SET: Final = "INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?, ?)"
 _DROP: Final = "DELETE FROM objects WHERE bucket = ? AND key = ?"
 _DROP_ALL: Final = "DELETE FROM objects WHERE bucket = ?"
 
+_PAUSE_S: Final = 0.001
+
 
 class JournalFailed(ReliveError):
     """The journal of the buckets cannot be read or written."""
@@ -50,6 +54,7 @@ class ObjectJournal:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
+        self._closed = False
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
@@ -110,7 +115,21 @@ class ObjectJournal:
         except sqlite3.Error as error:
             raise self._failed(error) from error
 
+    def copy(self, target: Path, limit_s: float, wanted: Callable[[], bool]) -> None:
+        """The file as it is at one moment, as `target`, while `wanted`. Raises CopyFailed, JournalFailed."""
+
+        def between() -> None:
+            self._lock.release()
+            time.sleep(_PAUSE_S)  # else this thread has it again before another that waits
+            self._lock.acquire()
+            if self._closed or not wanted():
+                raise JournalFailed("the copy of the buckets' journal was given up", where=str(self._path))
+
+        with self._lock:
+            copy_database(self._db, target, limit_s, between)
+
     def close(self) -> None:
         """Let go of the file."""
         with self._lock:
+            self._closed = True
             self._db.close()

@@ -7,7 +7,7 @@ import errno
 import os
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -90,6 +90,14 @@ class BucketProvider:
         if self._journal is None:
             self._journal = ObjectJournal(self._path)
         return self._journal
+
+    def copy_journal(self, target: Path, limit_s: float, wanted: Callable[[], bool]) -> bool:
+        """What has been told, as a file of its own; False if there is none. Raises CopyFailed,
+        JournalFailed."""
+        journal = self._journal
+        if journal is not None:
+            journal.copy(target, limit_s, wanted)
+        return journal is not None
 
     def _folder(self, name: str, config: BucketConfig) -> Path:
         return Path(os.path.realpath(config.path)) if config.path else self._folders / name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, TypeVar
@@ -103,6 +104,10 @@ class MessageQueues:
         self._closed = True
         if self._committer is not None:
             self._committer.close()
+
+    def copy(self, target: Path, limit_s: float, wanted: Callable[[], bool]) -> Future[None] | None:
+        """The queues' file as it is at one moment, as `target`; None if it is not open."""
+        return None if self._committer is None else self._committer.copy(target, limit_s, wanted)
 
     @property
     def disk_full(self) -> bool:

@@ -12,17 +12,21 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 from relive_base.errors import Refused, ReliveError
 from relive_base.resource import relive_version
 from relive_store import FrozenPart, Store, applied_version, frozen
 
+from relive_platform.durable.copying import copy_database
+from relive_platform.server.backup.held import FOLDER_PREFIX
 from relive_platform.server.backup.manifest import FORMAT, HOME, MANIFEST, STORE, Manifest
 
-__all__ = ["BackupTold", "write_backup"]
+__all__ = ["COPY_LIMIT_S", "BackupTold", "HeldCopier", "write_backup"]
 
+COPY_LIMIT_S: Final = 300.0
+_LOCKED_S: Final = 1.0  # one step's wait; the limit is asked after each
 _LEFT_OUT: Final = ("run", "spool", "store", "runtime", "tmp")
 """Made anew by a server, or (the store) taken as parts."""
 # of the home's own files
@@ -41,9 +45,25 @@ class BackupTold:
     seconds: float
 
 
-def write_backup(home: Path, store: Store, path: Path) -> BackupTold:
+class HeldCopier(Protocol):
+    """Has the server that runs on a home copy the databases that it holds."""
+
+    def __call__(self, folder: str, limit_s: float) -> list[str]:
+        """Into `folder`, a name in the home's run/."""
+        ...
+
+
+def write_backup(
+    home: Path,
+    store: Store,
+    path: Path,
+    *,
+    copy_held: HeldCopier | None = None,
+    limit_s: float = COPY_LIMIT_S,
+) -> BackupTold:
     """All that `home` keeps: functions, events, scenes, and what its embedded store has. What is recorded
-    meanwhile is not in it. Raises Refused if there is such a file or the store is a server of its own."""
+    meanwhile is not in it. `copy_held`: if a server runs on the home. `limit_s`: for each database.
+    Raises Refused if there is such a file or the store is a server of its own."""
     if store.engine != "chdb":
         raise Refused(
             "the store is a ClickHouse server: a backup of this home does not have it",
@@ -59,6 +79,7 @@ def write_backup(home: Path, store: Store, path: Path) -> BackupTold:
         with (
             open(os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file,
             tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar,
+            _copies(home, copy_held, limit_s) as copies,
             frozen(store, home / "store", name) as parts,
         ):
             manifest = Manifest(
@@ -68,7 +89,7 @@ def write_backup(home: Path, store: Store, path: Path) -> BackupTold:
                 made_ns=time.time_ns(),
             )
             _add_bytes(tar, MANIFEST, msgspec.json.encode(manifest))
-            files = _add_home(tar, home, {path, draft}) + _add_parts(tar, parts)
+            files = _add_home(tar, home, {path, draft}, copies, limit_s) + _add_parts(tar, parts)
             tar.close()
             file.flush()
             os.fsync(file.fileno())
@@ -83,13 +104,23 @@ def write_backup(home: Path, store: Store, path: Path) -> BackupTold:
     )
 
 
+@contextlib.contextmanager
+def _copies(home: Path, copy_held: HeldCopier | None, limit_s: float) -> Iterator[Path]:
+    """A folder, gone at the end, with copies of what the server holds."""
+    run = home / "run" if copy_held is not None else None  # a server's run/ is on the home's disk
+    with tempfile.TemporaryDirectory(prefix=FOLDER_PREFIX, dir=run) as folder:
+        if copy_held is not None:
+            copy_held(Path(folder).name, limit_s)
+        yield Path(folder)
+
+
 def _add_bytes(tar: tarfile.TarFile, name: str, data: bytes) -> None:
     member = tarfile.TarInfo(name)
     member.size, member.mode, member.mtime = len(data), 0o600, int(time.time())
     tar.addfile(member, io.BytesIO(data))
 
 
-def _add_home(tar: tarfile.TarFile, home: Path, beside: set[Path]) -> int:
+def _add_home(tar: tarfile.TarFile, home: Path, beside: set[Path], copies: Path, limit_s: float) -> int:
     count = 0
     for file in _walk(home, beside):
         name = f"{HOME}/{file.relative_to(home)}"
@@ -97,7 +128,7 @@ def _add_home(tar: tarfile.TarFile, home: Path, beside: set[Path]) -> int:
             if (
                 file.suffix == ".db" and file.parent == home
             ):  # below are files of others, whatever their names
-                _add_database(tar, name, file)
+                _add_database(tar, name, file, copies, limit_s)
             else:
                 _add_file(tar, file, name)
             count += 1
@@ -126,21 +157,22 @@ def _walk(folder: Path, beside: set[Path], top: bool = True) -> Iterator[Path]:
             yield from _walk(entry, beside, top=False)
 
 
-def _add_database(tar: tarfile.TarFile, name: str, file: Path) -> None:
-    """As it is at one moment, whoever writes to it."""
-    with tempfile.TemporaryDirectory(prefix="relive-backup-") as folder:
-        copy = Path(folder) / file.name
+def _add_database(tar: tarfile.TarFile, name: str, file: Path, copies: Path, limit_s: float) -> None:
+    """As it is at one moment, whoever writes to it: the server's copy, or one that is made now."""
+    copy = copies / file.name
+    if not copy.exists():
         try:
-            with (
-                contextlib.closing(
-                    sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=30)
-                ) as source,
-                contextlib.closing(sqlite3.connect(copy)) as target,
-            ):
-                source.backup(target)
+            with contextlib.closing(
+                sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=_LOCKED_S)
+            ) as source:
+                copy_database(source, copy, limit_s)
         except sqlite3.Error as error:
             raise ReliveError(f"it cannot be copied: {error}", where=str(file)) from error
-        tar.add(copy, name, recursive=False)
+        except ReliveError as error:
+            error.where = str(file)
+            raise
+    tar.add(copy, name, recursive=False)
+    copy.unlink()
 
 
 def _add_parts(tar: tarfile.TarFile, parts: list[FrozenPart]) -> int:

@@ -86,6 +86,10 @@ class EventQueue:
             self._table.holdings.made_ready = False
             self._on_ready()
 
+    def copy(self, target: Path, limit_s: float, wanted: Callable[[], bool]) -> Future[None]:
+        """The queue's file as it is at one moment, as `target`; see Committer."""
+        return self._committer.copy(target, limit_s, wanted)
+
     def on_death(self, then: Callable[[QueuedEvent, int, str, bool], QueuedEvent | None]) -> None:
         """What is published in the commit that makes an event a dead one: given the event, its attempts, the
         last error, and whether it is dead of its age. Called in the queue's thread: keep it short."""
