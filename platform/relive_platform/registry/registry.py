@@ -352,7 +352,7 @@ class Registry:
         for name in retired:
             progress(Progress("retired", name, f"it is no longer in {application.file}"))
         for name in resources.gone:
-            kept = "its data is deleted" if resources.doomed else "its data is kept"
+            kept = resources.fate(name)
             progress(Progress("retired", name, f"it is no longer in {application.file}; {kept}"))
         for name in alerts.gone:
             progress(Progress("retired", name, f"the alert is no longer in {application.file}"))

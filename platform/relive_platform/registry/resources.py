@@ -57,6 +57,13 @@ class ResourceChange:
     declared: Mapping[str, ResourceConfig] = field(default_factory=dict)
     gone: Sequence[str] = ()
     doomed: Sequence[tuple[str, str]] = ()
+    outside: Mapping[str, str] = field(default_factory=dict)  # of those that are gone: the user's own folder
+
+    def fate(self, name: str) -> str:
+        """What becomes of the data of one that is gone."""
+        if self.outside.get(name):
+            return f"its files are yours, and are kept in {self.outside[name]}"
+        return "its data is deleted" if name in dict(self.doomed) else "its data is kept"
 
     def __bool__(self) -> bool:
         return bool(self.declared or self.gone or self.doomed)
@@ -133,7 +140,8 @@ def plan(
     gone = list(_gone(application, rows, whole, forget=delete_data))
     if delete_data:
         doomed += [(name, known[name].config.kind) for name in gone]
-    return ResourceChange(application.name, declared, gone, doomed)
+    outside = {name: known[name].config.outside() for name in gone}
+    return ResourceChange(application.name, declared, gone, doomed, outside)
 
 
 def _gone(

@@ -62,6 +62,10 @@ class ResourceConfig(msgspec.Struct, frozen=True, tag_field="type", kw_only=True
         """Key, message and hint of what does not fit the application's other resources."""
         return iter(())
 
+    def outside(self) -> str:
+        """The folder of its data if that is the user's own, which Relive deletes nothing of; "" if not."""
+        return ""
+
     def replaces(self, old: ResourceConfig) -> str:
         """Why the data that `old` keeps cannot stay under this configuration; "": it can."""
         return "" if type(old) is type(self) else f"it is a {old.kind} so far"
@@ -94,6 +98,7 @@ class ResourceState(msgspec.Struct, kw_only=True):
     detail: str = ""  # why it has failed, or what it is
     attributes: dict[str, str] = {}
     figures: dict[str, str | int | float | None] = {}
+    outside: str = ""  # the user's own folder, of which nothing is deleted
 
 
 class Provider(Protocol):

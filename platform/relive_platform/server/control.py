@@ -224,7 +224,9 @@ class PlatformBackend:
                 )
             try:
                 decode_event(request.event)
-            except BadEvent:
+            except BadEvent as error:
+                if request.function.startswith("bus:"):
+                    raise UsageError(str(error), hint="write JSON") from None  # no function has it yet
                 # No retry could help: it fails now, with a scene that keeps its bytes.
                 return _response(self._call(self._server.invoke(wanted)))
             accepted = self._call(self._server.publish(wanted, request.event_id), _QUEUE_TIMEOUT_S)

@@ -115,8 +115,26 @@ async def test_on_loopback_no_web_page_of_others_invokes(tmp_path: Path) -> None
         assert {(page.status, page.error["type"]) for page in pages} == {(403, "ForeignPage")}
         assert len(await server.rows("SELECT 1 FROM invocations")) == 1
 
-        # ... but those that the function names, which are told so by the preflight and the answer
+        # ... but for a link or a redirect, in a window of its own, to what is public
+        link = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
         shop = {"origin": "https://shop.example", "sec-fetch-site": "cross-site"}
+        followed = [
+            await server.http("GET", "/open?code=1", headers=link),
+            await server.http("HEAD", "/open", headers=link | {"referer": "https://mail.example/"}),
+        ]
+        refused = [
+            await server.http("GET", "/fn/open/", headers=link),
+            await server.http("GET", "/private", headers=link),
+            await server.http("POST", "/open", b"x", link | {"origin": "https://evil.example"}),
+            await server.http("GET", "/open", headers=link | {"sec-fetch-dest": "iframe"}),
+            await server.http("GET", "/open", headers=link | {"sec-fetch-mode": "no-cors"}),
+        ]
+        assert [page.status for page in followed] == [200, 200]
+        assert {(page.status, page.error["type"]) for page in refused} == {(403, "ForeignPage")}
+        assert ["public = true" in page.error["message"] for page in refused[:3]] == [True, True, False]
+        assert len(await server.rows("SELECT 1 FROM invocations")) == 3
+
+        # ... and for pages that the function names, which are told so by the preflight and the answer
         asked = await server.http(
             "OPTIONS", "/shared", headers=shop | {"access-control-request-method": "POST"}
         )

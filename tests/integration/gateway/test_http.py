@@ -26,6 +26,24 @@ async def test_a_request_reaches_the_function_whole(gateway: Served) -> None:
     assert answer.headers["x-relive-invocation-id"]
 
 
+async def test_a_target_may_name_the_server_as_for_a_proxy(gateway: Served) -> None:
+    host, port = gateway.address()
+    for url in (f"http://{host}:{port}/fn/web/a?c=1", "/fn/web/a?c=1"):
+        head = f"GET {url} HTTP/1.1\r\nhost: {host}:{port}\r\nconnection: close\r\n\r\n"
+        got = json.loads(parse(await gateway.raw(head.encode())).body)
+        assert (got["path"], got["query"]) == ("/a", {"c": "1"})
+    bare = f"GET http://{host}:{port} HTTP/1.1\r\nhost: {host}:{port}\r\nconnection: close\r\n\r\n"
+    assert parse(await gateway.raw(bare.encode())).status == 404
+
+
+async def test_an_expectation_that_is_not_known_is_417(gateway: Served) -> None:
+    refused = await gateway.http("POST", "/fn/web/", b"x", {"expect": "foo"})
+    met = await gateway.http("POST", "/fn/web/", b"x", {"expect": "100-Continue"})
+
+    assert (refused.status, refused.error["type"]) == (417, "ExpectationFailed")
+    assert met.status in (100, 200)
+
+
 async def test_the_callers_trace_goes_on(gateway: Served) -> None:
     answer = await gateway.http("GET", "/fn/web", headers={"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01"})
 

@@ -97,6 +97,7 @@ def test_parameters_come_from_everywhere() -> None:
         ("/2015-03-31/functions", b"[" * 100_000, "InvalidRequestContentException", "deep"),
         ("/2015-03-31/functions", b'{"a":' * 900 + b"1" + b"}" * 900, "SerializationException", "levels"),
         ("/2015-03-31/functions", b'{"FunctionName": 1}', "SerializationException", "NUMBER_VALUE"),
+        ("/2015-03-31/functions", b"null", "SerializationException", "NULL_VALUE can not be converted to an"),
         ("/2015-03-31/functions", b'{"Timeout": "3"}', "SerializationException", "STRING_VALUE"),
         ("/2015-03-31/functions", b'{"Timeout": true}', "SerializationException", "TRUE_VALUE"),
         ("/2015-03-31/functions", b'{"Code": {"ZipFile": "!"}}', "SerializationException", "base64"),

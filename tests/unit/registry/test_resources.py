@@ -49,6 +49,18 @@ def test_only_delete_data_deletes(registry, write_with) -> None:
     assert registry.doomed() == [("old", "queue")]
 
 
+def test_files_of_the_users_own_are_not_said_to_be_deleted(registry, write_with, tmp_path) -> None:
+    bucket = '[resources.{}]\ntype = "bucket"\n{}'
+    own = bucket.format("own", f'path = "{tmp_path / "mine"}"\n')
+    registry.deploy(write_with(own, bucket.format("ours", "")))
+    said: list[str] = []
+
+    registry.deploy(write_with(), delete_data=True, progress=lambda told: said.append(told.detail))
+
+    assert any(text.endswith(f"its files are yours, and are kept in {tmp_path / 'mine'}") for text in said)
+    assert any(text.endswith("; its data is deleted") for text in said)
+
+
 def test_what_cannot_stay_as_it_is_needs_delete_data(registry, write_with) -> None:
     registry.deploy(write_with(QUEUE.format("jobs")))
     changed = write_with(QUEUE.format("jobs") + "fifo = true\n")

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Final
 
 import click
 from relive_base.errors import UsageError
 from relive_base.ids import new_invocation_id
+from relive_runtime.adapters.event.decoding import BadEvent, decode_event
 
 from relive.commands.functions.invoke import read_event
 from relive.output import echo, emit_object, json_option
 from relive.session import Session
 
 __all__ = ["emit"]
+
+_HINT: Final = "JSON has neither NaN nor Infinity; and each key is there once"
 
 
 @click.command()
@@ -55,11 +58,15 @@ def emit(
         "detail": _object(read_event(detail)),
         "resources": list(resources),
     }
+    try:
+        event = json.dumps(entry, allow_nan=False).encode()
+    except ValueError:
+        raise UsageError(
+            "the detail has a number that no float can hold", hint="write it as a text"
+        ) from None
     # The id is made here: if the answer is lost, the event can be put again under it.
     ident = event_id or new_invocation_id()
-    request = pb.InvokeRequest(
-        function=f"bus:{bus}", event=json.dumps(entry).encode(), asynchronous=True, event_id=ident
-    )
+    request = pb.InvokeRequest(function=f"bus:{bus}", event=event, asynchronous=True, event_id=ident)
     response = session.control().invoke(request)
     matched = json.loads(response.result or b"{}").get("matched", [])
     if as_json:
@@ -79,6 +86,10 @@ def _object(text: bytes) -> dict[str, Any]:
         found = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise UsageError(f"the detail is not JSON: {error}", hint="write a JSON object") from None
+    try:
+        decode_event(text)
+    except BadEvent as error:
+        raise UsageError(str(error).replace("the event", "the detail", 1), hint=_HINT) from None
     if not isinstance(found, dict):
         raise UsageError("the detail is no JSON object", hint="write as in '{\"id\": 7}'")
     return found

@@ -56,15 +56,18 @@ def resources(session: Session, arguments: tuple[str, ...], wide: bool, as_json:
         raise UsageError("what to do is not clear", hint="relive resources [show|purge|delete] NAME")
     control = session.control()
     if action in ("purge", "delete"):
+        outside = control.resources(names[0])[0].get("outside", "") if action == "delete" else ""
         count = control.change_resource(names[0], action)
         if as_json:
             emit_object(
                 {"name": names[0], "purged": count}
                 if action == "purge"
-                else {"name": names[0], "deleted": True}
+                else {"name": names[0], "deleted": True, **({"files_kept_in": outside} if outside else {})}
             )
         elif action == "purge":
             echo(f"{names[0]} is empty: {count:,} {'thing' if count == 1 else 'things'} deleted")
+        elif outside:
+            echo(one_line(f"{names[0]} is deleted; its files are yours, and are kept in {outside}", 500))
         else:
             echo(f"{names[0]} is deleted, with all in it")
         return

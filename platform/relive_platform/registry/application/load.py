@@ -23,7 +23,7 @@ from relive_platform.registry.application.model import (
     FunctionDefaults,
     Trigger,
 )
-from relive_platform.registry.application.places import place_problems
+from relive_platform.registry.application.places import absolute, place_problems
 from relive_platform.registry.application.programs import (
     CUSTOM,
     custom_handler,
@@ -78,7 +78,7 @@ def from_folder(
     defaults: FunctionDefaults | None = None,
 ) -> Application:
     """A single function from a folder without `relive.toml`. Raises ConfigError."""
-    root = Path(folder).absolute()
+    root = absolute(Path(folder))
     shown = str(root)
     problems = []
     if name and not handler and has_bootstrap(root):
@@ -120,7 +120,7 @@ class _Reader:
     def __init__(self, document: Document, defaults: FunctionDefaults) -> None:
         self.document = document
         self.shown = document.shown
-        self.root = document.file.absolute().parent
+        self.root = absolute(document.file).parent
         self.defaults = defaults
         self.problems: list[Problem] = []
         self.lines = document.lines
@@ -250,7 +250,8 @@ class _Reader:
             self.problem(path, f"the source {text!r} is outside the application", "name a folder inside it")
             return None
         if not folder.is_dir() and not (folder.suffix == ".zip" and folder.is_file()):
-            near = [str(entry.relative_to(self.root)) for entry in sorted(folder.parent.glob("*/"))[:100]]
+            top = self.root.resolve()
+            near = [str(entry.relative_to(top)) for entry in sorted(folder.parent.glob("*/"))[:100]]
             close = difflib.get_close_matches(text, near, n=1)
             hint = f"did you mean {close[0]}?" if close else "create the folder or correct the path"
             self.problem(path, f"the source folder {text!r} does not exist", hint)

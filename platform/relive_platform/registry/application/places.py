@@ -6,10 +6,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-__all__ = ["place_problems"]
+__all__ = ["absolute", "place_problems"]
 
 _MAX_LISTED: Final = 50
 _Problems = Iterator[tuple[tuple[str, ...], str, str]]  # key below the function's table, message, hint
+
+
+def absolute(path: Path) -> Path:
+    """Links stay as they are named; with `..` in it, where that leads to: `../shop` has a name, too."""
+    found = path.absolute()
+    return found.resolve() if ".." in found.parts else found
 
 
 def place_problems(table: Mapping[str, Any], source: Path | None, root: Path) -> _Problems:

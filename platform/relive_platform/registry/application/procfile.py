@@ -13,6 +13,7 @@ from relive_platform.names import NAME
 from relive_platform.registry.application.document import Document, Ignored
 from relive_platform.registry.application.errors import ConfigError, Problem
 from relive_platform.registry.application.lines import KeyPath
+from relive_platform.registry.application.places import absolute
 from relive_platform.registry.application.toml_file import read_text
 
 __all__ = ["read_procfile"]
@@ -45,11 +46,11 @@ def read_procfile(file: Path, shown: str) -> Document:
         found.wrong(0, "it has no line web:", _HINT)
     if found.problems:
         raise ConfigError(found.problems)
-    name = re.sub(r"[^a-zA-Z0-9_-]+", "-", file.absolute().parent.name).strip("-")[:64]
+    name = re.sub(r"[^a-zA-Z0-9_-]+", "-", absolute(file).parent.name).strip("-")[:64]
     name = name if NAME.fullmatch(name) else "web"
     values = {"app": {"name": name}, "functions": {name: found.function}}
     lines: dict[KeyPath, int] = {("functions", name): found.at, ("functions", name, "app"): found.at}
-    if name == file.absolute().parent.name:
+    if name == absolute(file).parent.name:
         del values["app"]  # it is the folder's: another one may have the same
     return Document(values=values, lines=lines, file=file, shown=shown, ignored=tuple(found.ignored))
 

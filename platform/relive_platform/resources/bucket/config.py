@@ -57,6 +57,9 @@ class BucketConfig(ResourceConfig, frozen=True, tag="bucket", kw_only=True):
                 'write as in "http://127.0.0.1:7070"',
             )
 
+    def outside(self) -> str:
+        return self.path
+
     def seen(self) -> Mapping[str, str]:
         return {"path": self.path, "endpoint": self.endpoint}
 

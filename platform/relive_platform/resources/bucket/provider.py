@@ -169,6 +169,7 @@ class BucketProvider:
             state="undeclared" if name not in self._declared else "ok",
             detail=f"bucket {path}",
             attributes={"name": name, "path": path, "arn": f"arn:aws:s3:::{name}"},
+            outside=path if Path(path).parent != self._folders else "",
         )
         if watch is not None:
             counts = watch.counts

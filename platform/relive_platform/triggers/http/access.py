@@ -17,7 +17,7 @@ from relive_platform.triggers.http.connections.head import Head
 from relive_platform.triggers.http.origins import parse_origin
 from relive_platform.triggers.http.proxies import Proxies
 
-__all__ = ["Access", "ForeignPage", "Unauthorized", "UnexpectedHost"]
+__all__ = ["Access", "ForeignPage", "Unauthorized", "UnexpectedHost", "navigates"]
 
 _Key = TypeVar("_Key")
 _KEPT: Final = 1_024
@@ -45,7 +45,8 @@ class UnexpectedHost(Exception):
 
 
 class ForeignPage(Exception):
-    """A web page of another origin sent the request, and the function does not allow it."""
+    """A web page of another origin sent the request, and the function does not allow it. Its argument says
+    what would, if that is not `cors`."""
 
 
 class Access:
@@ -133,6 +134,18 @@ class Access:
             if len(origin) + len(host) <= _KEPT_BYTES:
                 _keep(self._same, (origin, host), same)
         return not same
+
+
+def navigates(head: Head) -> bool:
+    """Whether a browser's user goes there by a link or a redirect, in a window of its own: the page before
+    cannot read the answer, and chooses no more than the URL."""
+    special = head.special
+    return (
+        head.method in ("GET", "HEAD")
+        and special.get("sec-fetch-mode") == b"navigate"
+        and special.get("sec-fetch-dest", b"document") == b"document"
+        and "upgrade" not in special
+    )
 
 
 def _keep(kept: dict[_Key, bool], key: _Key, value: bool) -> None:

@@ -19,7 +19,7 @@ from relive_platform.engine.dispatcher import Dispatcher
 from relive_platform.engine.errors import Stopping, UnknownFunction
 from relive_platform.engine.invocation import InvokeRequest, Outcome, StreamReader
 from relive_platform.triggers.http.accepting import accept
-from relive_platform.triggers.http.access import Access, ForeignPage, Unauthorized, UnexpectedHost
+from relive_platform.triggers.http.access import Access, ForeignPage, Unauthorized, UnexpectedHost, navigates
 from relive_platform.triggers.http.bodies import BodiesFull, BodyBudget, BodyTooLarge
 from relive_platform.triggers.http.connections.head import FORWARDED, GUARDED, Head
 from relive_platform.triggers.http.doors import DoorRefusal
@@ -59,6 +59,12 @@ class GatewayLimits:
     async_body_bytes: int = 1_048_576
     bodies_bytes: int = 256 * 1_048_576  # of all large requests together
     service_body_bytes: int = 1_024 * 1_048_576  # of a request to a service, which reads it as it comes
+
+
+_FOR_LINKS: Final = (
+    "links and redirects may lead to the paths of http triggers of functions"
+    " with `public = true` in relive.toml"
+)
 
 
 class _UnknownPath(Exception):
@@ -231,7 +237,10 @@ class Gateway:
             raise Unauthorized
         if access.loopback and access.foreign(special):
             cors = target.cors if target is not None else None
-            if cors is None or not cors.allows(special.get("origin")):
+            if navigates(head):
+                if target is None or not target.public:
+                    raise ForeignPage(_FOR_LINKS)
+            elif cors is None or not cors.allows(special.get("origin")):
                 raise ForeignPage
         if FORWARDED in special:
             access.proxies.look(head)
@@ -408,6 +417,7 @@ def _no_access(error: Exception) -> Response | None:
     if isinstance(error, DoorRefusal):
         return problem(error.status, error.name, error.message, error.more)
     if isinstance(error, ForeignPage):
-        message = "a web page of another origin may not call this function; `cors` in relive.toml allows it"
+        allowed = str(error) or "`cors` in relive.toml allows it"
+        message = f"a web page of another origin may not call this function; {allowed}"
         return problem(403, "ForeignPage", message)
     return None

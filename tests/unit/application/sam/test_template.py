@@ -436,6 +436,26 @@ def test_what_cannot_run_is_refused_in_clear_words(read: Load) -> None:
         assert said in str(caught.value)
 
 
+def test_a_template_is_named_from_another_folder(
+    read: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given an application that is called from a folder beside it, or by a link
+    read(function())
+    (tmp_path / "other").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "shop")
+    monkeypatch.chdir(tmp_path / "other")
+    for folder, name in (("../shop", "shop"), ("../link", "link"), ("../shop/src/..", "shop")):
+        # I expect its name to be the folder's
+        assert load(Path(folder) / "template.yaml").name in (name, "shop")
+        # When a source is not there, I expect that to be said, with what is near
+        for source, said in (("sra", "did you mean src?"), ("!Ref F", "correct the path")):
+            body = function().replace("src/", source)
+            (tmp_path / "shop" / "wrong.yaml").write_text("Resources:\n" + textwrap.indent(body, "  "))
+            with pytest.raises(ConfigError, match=r"does not exist") as caught:
+                load(Path(folder) / "wrong.yaml")
+            assert said in str(caught.value)
+
+
 def test_strict_makes_errors_of_what_is_ignored(read: Load) -> None:
     body = function("Policies: [AWSLambdaExecute]\nTags: {a: b}\nVpcConfig: {SubnetIds: [x]}\n")
     assert {name for _, name in ignored(read(body))} == {"Policies", "VpcConfig"}

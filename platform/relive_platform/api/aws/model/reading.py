@@ -35,7 +35,8 @@ Read = Callable[[Any, str, Problems], Any]
 def serialization_error(path: str, value: object, wanted: str) -> AwsError:
     """A value of another type than the model's."""
     kind = {bool: "TRUE_VALUE" if value else "FALSE_VALUE", str: "STRING_VALUE", dict: "START_OBJECT",
-            list: "START_ARRAY"}.get(type(value), "NUMBER_VALUE")  # fmt: skip
+            list: "START_ARRAY", type(None): "NULL_VALUE"}.get(type(value), "NUMBER_VALUE")  # fmt: skip
+    path = path or "body"
     return AwsError("SerializationException", f"{kind} can not be converted to {wanted} (at '{path}')")
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 from relive_platform.names import NAME
 from relive_platform.registry.application.document import Document, Given
 from relive_platform.registry.application.errors import ConfigError, Problem
+from relive_platform.registry.application.places import absolute
 from relive_platform.registry.application.sam.apis import API_TYPES, Apis
 from relive_platform.registry.application.sam.bindings import Bindings
 from relive_platform.registry.application.sam.events import Events
@@ -56,7 +57,7 @@ def read_template(file: Path, shown: str, given: Given) -> Document:
         del tables.values["app"]["name"]
         if application != file.parent.name:
             tables.values["app"]["name"] = application
-    _Template(root, resources, evaluator, notes, tables, file.absolute().parent).read()
+    _Template(root, resources, evaluator, notes, tables, absolute(file).parent).read()
     if not tables.functions and not notes.problems:
         message = "no function of it can be deployed" if notes.ignored else "it has no function"
         notes.wrong(Place("Resources", root.line_of("Resources")), message, "see what is ignored")
@@ -69,7 +70,7 @@ def read_template(file: Path, shown: str, given: Given) -> Document:
 
 def _application_name(stack: str, file: Path) -> str:
     """The stack's name, else that of the template's folder, as far as it can be one."""
-    text = stack or file.absolute().parent.name
+    text = stack or absolute(file).parent.name
     name = re.sub(r"[^a-zA-Z0-9_-]+", "-", text).strip("-")[:64]
     return name if NAME.fullmatch(name) else "app"
 

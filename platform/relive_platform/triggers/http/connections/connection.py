@@ -220,6 +220,11 @@ class Connection(HttpToolsProtocol):
             raise BadHead("there is no host")
         if not url.startswith(b"/"):
             check_authority(url, special.get("host", b""))
+            url = (target + (f"?{query}" if query else "")).encode("latin-1")  # as all others name it
+        if "expect" in special and special["expect"].lower() != b"100-continue" and version == "1.1":
+            message = "the only expectation that this server meets is 100-continue"
+            self.refusal = refusal(417, "ExpectationFailed", message)
+            raise BadHead
         head = Head(
             texts.method(parser.get_method()),
             path,

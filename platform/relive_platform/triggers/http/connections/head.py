@@ -21,7 +21,8 @@ FORWARDED: Final = " forwarded"
 _SPECIAL: Final = frozenset(
     ("traceparent", "tracestate", "baggage", "content-length", "transfer-encoding", "prefer",
      "x-amz-invocation-type", "host", "expect", "connection", "authorization", "x-relive-token", "origin",
-     "referer", "sec-fetch-site", "access-control-request-method", "access-control-request-headers",
+     "referer", "sec-fetch-site", "sec-fetch-mode", "sec-fetch-dest", "access-control-request-method",
+     "access-control-request-headers",
      "access-control-request-private-network", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host",
      "x-forwarded-port", "x-forwarded-prefix", "user-agent", "upgrade", "relive-qualifier", "cookie")
 )  # fmt: skip
@@ -38,6 +39,8 @@ _ONCE: Final = frozenset(
         "x-relive-token",
         "origin",
         "sec-fetch-site",
+        "sec-fetch-mode",
+        "sec-fetch-dest",
         "relive-qualifier",
     )
 )
@@ -113,7 +116,7 @@ class HeadTexts:
         found = self._targets.get(url)
         if found is None:
             parsed = httptools.parse_url(url)
-            path = parsed.path.decode("ascii")
+            path = (parsed.path or b"/").decode("ascii")  # http://host
             query = (parsed.query or b"").decode("latin-1")
             decoded = unquote(path) if "%" in path else path
             found = decoded, query, path, with_slashes(path) if has_slashes(path) else decoded
