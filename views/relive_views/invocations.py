@@ -36,11 +36,9 @@ class InvocationView:
     growth_bytes: int | None = None  # of the resident memory; None: it is not known
 
     def as_json(self) -> dict[str, Any]:
-        """The fields of `relive invocations --json`."""
-        return {
-            **{name: getattr(self.row, name) for name in FIELDS},
-            "memory_growth_bytes": self.growth_bytes,
-        }
+        """The fields of `relive invocations --json`. What is not known is left out."""
+        found = {name: getattr(self.row, name) for name in FIELDS}
+        return found if self.growth_bytes is None else {**found, "memory_growth_bytes": self.growth_bytes}
 
 
 def invocations(

@@ -28,6 +28,8 @@ _START_LIMIT_S = 600.0
 """A server that lives gets ready, however busy the machine is; one that hangs is ended after this."""
 _STOP_LIMIT_S = 30.0
 _POLL_S = 0.05
+_ENDING_S = 1.0
+"""A server that is just ending, killed say, holds its home for a moment."""
 _NAME_CELLS = 15
 
 
@@ -130,14 +132,19 @@ def _start_over(session: Session, overrides: dict[str, str], as_json: bool) -> N
     os.execve(sys.executable, command, {**os.environ, **_as_variables(overrides)})
 
 
+def _refuse_a_second(home: Path) -> None:
+    give_up = time.monotonic() + _ENDING_S
+    while server_lock_held(home):
+        if time.monotonic() > give_up:
+            raise ReliveError(
+                "a server runs on this home already", where=str(home), hint="relive status, or relive stop"
+            )
+        time.sleep(_POLL_S)
+
+
 def _start_daemon(session: Session, overrides: dict[str, str], as_json: bool) -> int:
     """Start `relive serve` in a session of its own and wait until it is ready or has ended."""
-    if server_lock_held(session.home):
-        raise ReliveError(
-            "a server runs on this home already",
-            where=str(session.home),
-            hint="relive status, or relive stop",
-        )
+    _refuse_a_second(session.home)
     run = session.home / "run"
     log = run / "server.log"
     try:
