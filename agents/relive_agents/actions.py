@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import anyio.to_thread
@@ -24,6 +25,7 @@ _COMMANDS: Final = 20
 _CHARS: Final = 2_000
 _ANSWERS: Final = 50
 _TIMES: Final = 20
+_NAMED: Final = 10
 _FROM_REPLAY: Final = ("✖", "✔")
 
 
@@ -41,7 +43,7 @@ class Actions:
 
     async def inspect(self, ident: str, commands: Sequence[str], session: str = "") -> Answer:
         """Debugger commands. Without a session that of the process, else of the scene."""
-        if len(commands) > _COMMANDS or any(len(line) > _CHARS or "\n" in line for line in commands):
+        if len(commands) > _COMMANDS or any(map(_is_no_line, commands)):
             raise UsageError(
                 f"at most {_COMMANDS} commands of one line and {_CHARS:,} characters",
                 hint="ask in several calls",
@@ -88,11 +90,15 @@ class Actions:
         whole = await self._whole(ident)
         edits = [*(edits_of(patch) if patch else ()), *edits]
         own = bool(code or edits)
-        options = ["--times", str(times)]
-        for name, value in (answers or {}).items():
-            options.append(f"--answer={_name(name)}={json.dumps(value)}")
-        copy = self._workspace.patched(code, edits) if edits else nullcontext(None)
-        entered = await anyio.to_thread.run_sync(copy.__enter__)
+        left: list[str] = []
+        copy = self._workspace.patched(code, edits, left) if edits else nullcontext(None)
+        given = TemporaryDirectory(prefix="relive-answers-")
+        try:
+            options = ["--times", str(times), *_written(Path(given.name), answers or {})]
+            entered = await anyio.to_thread.run_sync(copy.__enter__)
+        except BaseException:
+            given.cleanup()
+            raise
         try:
             folder = entered if entered is not None else self._workspace.inside(code) if own else None
             outcome, ran = await self._outcome(whole, options, folder)
@@ -101,11 +107,13 @@ class Actions:
                 recorded, _ = await self._outcome(whole, ["--times", "1"], None)
         finally:
             with anyio.CancelScope(shield=True):
+                given.cleanup()
                 await anyio.to_thread.run_sync(copy.__exit__, None, None, None)
         if outcome is None:
             return _told(ran, "", f'scene(id="{whole}") shows what is recorded')
         said = verdict(outcome, recorded, own=own)
-        return Answer(f"verdict: {said}", text_of(outcome), next_of(outcome, said, whole))
+        text = "\n".join([text_of(outcome), *_left_out(left)])
+        return Answer(f"verdict: {said}", text, next_of(outcome, said, whole))
 
     async def _outcome(
         self, ident: str, options: Sequence[str], code: Path | None
@@ -146,7 +154,26 @@ def _without_outcome(text: str) -> str:
     return "\n".join(lines[:end])
 
 
+def _is_no_line(text: str) -> bool:
+    return len(text) > _CHARS or "\n" in text or "\0" in text
+
+
+def _written(folder: Path, answers: Mapping[str, Any]) -> Iterator[str]:
+    """Options with the answers, which are files: an argument has 128 KiB at most."""
+    for number, (name, value) in enumerate(answers.items()):
+        file = folder / f"{number}.json"
+        file.write_text(json.dumps(value), encoding="ascii")
+        yield f"--answer={_name(name)}=@{file}"
+
+
+def _left_out(paths: Sequence[str]) -> list[str]:
+    if not paths:
+        return []
+    more = f", and {len(paths) - _NAMED:,} more" if len(paths) > _NAMED else ""
+    return [f"not in the patched copy: {', '.join(one_line(path, 100) for path in paths[:_NAMED])}{more}"]
+
+
 def _name(name: str) -> str:
-    if not name.strip() or "=@" in name or len(name) > _CHARS:  # no file is read for an answer
+    if not name.strip() or "=@" in name or "\0" in name or len(name) > _CHARS:  # no other file is read
         raise UsageError(f"{one_line(name, 60)!r} is no call", hint="the function's name, or the URL")
     return name

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, Final
 
@@ -66,6 +66,8 @@ class Desk:
             return Answer(f"error: {one_line(error.message, 500)}", next=error.hint or "", failed=True)
         except ReliveError as error:  # it may tell of what was recorded
             return Answer("error", f"{error.message}\n{error.hint or ''}".strip(), failed=True)
+        except (OSError, ValueError) as error:  # a name that the system does not take, a disk that is full
+            return Answer(f"error: {one_line(f'{type(error).__name__}: {error}', 500)}", failed=True)
 
     async def _work(self, name: str, given: dict[str, Any]) -> Answer:
         ident = given.pop("id", "")
@@ -163,6 +165,8 @@ def _checked(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
             for key, value in arguments.items()
             if value is not None and _fits(key, value)
         }
+    except UnicodeEncodeError:
+        raise UsageError(f"{name}: half of a character is no text", hint="give whole ones") from None
     except msgspec.ValidationError as error:
         raise UsageError(f"{name}: {one_line(str(error), 200)}") from None
 
@@ -180,4 +184,20 @@ def _fits(key: str, value: Any) -> bool:
     size = len(str(value)) if isinstance(value, str | list | dict) else 0
     if size > most:
         raise UsageError(f"{key} is over the limit of {most:,} characters")
+    for text in _texts(value, names_only=key == "answers"):
+        text.encode()  # JSON can name halves of characters, files and processes take none
     return True
+
+
+def _texts(value: Any, *, names_only: bool = False) -> Iterator[str]:
+    """In it, however deep. Of answers only the names are used as they are."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            yield str(name)
+            if not names_only:
+                yield from _texts(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner)

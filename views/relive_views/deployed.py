@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from relive_platform.registry.model import FunctionVersion
 
-__all__ = ["DeployedCode"]
+__all__ = ["DeployedCode", "left_behind"]
 
 
 class DeployedCode:
@@ -76,3 +76,10 @@ class DeployedCode:
 
 def _nothing(file: str, line: int) -> str:
     return ""
+
+
+def left_behind(root: Path) -> Callable[[str, str], bool]:
+    """Says of a name and its path below `root` whether a deploy leaves it out."""
+    from relive_platform.registry.packages import content
+
+    return content.left_behind(root)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 from relive_agents.actions import Actions
+from relive_agents.commands import Commands
 from relive_agents.diffs import Edit
 from relive_agents.reader import Reader, since_ns
 from relive_agents.server import Desk
 from relive_agents.texts import Answer
+from relive_agents.workspace import Workspace
 from relive_base.errors import UsageError
 
 
@@ -65,6 +70,8 @@ async def test_arguments_come_as_they_are_meant(desk: Desk, noted: Noted) -> Non
         ("sql", {"query": "x" * 20_001}, "over the limit"),
         ("replay", {"id": "a", "edits": [{"file": "f"}]}, "required field"),
         ("inspect", {"id": "a", "commands": "p x"}, "Expected `array`"),
+        ("scene", {"id": "\ud800"}, "half of a character"),
+        ("replay", {"id": "a", "edits": [{"file": "f", "old": "", "new": "\udfff"}]}, "half of a character"),
     ],
 )
 async def test_what_does_not_fit_is_said(desk: Desk, name: str, arguments: dict[str, Any], said: str) -> None:
@@ -78,3 +85,29 @@ def test_times() -> None:
     assert since_ns("99999d", 10**18) == 0
     with pytest.raises(UsageError):
         since_ns("yesterday", 0)
+
+
+async def test_large_answers_come_as_files_and_odd_ones_are_refused(tmp_path: Path) -> None:
+    # Given a command that tells what it is called with, and what is in its files
+    program = (
+        "import json, sys\n"
+        "files = [one.split('=@')[1] for one in sys.argv if '=@' in one]\n"
+        "sizes = [len(json.load(open(file))) for file in files]\n"
+        "sys.exit(f'{sizes} {files}')\n"
+    )
+    commands = Commands([sys.executable, "-c", program], os.environ)
+    desk = Desk(cast(Reader, None), Actions(commands, Workspace(tmp_path), lambda ident: ident))
+    # When an answer is larger than an argument may be, Then it comes, and its file is gone afterwards
+    answer = await desk.call("replay", {"id": "a", "answers": {"orders": "x" * 300_000}})
+    assert "[300000]" in answer.data
+    assert not os.path.exists(answer.data.partition("['")[2].partition("']")[0])  # noqa: ASYNC240
+    # And what no process takes is an answer in words
+    for name, given, said in (
+        ("inspect", {"commands": ["p \0"]}, "commands of one line"),
+        ("replay", {"answers": {"a\0": 1}}, "is no call"),
+        ("to_test", {"path": "tests/\0"}, "is no path"),
+        ("why", {"id": "a\0"}, "null byte"),
+    ):
+        refused = await desk.call(name, {"id": "a", **given})
+        assert refused.failed
+        assert said in refused.head

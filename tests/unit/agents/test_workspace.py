@@ -57,9 +57,39 @@ def test_a_patch_is_made_on_a_copy(folder: Path) -> None:
         (Edit("../x.py", "", "b"), "not below"),
         (Edit("folder-out/secret.txt", "secret", "b"), "cannot be read"),
         (Edit(".", "a", "b"), "not below"),
+        (Edit("app/main.py/x.py", "", "b"), "above it is a file"),
+        (Edit("app/" + "x" * 300, "", "b"), "cannot be written: File name too long"),
+        (Edit("app/\0.py", "", "b"), "a NUL in its name"),
+        (Edit("app/new.py", "", "\ud800"), "half of a character in new"),
     ],
 )
 def test_an_edit_that_does_not_fit_says_why(folder: Path, edit: Edit, said: str) -> None:
     with pytest.raises(UsageError, match=said), Workspace(folder).patched(".", [edit]):
         pass
     assert (folder.parent / "outside" / "secret.txt").read_text() == "secret"
+
+
+def test_the_copy_has_what_a_deploy_takes_and_names_the_rest(folder: Path) -> None:
+    # Given packages with names that builds and environments have, too, and links inside
+    for name in ("build", "dist", ".x", "venv"):
+        (folder / "app" / name).mkdir()
+        (folder / "app" / name / "__init__.py").write_text("a = 1\n")
+    (folder / "env" / "bin").mkdir(parents=True)
+    (folder / "env" / "pyvenv.cfg").write_text("home = /usr/bin\n")
+    (folder / "data").mkdir()
+    (folder / "data" / "large").write_text("x")
+    (folder / ".reliveignore").write_text("data\n")
+    (folder / "linked").symlink_to(folder / "app" / "build")
+    # I expect them in the copy, an edit seen through both names, and the others named
+    left: list[str] = []
+    with Workspace(folder).patched(".", [Edit("linked/__init__.py", "a = 1", "a = 2")], left) as copy:
+        assert {path.name for path in (copy / "app").iterdir()} == {"main.py", "build", "dist", ".x", "venv"}
+        assert (copy / "app" / "build" / "__init__.py").read_text() == "a = 2\n"
+        assert not (copy / "data").exists()
+    assert sorted(left) == ["env/", "file-out", "folder-out"]
+    assert (folder / "app" / "build" / "__init__.py").read_text() == "a = 1\n"
+
+
+def test_a_path_with_a_nul_is_refused(folder: Path) -> None:
+    with pytest.raises(UsageError, match="is no path"):
+        Workspace(folder).inside("app\0")

@@ -12,7 +12,7 @@ import shutil
 import stat
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
@@ -28,6 +28,7 @@ __all__ = [
     "copy_folder",
     "copy_within",
     "flush",
+    "left_behind",
     "make_read_only",
     "open_to_read",
     "remove_tree",
@@ -103,6 +104,13 @@ def _patterns(root: Path) -> list[str]:
     except OSError:
         return patterns
     return [*patterns, *(line.strip().strip("/") for line in lines if line.strip() and line[0] != "#")]
+
+
+def left_behind(root: Path) -> Callable[[str, str], bool]:
+    """Says of a name and its path below `root` whether it is never packed: version control, caches, virtual
+    environments, and what `.reliveignore` lists."""
+    patterns = _patterns(root)
+    return lambda name, relative: _ignored(name, relative, patterns)
 
 
 def copy_folder(
