@@ -62,9 +62,7 @@ class InvocationRecord(msgspec.Struct, kw_only=True, eq=False, array_like=True):
     caller_invocation_id: str = ""
     accepted_ns: int = 0  # the trigger saw it (for a queued event: this delivery began)
     enqueued_ns: int = 0  # the event was committed to the queue
-    dispatched_ns: int = (
-        0  # a worker had been found and the frame was sent, or much later: it was free for it
-    )
+    dispatched_ns: int = 0  # a worker had been found and the frame was sent; later, if others held that up
     init_started_ns: int = 0  # cold start of this very invocation, else 0
     init_ended_ns: int = 0
     started_ns: int = 0  # the handler began
