@@ -146,6 +146,18 @@ def test_a_span_has_the_samples_taken_in_it_and_below_it(traced):
     assert note.startswith("this span has no samples; shown: its invocation")
 
 
+def test_a_span_behind_the_limit_is_found_and_the_cut_is_said(traced):
+    # Given an invocation of more spans than are looked through: the first is the outer one
+    last = spans.span(traced, CALL, limit=1)
+    assert (last.row.name, last.span_ids) == ("invoke other", (CALL,))
+    assert last.note == "of the first 1 spans of its invocation"
+    outer = spans.span(traced, OUTER, limit=1)
+    assert (outer.span_ids, outer.note) == ((OUTER,), last.note)
+    # I expect nothing of a cut where there is none; spans of others do not count
+    whole = spans.span(traced, OUTER, limit=4)
+    assert (set(whole.span_ids), whole.note) == ({OUTER, INNER}, "")
+
+
 @pytest.mark.parametrize(
     ("ident", "says"), [("0e0e", "of no invocation"), ("99ff", "begins with"), ("x", "no span id")]
 )

@@ -13,7 +13,7 @@ from relive_tracer.explore.conditions import Conditions, Page
 from relive_tracer.explore.errors import AmbiguousId, InvocationNotFound, TraceNotFound
 from relive_tracer.explore.models import SpanEventRow, SpanLinkRow, SpanRow
 
-__all__ = ["resolve", "spans_since", "trace", "trace_pages"]
+__all__ = ["invocation_spans", "resolve", "span", "spans_since", "trace", "trace_pages"]
 
 _SECOND_NS: Final = 1_000_000_000
 _FULL_ID = re.compile(r"[0-9a-f]{32}")
@@ -46,11 +46,13 @@ LIMIT 2
 
 
 _PAGE: Final = 10_000
+_INVOCATION: Final = "SpanAttributes['faas.invocation_id']"
 
 
 def trace(store: Store, trace_id: str, limit: int = 50_000, *, timeout_s: float = 30.0) -> list[SpanRow]:
     """The spans of a trace by start time, at most `limit`; [] if there are none. Each span comes once."""
-    return [span for page in trace_pages(store, trace_id, limit, limit, timeout_s=timeout_s) for span in page]
+    pages = trace_pages(store, trace_id, limit, limit, timeout_s=timeout_s)
+    return [found for spans in pages for found in spans]
 
 
 def trace_pages(
@@ -64,10 +66,10 @@ def trace_pages(
         rows = _rows(store, trace_id, after, min(page, limit - read), timeout_s)
         spans = []
         for values in rows:
-            span = _span(values)
-            if span.span_id not in seen:  # a replayed batch may have written it twice
-                seen.add(span.span_id)
-                spans.append(span)
+            found = _span(values)
+            if found.span_id not in seen:  # a replayed batch may have written it twice
+                seen.add(found.span_id)
+                spans.append(found)
         yield spans
         read += len(rows)
         if len(rows) < page:
@@ -75,16 +77,33 @@ def trace_pages(
         after = rows[-1][0], rows[-1][2]
 
 
+def span(store: Store, trace_id: str, span_id: str, *, timeout_s: float = 30.0) -> SpanRow | None:
+    """One span of a trace, however many it has."""
+    rows = _rows(store, trace_id, None, 1, timeout_s, span_id=span_id)
+    return _span(rows[0]) if rows else None
+
+
+def invocation_spans(
+    store: Store, trace_id: str, invocation_id: str, limit: int, *, timeout_s: float = 30.0
+) -> list[SpanRow]:
+    """The spans of one invocation, by start time, at most `limit`. Each comes once."""
+    rows = _rows(store, trace_id, None, limit, timeout_s, invocation_id=invocation_id)
+    return list({found.span_id: found for found in map(_span, rows)}.values())
+
+
 def _rows(
-    store: Store, trace_id: str, after: tuple[int, str] | None, limit: int, timeout_s: float
-) -> list[tuple[Any, ...]]:
-    """Those after a time and a span id."""
+    store: Store, trace_id: str, after: tuple[int, str] | None, limit: int, timeout_s: float, *,
+    span_id: str = "", invocation_id: str = "",
+) -> list[tuple[Any, ...]]:  # fmt: skip
+    """Those after a time and a span id; `span_id`, `invocation_id`: of these only."""
     where = Conditions()
     start_s, end_s, known = next(iter(store.query(_WHEN, {"trace_id": trace_id}).rows()))
     if known:
         # The lookup table counts in whole seconds.
         where.time_range("Timestamp", int(str(start_s)) * _SECOND_NS, (int(str(end_s)) + 1) * _SECOND_NS)
     where.text("TraceId", "trace_id", trace_id)
+    where.text("SpanId", "span_id", span_id)
+    where.text(_INVOCATION, "invocation_id", invocation_id)
     if after is not None:
         where.add(_AFTER, after_ns=after[0], after=after[1])
     where.parameters["limit"] = limit

@@ -131,10 +131,7 @@ class DataSource(Heaps, Profiles, Traces, Invocations, Figures, Alerts, Sql):
 
         store = self._use(ticket)
         if kind in exporting.FLAME_KINDS:
-            from relive_profiler.explore import flame
-
-            tree = flame.flame(store, self._inside(ticket, scope), imports=scope.imports)
-            return exporting.export_flame(tree, scope.function, kind, Path(target))
+            return exporting.export_flame(self._tree(ticket, scope), scope.function, kind, Path(target))
         if kind == "heapsnapshot":
             found = self.heap(ticket, scope, Progress())
             return exporting.export_heap(found, scope.invocation_id, Path(target))

@@ -37,30 +37,35 @@ class Profiles(Failures):
         return HotFilter(function=scope.function, since_ns=scope.since_ns(self.now_ns()))
 
     def flame(self, ticket: Ticket, scope: Scope, weight: str) -> FlameTree:
-        from relive_profiler.explore import flame
         from relive_views.profiles.trees import shown_tree
 
-        chosen = cast('Literal["wall", "cpu"]', weight)
-        wanted = self._inside(ticket, scope)
-        return shown_tree(flame.flame(self._use(ticket), wanted, weight=chosen, imports=scope.imports))
+        return shown_tree(self._tree(ticket, scope, cast('Literal["wall", "cpu"]', weight)))
 
-    def _inside(self, ticket: Ticket, scope: Scope) -> HotFilter:
-        """Of a span, if one is meant; of cold starts, if what they import is."""
+    def _tree(self, ticket: Ticket, scope: Scope, weight: Literal["wall", "cpu"] = "wall") -> FlameTree:
+        from relive_profiler.explore import flame
+
+        wanted, cut = self._inside(ticket, scope)
+        tree = flame.flame(self._use(ticket), wanted, weight=weight, imports=scope.imports)
+        return replace(tree, note=f"{tree.note}; only {cut}") if cut else tree
+
+    def _inside(self, ticket: Ticket, scope: Scope) -> tuple[HotFilter, str]:
+        """Of a span, if one is meant, and what is missing of it; of cold starts, if what they import is."""
         from relive_views.profiles import spans
 
         wanted = self._hot_filter(scope)
         if scope.imports:
-            return replace(wanted, phase="init")
+            return replace(wanted, phase="init"), ""
         if not (scope.span_id and scope.invocation_id):
-            return wanted
-        found = spans.filter_of(spans.span(self._use(ticket), scope.span_id, scope.trace_id))
-        return replace(wanted, span_ids=found.span_ids)
+            return wanted, ""
+        found = spans.span(self._use(ticket), scope.span_id, scope.trace_id)
+        return replace(wanted, span_ids=found.span_ids), found.note
 
     def hot(self, ticket: Ticket, scope: Scope) -> list[HotRow]:
         from relive_profiler.explore import hot
         from relive_views.profiles.trees import ENOUGH_SAMPLES
 
-        store, wanted = self._use(ticket), self._inside(ticket, scope)
+        store = self._use(ticket)
+        wanted, _ = self._inside(ticket, scope)
         by: Literal["line", "module"] = "module" if scope.imports else "line"
         found = hot.hot(store, wanted, by=by, limit=MAX_HOT_LINES, waits_to_caller=not scope.imports)
         if wanted.span_ids and found.samples < ENOUGH_SAMPLES:  # as the tree: of the invocation

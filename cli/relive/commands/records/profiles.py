@@ -201,6 +201,8 @@ def _inside(session: Session, found: HotFilter, span: str, subject: str) -> HotF
     store = session.store()
     view = spans.span(store, span, finder(session).trace(subject) if subject else "")
     wanted = spans.filter_of(view)
+    if view.note:
+        note(f"note: only {view.note}: samples of later ones below it are missing")
     return replace(
         found, invocation_ids=wanted.invocation_ids, span_ids=wanted.span_ids, phase=wanted.phase, since_ns=0
     )
