@@ -41,7 +41,10 @@ TABLES = {
     "invocations_1m": "Attempts of each function by minute, for 90 days. Read states with `...Merge`.",
     "platform_1m": "What the server says of itself by minute: workers, queue, lag, memory.",
     "alert_history": "Each change of an alert's state.",
-    "profiles": "One row for each profiled attempt and phase: stacks with their samples and times.",
+    "profiles": "One row for each profiled attempt and phase: stacks with their samples and times."
+    " `MemoryPeakBytes` is 0 if the peak was an earlier invocation's of the process, and so not known;"
+    " `RunQueueNs` is -1 if it is not known. Time that a sleep was interrupted for, and waited for a CPU,"
+    " is in it as well.",
     "profile_stacks": "The frames of each stack, once for each function.",
     "failure_scenes": "One row for each failure: what its scene says first. The scene itself is a file.",
     "failure_marks": "What people have said of groups of failures; the newest row of a group counts.",

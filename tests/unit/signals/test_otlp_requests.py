@@ -76,6 +76,7 @@ def test_values_keep_their_types_and_are_cut() -> None:
         ({"start_time_unix_nano": 0}, "1 older than 30 days"),
         ({"start_time_unix_nano": NOW + 2 * DAY_NS}, "1 more than 1 days ahead"),
         ({"start_time_unix_nano": (1 << 64) - 1}, "1 more than 1 days ahead"),
+        ({"end_time_unix_nano": (1 << 64) - 1}, "1 ending more than 1 days ahead"),
     ],
 )
 def test_a_span_that_cannot_be_kept_is_refused_and_counted(fields: dict[str, Any], why: str) -> None:

@@ -80,6 +80,8 @@ class Converter:
                 budget.take(len(part.spans), resource_chars + sum(map(len, scope)))
                 for span in part.spans:
                     why = self._why_not(span.start_time_unix_nano, first_ns, last_ns)
+                    if not why and span.end_time_unix_nano > last_ns:
+                        why = f"ending more than {self._limits.ahead_days} days ahead"
                     if not why:
                         why = self._span(out, span, service, resource, scope)
                     if why:
