@@ -13,7 +13,7 @@ from relive_platform.api.aws.buses.service import EventsService
 from relive_platform.api.aws.credentials import Keys, function_key_pair, key_pair
 from relive_platform.api.aws.desk import Desk, DeskOptions
 from relive_platform.api.aws.forwarding import Endpoints, parse_endpoints
-from relive_platform.api.aws.functions.catalog import Platform
+from relive_platform.api.aws.functions.catalog import Platform, Standing
 from relive_platform.api.aws.functions.service import LambdaService
 from relive_platform.api.aws.functions.store import S3
 from relive_platform.api.aws.gate import AwsGate, GateLimits
@@ -22,6 +22,7 @@ from relive_platform.api.aws.queues.access import Desk as QueueDesk
 from relive_platform.api.aws.queues.service import SqsService
 from relive_platform.api.aws.service import AwsService
 from relive_platform.api.aws.signature import Verifier, presigned
+from relive_platform.engine.engine import Engine
 from relive_platform.engine.invocation import InvokeRequest, Outcome, StreamReader
 from relive_platform.registry import FunctionVersion, Registry
 from relive_platform.resources.queue.naming import QueueNaming
@@ -56,6 +57,7 @@ class Server(Protocol):
     home: Path
     registry: Registry
     functions: Functions
+    engine: Engine
     collector: Collector
     queues: MessageQueues
     queue_naming: QueueNaming
@@ -97,6 +99,7 @@ def services_of(server: Server) -> list[AwsService]:
                 unpacked_bytes=settings.package_bytes,
                 workers=settings.host_workers,
                 call_depth=settings.call_depth,
+                standing=lambda function, version: _standing(server.engine, function, version),
             )
         ),
         SqsService(QueueDesk(server.queues, server.queue_naming, server.span, server.gateways.depth_below)),
@@ -114,6 +117,14 @@ class _Tail:
         """The lines of one invocation that have come so far."""
         lines = [entry.line for entry in self._follower.there() if entry.invocation_id == invocation_id]
         return "".join(f"{line.body}\n" for line in lines)
+
+
+def _standing(engine: Engine, function: str, version: int) -> Standing:
+    pool = engine.host.pools.get((function, version))
+    if pool is None:
+        return Standing()
+    failed = f"{pool.init_failures} workers in a row did not start; the function's log says why"
+    return Standing(len(pool.live()), pool.starting, failed if pool.init_failures else "")
 
 
 @contextlib.contextmanager

@@ -408,10 +408,26 @@ class TestAttached:
         client.put_provisioned_concurrency_config(
             FunctionName="holder", Qualifier="1", ProvisionedConcurrentExecutions=2
         )
-        found = client.get_provisioned_concurrency_config(FunctionName="holder", Qualifier="1")
-        assert (found["Status"], found["RequestedProvisionedConcurrentExecutions"]) == ("READY", 2)
+        asked = {"FunctionName": "holder", "Qualifier": "1"}
         pool = aws.server.engine.host.pools["holder", 1]
-        aws.until(lambda: len(pool.live()) == 2)
+        aws.until(lambda: client.get_provisioned_concurrency_config(**asked)["Status"] == "READY")
+        assert len(pool.live()) == 2
+        found = client.get_provisioned_concurrency_config(**asked)
+        assert (found["RequestedProvisionedConcurrentExecutions"], found["Status"]) == (2, "READY")
+        assert found["AvailableProvisionedConcurrentExecutions"] == 2
+        error = refused(
+            lambda: client.put_function_concurrency(FunctionName="holder", ReservedConcurrentExecutions=1)
+        )
+        assert error.response["Error"]["Code"] == "InvalidParameterValueException"
+        assert "total provisioned concurrency [2]" in error.response["Error"]["Message"]
+        error = refused(
+            lambda: client.put_provisioned_concurrency_config(
+                **asked, ProvisionedConcurrentExecutions=100_000
+            )
+        )
+        assert error.response["Error"]["Code"] == "InvalidParameterValueException"
+        assert "[32]" in error.response["Error"]["Message"]
+        assert pool.limits.provisioned == 2
         client.delete_provisioned_concurrency_config(FunctionName="holder", Qualifier="1")
         error = refused(
             lambda: client.get_provisioned_concurrency_config(FunctionName="holder", Qualifier="1")
@@ -525,6 +541,17 @@ def test_what_relive_deploy_made_is_there_too(aws: AwsServer, client: Any, tmp_p
     assert invoke(client, "local")["Payload"] == "local"
     found = client.get_function(FunctionName="local")["Configuration"]
     assert (found["Handler"], found["Version"]) == ("app.handler", "$LATEST")
+    assert invoke(client, "local:1")["ExecutedVersion"] == "1"
+    # ... with the number of workers that it says, and versions that stay to be rolled back to
+    error = refused(
+        lambda: client.put_provisioned_concurrency_config(
+            FunctionName="local", Qualifier="1", ProvisionedConcurrentExecutions=5
+        )
+    )
+    assert "the function has at most 4 workers" in error.response["Error"]["Message"]
+    error = refused(lambda: client.delete_function(FunctionName="local", Qualifier="1"))
+    assert error.response["Error"]["Code"] == "ResourceConflictException"
+    assert "relive deploy" in error.response["Error"]["Message"]
     assert invoke(client, "local:1")["ExecutedVersion"] == "1"
 
 

@@ -1,4 +1,4 @@
-"""What is attached to a function or to one of its aliases: how events are tried, URLs, concurrency."""
+"""What is attached to a function or to one of its aliases: how events are tried, URLs."""
 
 from __future__ import annotations
 
@@ -15,14 +15,10 @@ from relive_platform.api.aws.functions.targets import check_destinations
 from relive_platform.api.aws.service import Call, Operation
 from relive_platform.engine.qualifiers import LATEST
 
-__all__ = ["Concurrency", "EventConfigs", "Urls", "checked"]
+__all__ = ["EventConfigs", "Urls", "checked"]
 
 _EVENTS: Final = "event-invoke"
 _URL: Final = "url"
-_RESERVED: Final = "reserved"
-_PROVISIONED: Final = "provisioned"
-_UNRESERVED: Final = 100
-_ACCOUNT_LIMIT: Final = 1000
 
 
 def checked(catalog: Catalog, call: Call) -> Named:
@@ -192,116 +188,6 @@ class Urls:
             "FunctionUrl": f"{self._catalog.platform.gateway()}/fn/{name.name}{end}/",
             "FunctionArn": arn_of(call, name.name, name.qualifier),
         }
-
-
-class Concurrency:
-    """Reserved: the workers of a function at most. Provisioned: those of a version that wait, ready."""
-
-    def __init__(self, catalog: Catalog) -> None:
-        self._catalog = catalog
-
-    def operations(self) -> Mapping[str, Operation]:
-        """By their names."""
-        return {
-            "DeleteFunctionConcurrency": self.release,
-            "DeleteProvisionedConcurrencyConfig": self.remove,
-            "GetFunctionConcurrency": self.get,
-            "GetProvisionedConcurrencyConfig": self.get_provisioned,
-            "ListProvisionedConcurrencyConfigs": self.list_provisioned,
-            "PutFunctionConcurrency": self.reserve,
-            "PutProvisionedConcurrencyConfig": self.provide,
-        }
-
-    async def reserve(self, call: Call) -> Mapping[str, Any]:
-        """0: the function is not run at all."""
-        name, _ = self._catalog.function(call)
-        value = int(call.params["ReservedConcurrentExecutions"])
-        if value > _ACCOUNT_LIMIT - _UNRESERVED:
-            raise AwsError(
-                "InvalidParameterValueException",
-                "Specified ReservedConcurrentExecutions for function decreases account's"
-                f" UnreservedConcurrentExecution below its minimum value of [{_UNRESERVED}].",
-            )
-        await asyncio.to_thread(self._catalog.registry.note, _RESERVED, name.name, "", {"value": value})
-        return {"ReservedConcurrentExecutions": value}
-
-    async def get(self, call: Call) -> Mapping[str, Any]:
-        """Nothing if none is reserved."""
-        name, _ = self._catalog.function(call)
-        found = self._catalog.notes.get(_RESERVED, name.name)
-        return {"ReservedConcurrentExecutions": found["value"]} if found is not None else {}
-
-    async def release(self, call: Call) -> None:
-        """No limit of its own any more."""
-        name, _ = self._catalog.function(call)
-        await asyncio.to_thread(self._catalog.registry.note, _RESERVED, name.name, "", None)
-
-    async def provide(self, call: Call) -> Mapping[str, Any]:
-        """Of a published version or an alias."""
-        name = self._qualified(call)
-        value = int(call.params["ProvisionedConcurrentExecutions"])
-        reserved = self._catalog.notes.get(_RESERVED, name.name)
-        if reserved is not None and value > reserved["value"]:
-            raise AwsError(
-                "InvalidParameterValueException",
-                "Requested Provisioned Concurrency should not be greater than the"
-                " reservedConcurrentExecution for function",
-            )
-        document = {"value": value, "modified_ns": time.time_ns()}
-        await asyncio.to_thread(
-            self._catalog.registry.note, _PROVISIONED, name.name, name.qualifier, document
-        )
-        return _provisioned(document, ready=False)
-
-    async def get_provisioned(self, call: Call) -> Mapping[str, Any]:
-        """One."""
-        name = self._qualified(call)
-        return _provisioned(self._provided(call, name))
-
-    async def list_provisioned(self, call: Call) -> Mapping[str, Any]:
-        """All of a function."""
-        name, _ = self._catalog.function(call)
-        found = [
-            {"FunctionArn": arn_of(call, name.name, qualifier), **_provisioned(document)}
-            for qualifier, document in self._catalog.notes.of(_PROVISIONED, name.name).items()
-        ]
-        return page(call, found, "ProvisionedConcurrencyConfigs")
-
-    async def remove(self, call: Call) -> None:
-        """Nothing is wrong if there is none."""
-        name = self._qualified(call)
-        await asyncio.to_thread(self._catalog.registry.note, _PROVISIONED, name.name, name.qualifier, None)
-
-    def _qualified(self, call: Call) -> Named:
-        name = named(call)
-        if name.qualifier in ("", LATEST):
-            raise AwsError(
-                "InvalidParameterValueException",
-                "Provisioned Concurrency Configs cannot be applied to unpublished function versions.",
-            )
-        self._catalog.qualified(call, name)
-        return name
-
-    def _provided(self, call: Call, name: Named) -> dict[str, Any]:
-        found = self._catalog.notes.get(_PROVISIONED, name.name, name.qualifier)
-        if found is None:
-            raise AwsError(
-                "ProvisionedConcurrencyConfigNotFoundException",
-                "No Provisioned Concurrency Config found for this function",
-                404,
-            )
-        return found
-
-
-def _provisioned(document: Mapping[str, Any], *, ready: bool = True) -> dict[str, Any]:
-    value = document["value"]
-    return {
-        "RequestedProvisionedConcurrentExecutions": value,
-        "AvailableProvisionedConcurrentExecutions": value if ready else 0,
-        "AllocatedProvisionedConcurrentExecutions": value if ready else 0,
-        "Status": "READY" if ready else "IN_PROGRESS",
-        "LastModified": stamp(document["modified_ns"]),
-    }
 
 
 def _now() -> str:

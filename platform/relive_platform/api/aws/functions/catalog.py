@@ -21,7 +21,7 @@ from relive_platform.engine.qualifiers import LATEST
 from relive_platform.registry import Alias, FunctionVersion, Registry, UnknownFunction
 from relive_platform.triggers.queue.publisher import Accepted
 
-__all__ = ["Catalog", "LogTail", "Platform", "page", "stamp"]
+__all__ = ["Catalog", "LogTail", "Platform", "Standing", "page", "stamp"]
 
 APPLICATION: Final = "lambda"
 """The application of functions that are made by Lambda's API."""
@@ -35,6 +35,15 @@ class LogTail(Protocol):
     def text_of(self, invocation_id: str) -> str: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How the workers of a version stand. `problem`: why no further ones start."""
+
+    ready: int = 0
+    starting: int = 0
+    problem: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Platform:
     """What Lambda's API needs of the server.
@@ -42,7 +51,8 @@ class Platform:
     `begin`: as `invoke`, for a waiter that takes the answer in parts. `fetch`: an object of S3, by bucket,
     key and version; raises AwsError. `gateway`: the functions' URL. `presign`: a URL of the listener, in a
     region, signed for a while. `caller`: invocation and depth of the one whose span has this id, if it runs.
-    `mappings_changed`: event source mappings are others now.
+    `mappings_changed`: event source mappings are others now. `workers`: of the host, at most. `standing`: how
+    the workers of a function's version stand.
     """
 
     registry: Registry
@@ -63,6 +73,7 @@ class Platform:
     unpacked_bytes: int = 250 * 1_048_576
     workers: int = 32
     call_depth: int = 16
+    standing: Callable[[str, int], Standing] = field(default=lambda function, version: Standing())
     uuid: Callable[[], str] = field(default=lambda: str(uuid.uuid4()))
 
 
@@ -155,7 +166,9 @@ class Catalog:
         return note
 
     def withdraw(self, function: str, number: int) -> bool:
-        """A version is not published any more. Whether it was."""
+        """A version is not published any more, and has no workers of its own. Whether it was."""
+        if self.notes.get("provisioned", function, str(number)) is not None:
+            self.registry.note("provisioned", function, str(number), None)
         return self.notes.drop("published", function, f"{number:010d}")
 
     def versions(self, latest: FunctionVersion) -> Iterator[FunctionVersion]:

@@ -203,7 +203,7 @@ class Creating:
 
     async def delete(self, call: Call) -> Mapping[str, Any]:
         """A function, or one of its published versions. What was recorded of it stays."""
-        name, _ = self._catalog.function(call)
+        name, latest = self._catalog.function(call)
         if name.qualifier == LATEST:
             raise AwsError(
                 "InvalidParameterValueException",
@@ -217,10 +217,22 @@ class Creating:
                 await self._catalog.sweep()
                 return {"StatusCode": 204}
             self._check_unnamed(call, name)
+            self._check_own(latest, name)
             if name.qualifier.isdigit():
                 await asyncio.to_thread(self._catalog.withdraw, name.name, int(name.qualifier))
                 await self._catalog.sweep()
             return {"StatusCode": 204}
+
+    def _check_own(self, latest: FunctionVersion, name: Named) -> None:
+        """Versions of `relive deploy` are there to be rolled back to."""
+        number = int(name.qualifier)
+        if not latest.config.lambda_api and number in self._catalog.registry.numbers(name.name):
+            raise AwsError(
+                "ResourceConflictException",
+                f"Version {number} was put in service by relive deploy, and is kept to roll back to:"
+                " it goes with the function.",
+                409,
+            )
 
     def _check_unnamed(self, call: Call, name: Named) -> None:
         """An alias needs its version."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Mapping
 
-from relive_platform.api.aws.functions.attached import Concurrency, EventConfigs, Urls
+from relive_platform.api.aws.functions.attached import EventConfigs, Urls
 from relive_platform.api.aws.functions.catalog import Catalog, Platform
+from relive_platform.api.aws.functions.concurrency import Concurrency
 from relive_platform.api.aws.functions.creating import Creating
 from relive_platform.api.aws.functions.invoking import Invoking
 from relive_platform.api.aws.functions.layer_policies import LayerPolicies
