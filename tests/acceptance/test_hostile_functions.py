@@ -62,6 +62,11 @@ def floods(event, context):
     os.write(1, b"y" * 100 + b"\n")
     return "ok"
 
+def spans(event, context):
+    for _ in range(event["spans"]):
+        with tracer.start_as_current_span("one of many"):
+            pass
+
 def colours(event, context):
     evil = "\x1b[31mred\x1b]0;title\x07\x9b2J\r\x08"
     print(evil)
@@ -85,7 +90,7 @@ def fine(event, context):
     return "fine"
 """
 
-NAMES = ("forks", "escapes", "leaks", "bomb", "burns", "deaf", "floods", "colours", "leaves", "fine")
+NAMES = ("forks", "escapes", "leaks", "bomb", "burns", "deaf", "floods", "spans", "colours", "leaves", "fine")
 TIMEOUTS_S = {"forks": 4.0, "escapes": 2.0, "burns": 1.0, "deaf": 1.0}
 FILES = {
     "app.py": SOURCE,
@@ -220,6 +225,17 @@ def test_a_flood_of_output_is_bounded_and_says_what_was_dropped(lab: Relive) -> 
     dropped = int("".join(char for char in told.split("lines")[0] if char.isdigit()))
     assert dropped > 150_000
     assert "0 " + "x" * 99 in [line["body"] for line in lines]
+
+
+def test_spans_over_the_limit_are_counted_where_their_trace_is_shown(lab: Relive) -> None:
+    # When a function makes more spans than are kept
+    trace_id = lab.invoke("spans", {"spans": 1_500})["trace_id"]
+
+    # I expect its trace to say how many are not there, to people and to programs
+    told = lab.run("trace", trace_id).stdout
+    assert "500 more spans or lines were dropped by limits: an invocation keeps 1,000 spans" in told
+    rows = lab.json("trace", trace_id)
+    assert [row["dropped"] for row in rows if row["dropped"]] == [500]
 
 
 def test_terminal_escapes_are_shown_never_obeyed(lab: Relive) -> None:

@@ -127,13 +127,13 @@ class Pages:
 
     def trace(self, request: Request) -> Response:
         """A waterfall."""
-        trace_id, spans, logs = self._reader.trace(request.path_params["ident"])
+        trace_id, spans, logs, dropped = self._reader.trace(request.path_params["ident"])
         if not spans:
             raise NotFound(f"no trace has the id {one_line(trace_id, _CHARS)}")
         return self._page(
             "trace.html", title=f"Trace {trace_id[:8]}", trace_id=trace_id,
             parts=shaping.waterfall(shaping.bars(spans)), count=len(spans),
-            logs=logs,
+            logs=logs, dropped=dropped,
             cut=len(spans) >= SPANS, limit=SPANS,
             start_ns=min(span.start_ns for span in spans),
             total_ns=max(span.end_ns for span in spans) - min(span.start_ns for span in spans),

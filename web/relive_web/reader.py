@@ -103,15 +103,16 @@ class Reader:
                 )
             return scene_view(scene), open_heap(scene, cache_of(self._scenes_dir))
 
-    def trace(self, ident: str) -> tuple[str, list[SpanRow], list[LogRow]]:
-        """(trace id, at most 20,000 spans, log lines)."""
-        from relive_tracer.explore import logs, traces
+    def trace(self, ident: str) -> tuple[str, list[SpanRow], list[LogRow], str]:
+        """(trace id, at most 20,000 spans, log lines, what was dropped by limits)."""
+        from relive_tracer.explore import dropped, logs, traces
 
         with self._store() as store:
             trace_id = ident if len(ident) == 32 else Finder(store, self._names).trace(ident)
             spans = traces.trace(store, trace_id, SPANS)
             lines = logs.page(store, logs.LogFilter(trace_id=trace_id), limit=_LOGS)
-        return trace_id, spans, lines
+            lost = sum(dropped.dropped_by_span(store, trace_id).values())
+        return trace_id, spans, lines, dropped.dropped_text(lost) if lost else ""
 
     def flame(self, subject: str) -> FlameTree:
         """Of an invocation by its id, else of a function's last day."""

@@ -522,6 +522,9 @@ class SampleSource:
         self._ask(f"why_slow {scope.invocation_id}")
         return None
 
+    def dropped(self, ticket: Ticket, trace_id: str) -> int:
+        return 0
+
     def trace(self, ticket: Ticket, scope: Scope, limit: int = 0) -> tuple[str, list[SpanRow]]:
         self._ask(f"trace {scope.trace_id}")
         return "4bf92f3577b34da6a3ce929d0e0e4736", [] if self.empty else sample_spans()

@@ -13,7 +13,7 @@ from relive_tracer.explore.conditions import Conditions, Page
 from relive_tracer.explore.errors import AmbiguousId, InvocationNotFound, TraceNotFound
 from relive_tracer.explore.models import SpanEventRow, SpanLinkRow, SpanRow
 
-__all__ = ["invocation_spans", "resolve", "span", "spans_since", "trace", "trace_pages"]
+__all__ = ["extent_ns", "invocation_spans", "resolve", "span", "spans_since", "trace", "trace_pages"]
 
 _SECOND_NS: Final = 1_000_000_000
 _FULL_ID = re.compile(r"[0-9a-f]{32}")
@@ -97,10 +97,7 @@ def _rows(
 ) -> list[tuple[Any, ...]]:  # fmt: skip
     """Those after a time and a span id; `span_id`, `invocation_id`: of these only."""
     where = Conditions()
-    start_s, end_s, known = next(iter(store.query(_WHEN, {"trace_id": trace_id}).rows()))
-    if known:
-        # The lookup table counts in whole seconds.
-        where.time_range("Timestamp", int(str(start_s)) * _SECOND_NS, (int(str(end_s)) + 1) * _SECOND_NS)
+    where.time_range("Timestamp", *extent_ns(store, trace_id))
     where.text("TraceId", "trace_id", trace_id)
     where.text("SpanId", "span_id", span_id)
     where.text(_INVOCATION, "invocation_id", invocation_id)
@@ -108,6 +105,13 @@ def _rows(
         where.add(_AFTER, after_ns=after[0], after=after[1])
     where.parameters["limit"] = limit
     return list(store.query(where.into(_SPANS), where.parameters, timeout_s=timeout_s).rows())
+
+
+def extent_ns(store: Store, trace_id: str) -> tuple[int, int]:
+    """From when until when a trace has spans; (0, 0) if it is not known."""
+    start_s, end_s, known = next(iter(store.query(_WHEN, {"trace_id": trace_id}).rows()))
+    # The lookup table counts in whole seconds.
+    return (int(str(start_s)) * _SECOND_NS, (int(str(end_s)) + 1) * _SECOND_NS) if known else (0, 0)
 
 
 def spans_since(

@@ -122,7 +122,8 @@ class TraceScreen(TraceActs):
 
         def work(ticket: Ticket) -> Read:
             trace_id, spans = self.data.trace(ticket, scope, limit)
-            return read_trace(trace_id, spans, scope, width, limit)
+            dropped = self.data.dropped(ticket, trace_id) if trace_id else 0
+            return read_trace(trace_id, spans, scope, width, limit, dropped)
 
         return work
 
@@ -145,7 +146,7 @@ class TraceScreen(TraceActs):
         if self.trace is not None and len(spans) == len(self.trace.spans):
             if self._partial and not read.more:  # it was all of it, to the span
                 self._partial = False
-                self._show_count(read.more)
+                self._show_count(read)
                 self._ask_logs(read.trace_id)
             return
         first = self.trace is None or read.trace_id != self.scope.trace_id
@@ -159,7 +160,7 @@ class TraceScreen(TraceActs):
         if spans:
             critical = self.rows.critical
             waterfall.show(self.rows, 0 if critical and index not in critical else self.rows.reveal(index))
-        self._show_count(read.more)
+        self._show_count(read)
         self._show_minimap()
         self._show_legend()
         self._show_span()
@@ -171,11 +172,13 @@ class TraceScreen(TraceActs):
         else:
             self._ask_logs(read.trace_id)
 
-    def _show_count(self, more: bool) -> None:
+    def _show_count(self, read: Read) -> None:
         assert self.trace is not None
         count, errors = len(self.trace.spans), len(self.trace.errors())
         told = f"{counted(count, 'span')} · {errors} failed · {duration(self.trace.total_ns)}"
-        if more:  # what is shown is not all of it
+        if read.dropped:
+            told += f" · {read.dropped:,} more dropped by limits"
+        if read.more:  # what is shown is not all of it
             rest = "loading the rest" if count <= HEAD_SPANS else "more are not shown"
             told = f"the first {told} · {rest}"
         self.query_one("#waterfall", VirtualRows).border_title = f"Waterfall  {told}"

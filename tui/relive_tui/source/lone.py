@@ -126,6 +126,9 @@ class LoneSource:
     ) -> list[InvocationRow]:  # fmt: skip
         return []
 
+    def dropped(self, ticket: Ticket, trace_id: str) -> int:
+        return 0
+
     def trace(self, ticket: Ticket, scope: Scope, limit: int = 0) -> tuple[str, list[SpanRow]]:
         return "", []
 

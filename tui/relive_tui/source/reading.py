@@ -120,6 +120,9 @@ class Source(Protocol):
     def trace(self, ticket: Ticket, scope: Scope, limit: int = ...) -> tuple[str, list[SpanRow]]:
         """(trace id, its first spans) of the scope's trace or invocation, or of the newest invocation."""
 
+    def dropped(self, ticket: Ticket, trace_id: str) -> int:
+        """How many spans, lines and values of a trace were over the limits of its invocations."""
+
     def why_slow(self, ticket: Ticket, scope: Scope) -> WhySlowView | None:
         """Why the scope's invocation was slower than its function normally is; None if it is not known."""
 

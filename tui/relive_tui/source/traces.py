@@ -33,6 +33,11 @@ class Traces(StoreLink):
         pages = traces.trace_pages(store, trace_id, min(limit, MAX_SPANS))
         return trace_id, [span for page in pages for span in page]
 
+    def dropped(self, ticket: Ticket, trace_id: str) -> int:
+        from relive_tracer.explore.dropped import dropped_by_span
+
+        return sum(dropped_by_span(self._use(ticket), trace_id).values())
+
     def _newest_of(self, ticket: Ticket, function: str) -> str:
         from relive_tracer.explore import invocations
 

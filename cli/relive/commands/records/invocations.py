@@ -133,11 +133,15 @@ def trace(session: Session, ident: str, as_json: bool) -> None:
     relive trace checkout         the newest one of a function
     relive trace 4bf92f35
     """
-    from relive_tracer.explore import render, traces, tree
+    from relive_tracer.explore import dropped, render, traces, tree
 
-    rows = traces.trace(session.store(), finder(session).trace(ident))
+    trace_id = finder(session).trace(ident)
+    rows = traces.trace(session.store(), trace_id)
+    lost = dropped.dropped_by_span(session.store(), trace_id)
     if not as_json:
         lines = render.trace_lines(tree.build_tree(rows), text_width())
+        if lost:
+            lines.insert(1, render.TraceLine(dropped.dropped_text(sum(lost.values())), "error"))
         echo_styled((line.text, _STYLES.get(line.style, "")) for line in lines)
         first = next((span for span in rows if "faas.invocation_id" in span.attributes), None)
         if first is not None:
@@ -156,6 +160,7 @@ def trace(session: Session, ident: str, as_json: bool) -> None:
             "status": span.status,
             "attributes": span.attributes,
             "links": span.links,
+            "dropped": lost.get(span.span_id, 0),
         }
         for span in rows
     ]

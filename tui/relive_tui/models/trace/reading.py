@@ -21,7 +21,8 @@ __all__ = ["Read", "read_trace"]
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A trace, or its beginning, ready to be shown. `minimap`: for a width; `more`: it has more spans."""
+    """A trace, or its beginning, ready to be shown. `minimap`: for a width; `more`: it has more spans;
+    `dropped`: how many more things were over the limits of its invocations."""
 
     trace_id: str
     trace: Trace
@@ -29,9 +30,12 @@ class Read:
     beginning: int
     minimap: tuple[int, Line]
     more: bool
+    dropped: int
 
 
-def read_trace(trace_id: str, spans: Sequence[SpanRow], scope: Scope, width: int, limit: int) -> Read:
+def read_trace(
+    trace_id: str, spans: Sequence[SpanRow], scope: Scope, width: int, limit: int, dropped: int = 0
+) -> Read:
     """Of the first `limit` spans; the minimap for a width."""
     trace = build_trace(spans)
     return Read(
@@ -41,4 +45,5 @@ def read_trace(trace_id: str, spans: Sequence[SpanRow], scope: Scope, width: int
         beginning=trace.worst(scope.invocation_id, scope.attempt),
         minimap=(width, minimap(trace, width)),
         more=len(spans) >= limit,
+        dropped=dropped,
     )
