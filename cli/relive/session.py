@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,7 +37,7 @@ class Session:
     @classmethod
     def create(cls, home: Path | None, server: str, environment: Mapping[str, str]) -> Session:
         """`home` None means RELIVE_HOME or the user data folder."""
-        chosen = home.expanduser().absolute() if home else default_home(environment)
+        chosen = Path(os.path.abspath(os.path.expanduser(home))) if home else default_home(environment)
         return cls(chosen, server, environment)
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,7 +48,7 @@ class Setting:
 def convert(item: Setting, value: object, where: str) -> Any:
     """`value` in the setting's type and within its bounds."""
     if item.type == "Path":
-        return Path(str(value)).expanduser().absolute()
+        return Path(os.path.abspath(os.path.expanduser(str(value))))
     if item.type.startswith("tuple"):
         parts = value.split(",") if isinstance(value, str) else list(value)  # type: ignore[call-overload]
         return tuple(part.strip() for part in parts if part.strip())

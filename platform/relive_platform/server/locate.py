@@ -30,7 +30,7 @@ class ServerInfo(msgspec.Struct, omit_defaults=True):
 def default_home(environment: Mapping[str, str]) -> Path:
     """RELIVE_HOME, or the platform's user data folder."""
     if chosen := environment.get("RELIVE_HOME"):
-        return Path(chosen).expanduser().absolute()
+        return Path(os.path.abspath(os.path.expanduser(chosen)))
     import platformdirs
 
     return Path(platformdirs.user_data_dir("relive", appauthor=False))

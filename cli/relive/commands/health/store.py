@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from collections.abc import Iterable, Iterator
@@ -95,7 +96,7 @@ def store(
     if action == "trim" and not rest:
         return _trim(session, keep, yes, as_json=as_json)
     if action in ("backup", "restore") and len(rest) == 1:
-        file = Path(rest[0]).expanduser().absolute()
+        file = Path(os.path.abspath(os.path.expanduser(rest[0])))
         return (_backup if action == "backup" else _restore)(session, file, as_json=as_json)
     raise UsageError(
         f"{' '.join(arguments)!r} is not known",
