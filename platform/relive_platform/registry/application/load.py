@@ -23,7 +23,7 @@ from relive_platform.registry.application.model import (
     FunctionDefaults,
     Trigger,
 )
-from relive_platform.registry.application.places import absolute, place_problems
+from relive_platform.registry.application.places import absolute, place_problems, reach
 from relive_platform.registry.application.programs import (
     CUSTOM,
     custom_handler,
@@ -245,7 +245,10 @@ class _Reader:
 
     def source(self, path: KeyPath, table: Mapping[str, Any]) -> Path | None:
         path, text = (*path, "source"), str(table.get("source", _HERE))
-        folder = (self.root / text).resolve()
+        folder, reason = reach(self.root, text)
+        if reason:
+            self.problem(path, f"the source {text[:200]!r}: {reason}", "correct the path")
+            return None
         if Path(text).is_absolute() or not folder.is_relative_to(self.root.resolve()):
             self.problem(path, f"the source {text!r} is outside the application", "name a folder inside it")
             return None

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-__all__ = ["absolute", "place_problems"]
+__all__ = ["absolute", "place_problems", "reach"]
 
 _MAX_LISTED: Final = 50
 _Problems = Iterator[tuple[tuple[str, ...], str, str]]  # key below the function's table, message, hint
@@ -16,6 +16,20 @@ def absolute(path: Path) -> Path:
     """Links stay as they are named; with `..` in it, where that leads to: `../shop` has a name, too."""
     found = path.absolute()
     return found.resolve() if ".." in found.parts else found
+
+
+def reach(folder: Path, text: str) -> tuple[Path, str]:
+    """Where a path in a file leads to, links followed, and why nothing can be there: it is too long, say, or
+    links lead around in a circle; "" if something can."""
+    try:
+        found = (folder / text).resolve()
+        found.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return found, ""
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        return folder, f"it cannot be looked for: {reason}"[:200]
+    return found, ""
 
 
 def place_problems(table: Mapping[str, Any], source: Path | None, root: Path) -> _Problems:
@@ -32,8 +46,10 @@ def place_problems(table: Mapping[str, Any], source: Path | None, root: Path) ->
         own = source if source.is_dir() else source.parent
         yield from _include_problems(table, own, root, alone="code" in table or source.is_file())
     for text in table.get("layers", ()):
-        found = (root / text).resolve()
-        if Path(text).is_absolute() or not found.is_relative_to(root) or found == root:
+        found, reason = reach(root, text)
+        if reason:
+            yield ("layers",), f"the layer {text[:200]!r}: {reason}", "correct the path"
+        elif Path(text).is_absolute() or not found.is_relative_to(root) or found == root:
             yield ("layers",), f"the layer {text!r} is outside the application", "name a folder inside it"
         elif not found.is_dir() and not (found.suffix == ".zip" and found.is_file()):
             yield ("layers",), f"there is no folder or zip {text!r}", "correct the path"
@@ -44,7 +60,10 @@ def _include_problems(table: Mapping[str, Any], base: Path, root: Path, *, alone
     names: set[str] = set()
     for text in table.get("include", ()):
         path = base / text
-        found = path.resolve()
+        found, reason = reach(base, text)
+        if reason:
+            yield ("include",), f"{text[:200]!r}: {reason}", "correct the path"
+            continue
         if Path(text).is_absolute() or not found.is_relative_to(root):
             yield ("include",), f"{text!r} is outside the application", "name what is inside it"
         elif not found.exists():

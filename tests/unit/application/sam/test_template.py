@@ -456,6 +456,21 @@ def test_a_template_is_named_from_another_folder(
             assert said in str(caught.value)
 
 
+def test_places_that_cannot_be_are_problems_of_the_file(read: Load, tmp_path: Path) -> None:
+    (tmp_path / "shop" / "loop").symlink_to("loop")
+    layer = "L: {Type: AWS::Serverless::LayerVersion, Properties: {ContentUri: %s}}\n"
+    for text, said in (
+        ("a" * 400, "name too long"),
+        ("a" * 400 + ".py", "name too long"),
+        ('"a\\0b"', "null"),
+        ("loop", "loop"),
+    ):
+        for body in (function().replace("src/", text), function("Layers: [!Ref L]\n") + layer % text):
+            with pytest.raises(ConfigError) as caught:
+                read(body)
+            assert said in str(caught.value).lower().replace("symlink loop", "loop")
+
+
 def test_strict_makes_errors_of_what_is_ignored(read: Load) -> None:
     body = function("Policies: [AWSLambdaExecute]\nTags: {a: b}\nVpcConfig: {SubnetIds: [x]}\n")
     assert {name for _, name in ignored(read(body))} == {"Policies", "VpcConfig"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
+from relive_platform.registry.application.places import reach
 from relive_platform.registry.application.sam.intrinsics import Evaluator, as_text
 from relive_platform.registry.application.sam.names import function_name
 from relive_platform.registry.application.sam.notes import Notes, Place
@@ -133,8 +134,8 @@ class Apis:
         return as_text(parameters.get("Location", "")) if isinstance(parameters, Map) else ""
 
     def _file(self, location: str, at: Place) -> Map | None:
-        file = (self._folder / location).resolve()
-        if "://" in location or not file.is_relative_to(self._folder.resolve()):
+        file, reason = reach(self._folder, location)
+        if "://" in location or reason or not file.is_relative_to(self._folder.resolve()):
             self._notes.ignore(at, f"{location} is not beside the template: its routes are not read")
             return None
         return parse(read_text(file, str(file), "correct the path"), str(file))

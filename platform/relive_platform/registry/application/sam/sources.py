@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
+from relive_platform.registry.application.places import reach
 from relive_platform.registry.application.sam.intrinsics import Evaluator, as_text
 from relive_platform.registry.application.sam.names import LAYER_MARK, MANAGED, resource_name
 from relive_platform.registry.application.sam.notes import Notes, Place
@@ -35,7 +36,7 @@ class Sources:
             self._notes.wrong(at, "the code is not on this machine, but in S3", _S3_HINT)
         else:
             text = as_text(value).rstrip("/") or "."
-            if text.endswith(".py") and (self._folder / text).is_file():  # SAM packs the one file
+            if text.endswith(".py") and reach(self._folder, text)[0].is_file():  # SAM packs the one file
                 text = str(Path(text).parent)
             table.put("source", text, at.line)
 
@@ -65,8 +66,8 @@ class Sources:
 
     def _own(self, path: object) -> Path | None:
         """A folder of the application's; None for one that is not in it."""
-        found = (self._folder / str(path)).resolve()
-        return found if found.is_relative_to(self._folder.resolve()) else None
+        found, reason = reach(self._folder, str(path))
+        return found if not reason and found.is_relative_to(self._folder.resolve()) else None
 
     def layers(self, table: FunctionTable, value: Any, at: Place) -> None:
         """Those of this template are folders; well-known ones of others are packages."""
