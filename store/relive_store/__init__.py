@@ -27,6 +27,7 @@ from relive_store.opening import open_store
 if TYPE_CHECKING:
     from relive_store.process.child import StoreProcess
     from relive_store.process.offline import dismiss, open_offline
+    from relive_store.query.guard import check_query
     from relive_store.spool.files import Mark, SpoolInUse, own_spool
     from relive_store.spool.writer import Writer
     from relive_store.tables.parts import FrozenPart, adopt, applied_version, frozen
@@ -64,6 +65,7 @@ __all__ = [
     "adopt",
     "applied_version",
     "apply_retention",
+    "check_query",
     "dismiss",
     "drop_oldest",
     "frozen",
@@ -91,6 +93,7 @@ _LATER: Final = {
     "adopt": "tables.parts",
     "applied_version": "tables.parts",
     "apply_retention": "tables.retention",
+    "check_query": "query.guard",
     "dismiss": "process.offline",
     "drop_oldest": "tables.retention",
     "frozen": "tables.parts",

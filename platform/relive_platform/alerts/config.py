@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
+from relive_store import QueryError, check_query
 
 from relive_platform.alerts.durations import DURATION_HINT, duration_s
 from relive_platform.keys import Key
@@ -122,6 +124,7 @@ def problems(table: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
             "give it metric, sql or slo",
         )
         return
+    yield from _no_numbers(table)
     yield from _wrong_times(table)
     yield from (_wrong_slo if kinds == ["slo"] else _wrong_limit)(table)
     if "function" in table and not NAME.fullmatch(table["function"]):
@@ -129,6 +132,12 @@ def problems(table: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     if "webhook" in table:
         for message, hint in destination_problems({"webhook": table["webhook"]}):
             yield "webhook", message, hint
+
+
+def _no_numbers(table: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    for key, value in table.items():
+        if isinstance(value, float) and not math.isfinite(value):  # nothing is above nan, or infinity
+            yield key, f"{key} is {value}, which is no number to compare with", "write a number, as in 0.05"
 
 
 def _wrong_times(table: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
@@ -144,11 +153,23 @@ def _wrong_times(table: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
 def _wrong_limit(table: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     if "above" not in table and "below" not in table:
         yield "above", "the alert has no limit", "give it above or below"
+    elif "above" in table and "below" in table and table["above"] < table["below"]:
+        above, below = table["above"], table["below"]
+        yield (
+            "below",
+            f"every value is above {above:g} or below {below:g}: the alert would never be ok",
+            "it is wrong above `above`, and wrong below `below`: below must not be larger",
+        )
     metric = table.get("metric", "")
     kind = "sql" if "sql" in table else "own" if metric.startswith(_OWN) else "metric"
     yield from _out_of_place(kind, table)
     if len(table.get("sql", "")) > _SQL_CHARS:
         yield "sql", f"the query has {len(table['sql']):,} characters", f"at most {_SQL_CHARS:,}"
+    elif "sql" in table:
+        try:
+            check_query(table["sql"], read_only=True)
+        except QueryError as error:
+            yield "sql", f"sql: {error.message}", error.hint or "write a query that reads, as in SELECT"
     if kind == "metric" and metric not in FUNCTION_METRICS:
         yield "metric", f"there is no metric {metric!r}", f"one of {', '.join(FUNCTION_METRICS)}, or relive.*"
 

@@ -59,6 +59,12 @@ def test_alerts_of_every_kind(tmp_path: Path) -> None:
         ('sql = "SELECT 1"\nabove = 1\nover = "5m"', 8, "a query has no over"),
         ('metric = "relive.queue.age"\nabove = 1\nfunction = "work"', 8, "platform has no function"),
         ('metric = "rate"\nabove = "much"', 7, "above is a text"),
+        ('metric = "rate"\nabove = nan', 7, "above is nan, which is no number"),
+        ('metric = "rate"\nbelow = -inf', 7, "below is -inf, which is no number"),
+        ('metric = "rate"\nabove = 1\nbelow = 3', 8, "every value is above 1 or below 3"),
+        ('sql = "DROP TABLE invocations"\nabove = 1', 6, "only queries that read are allowed"),
+        ('sql = "SELECT 1; SELECT 2"\nabove = 1', 6, "only one statement"),
+        ('sql = " -- nothing"\nabove = 1', 6, "the query is empty"),
         ('metrik = "rate"', 6, "has no key 'metrik'"),
     ],
 )
