@@ -44,6 +44,10 @@ class Alerts:
         """These are declared from now on."""
         await self._watch.apply({row.name: Alert(row.name, row.app, row.config) for row in rows})
 
+    def names(self) -> list[str]:
+        """Of those that are declared."""
+        return list(self._watch.listing())
+
     def start(self) -> None:
         """Begin to look."""
         self._watch.start()

@@ -270,6 +270,7 @@ class ReliveServer:
         telling = AlertTelling(own.alarms, self.queue, os.environ)
         self.alerts = Alerts(self.home, self.store, self.metrics.own, telling, self.executor)
         self._stack.push_async_callback(self.alerts.close)
+        own.alarms.alerts = self.alerts.names
         self.metrics.alerts = self.alerts.families
         self.publisher.elsewhere["alert"] = self.alerts.put
         self.publisher.named = lambda name: "queue" if name in self.batches_named() else ""

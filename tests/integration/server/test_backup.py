@@ -13,7 +13,7 @@ def test_a_backup_restored_into_an_empty_home_shows_the_same() -> None:
     from pathlib import Path
 
     import pytest
-    from relive_base.errors import Refused
+    from relive_base.errors import Refused, ReliveError
     from relive_platform.server.backup import restore_backup, write_backup
     from relive_store import Store, StoreProcess, open_store
 
@@ -61,6 +61,15 @@ def test_a_backup_restored_into_an_empty_home_shows_the_same() -> None:
             write_backup(home, store, file)
         store.close()
         process.stop()
+        # ... a restore that is refused leaves nothing in its target
+        (base / "full").mkdir()
+        (base / "full" / "mine").touch()
+        (base / "no.tar").write_bytes(file.read_bytes()[:512])
+        for backup, target in ((file, base / "full"), (base / "no.tar", base / "fresh")):
+            with pytest.raises(ReliveError):
+                restore_backup(backup, target)
+        assert [entry.name for entry in (base / "full").iterdir()] == ["mine"]
+        assert not (base / "fresh").exists()
         assert told.tables >= 4
         assert file.stat().st_mode & 0o777 == 0o600
         assert not list((home / "store" / "data" / "shadow").glob("backup_*"))

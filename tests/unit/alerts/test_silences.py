@@ -63,6 +63,26 @@ async def test_a_silence_holds_back_and_ends(tmp_path: Path) -> None:
     assert (await rig.say())["disk"]["silenced_until_ns"] == 0
 
 
+async def test_a_silence_of_what_nothing_has_is_refused_with_the_names_there_are(tmp_path: Path) -> None:
+    # Given an alarm that a function hears of, one that was said, and an alert
+    rig = Rig(tmp_path / "alarms.json")
+    await rig.start()
+    rig.source.alerts = lambda: ["slow"]
+    said = InvokeRequest(function="alarm:said", event=b'{"state": "OK"}')
+    await rig.source.put(said)
+    # When another name is silenced, I expect it refused
+    for seconds in (b"60", b"0"):
+        with pytest.raises(BadAlarm, match="there is no alarm 'dsik'") as refused:
+            await rig.source.put(
+                InvokeRequest(function="alarm:dsik", event=b'{"silence_s": ' + seconds + b"}")
+            )
+        assert refused.value.hint == "there are disk, said, slow"
+    # ... and each of those silenced
+    for name in ("disk", "said", "slow"):
+        await rig.source.put(InvokeRequest(function=f"alarm:{name}", event=b'{"silence_s": 60}'))
+        assert rig.source.silenced(name)
+
+
 async def test_what_came_and_went_meanwhile_is_no_news(tmp_path: Path) -> None:
     rig = Rig(tmp_path / "alarms.json")
     await rig.start()

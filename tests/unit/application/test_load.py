@@ -267,6 +267,16 @@ def test_a_handler_is_looked_for_without_running_it(write, handler: str, code: s
     assert wrong in str(caught.value)
 
 
+def test_what_is_wrong_with_a_module_of_many_handlers_is_said_once(write) -> None:
+    names = [f"f{number}" for number in range(25)]
+    manifest = "".join(f'[functions.{name}]\nsource = "fn"\nhandler = "cart:{name}"\n' for name in names)
+    with pytest.raises(ConfigError) as caught:
+        load(write(manifest, **{"fn/cart.py": "x = 1\ndef f0(:"}))
+    [problem] = caught.value.problems
+    assert problem.line == 2
+    assert problem.hint == f"correct the line; it concerns {', '.join(names[:8])} and 17 more"
+
+
 def test_a_handler_may_lie_in_a_package_and_in_lambdas_notation(write) -> None:
     root = write(
         '[functions.f]\nsource = "fn"\nhandler = "shop/cart.handler"\n'

@@ -81,8 +81,9 @@ def diff(store: Store, sides: Sides, by: Literal["function", "line"], limit: int
     found = explore.diff(store, before, after, by, limit)
     for invocations, side in ((found.before_invocations, name), (found.after_invocations, other)):
         if not invocations:
+            of = side if side.startswith("of ") else f"of {side}"
             raise NotFound(
-                f"there are no profiles of {side} of {before.function}",
+                f"there are no profiles {of} of {before.function}",
                 hint="`relive invocations` lists what is recorded",
             )
     folded = [load(store, side.with_engine(found.engine)) for side in (before, after)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -51,6 +52,7 @@ _HERE: Final = "."
 _TAKEN: Final = ("source", "handler", "app", "redact")  # of a function's table, by name
 _MAX_FUNCTIONS: Final = 1_000
 _MAX_TRIGGERS: Final = 100
+_NAMED: Final = 8  # functions, in a hint
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -123,6 +125,7 @@ class _Reader:
         self.root = absolute(document.file).parent
         self.defaults = defaults
         self.problems: list[Problem] = []
+        self.concerned: dict[Problem, list[str]] = {}  # functions whose handlers have it
         self.lines = document.lines
         self.claimed: dict[tuple[str, str], str] = {}  # kind and name -> function
         self.resources: dict[str, ResourceConfig] = {}
@@ -149,7 +152,7 @@ class _Reader:
         watched = document.get("alerts", {})
         alerts = read_alerts(self, watched if isinstance(watched, dict) else {}, tables)
         if self.problems:
-            raise ConfigError(self.problems)
+            raise ConfigError([self.with_functions(found) for found in self.problems])
         return Application(
             name=name,
             functions=functions,
@@ -162,6 +165,14 @@ class _Reader:
             named="name" in app,
             ignored=self.document.ignored,
         )
+
+    def with_functions(self, found: Problem) -> Problem:
+        """`found`, and whose handlers it concerns if they are several."""
+        names = self.concerned.get(found, ())
+        if len(names) < 2:
+            return found
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        return replace(found, hint=f"{found.hint}; it concerns {', '.join(names[:_NAMED])}{more}")
 
     def count(self, tables: Mapping[str, object]) -> None:
         if not 1 <= len(tables) <= _MAX_FUNCTIONS:
@@ -275,7 +286,10 @@ class _Reader:
             else:
                 found = check_handler(source, normal, file=self.shown, line=line)
             if found:
-                self.problems.append(found)
+                concerned = self.concerned.setdefault(found, [])
+                if not concerned:  # a module of many functions is wrong once
+                    self.problems.append(found)
+                concerned.append(str(path[1]))
         return normal
 
     def destinations(self, path: KeyPath, table: Mapping[str, Any]) -> dict[str, Destination]:

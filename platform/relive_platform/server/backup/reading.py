@@ -29,15 +29,20 @@ _LINK_PARTS: Final = 3  # "home/NAME/LINK": the home's own entries are no links
 def restore_backup(path: Path, home: Path) -> Manifest:
     """The same home as when the backup was made, in `home`, which must be empty and in no use. If it fails,
     `home` is empty again. Raises AlreadyRunning, Refused, ReliveError."""
-    with _opened(path) as tar, _owned(home):
-        manifest = _manifest(tar, path)
-        try:
-            _unpack(tar, home)
-            _fill_store(home, manifest)
-        except BaseException:
-            _clear(home)
-            raise
+    with _opened(path) as tar:
+        manifest = _manifest(tar, path)  # what is refused leaves nothing, not even the home's lock
+        with _owned(home):
+            _fill(tar, home, manifest)
         return manifest
+
+
+def _fill(tar: tarfile.TarFile, home: Path, manifest: Manifest) -> None:
+    try:
+        _unpack(tar, home)
+        _fill_store(home, manifest)
+    except BaseException:
+        _clear(home)
+        raise
 
 
 @contextmanager
@@ -56,18 +61,24 @@ def _opened(path: Path) -> Iterator[tarfile.TarFile]:
 @contextmanager
 def _owned(home: Path) -> Iterator[None]:
     """The home's lock, for a home that is empty."""
-    held = [entry.name for entry in home.iterdir() if entry.name != _RUN] if home.is_dir() else []
+    if not (home / _RUN).is_dir():  # else a server may run on it, which is said first
+        _require_empty(home)
     lock = own_home(home, home / _RUN)
     try:
-        if held:
-            raise Refused(
-                f"the home is not empty: it has {', '.join(sorted(held)[:5])}",
-                where=str(home),
-                hint="restore into an empty one: relive --home FOLDER store restore FILE",
-            )
+        _require_empty(home)
         yield
     finally:
         os.close(lock)
+
+
+def _require_empty(home: Path) -> None:
+    held = [entry.name for entry in home.iterdir() if entry.name != _RUN] if home.is_dir() else []
+    if held:
+        raise Refused(
+            f"the home is not empty: it has {', '.join(sorted(held)[:5])}",
+            where=str(home),
+            hint="restore into an empty one: relive --home FOLDER store restore FILE",
+        )
 
 
 def _manifest(tar: tarfile.TarFile, path: Path) -> Manifest:

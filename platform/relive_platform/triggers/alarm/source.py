@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -29,6 +29,7 @@ __all__ = ["AlarmSource"]
 Publish = Callable[[InvokeRequest, str, FunctionSpec | None, bytes], Awaitable[Accepted]]
 _REASON_CHARS: Final = 1_023  # as CloudWatch has it
 _MAX_SILENCE_S: Final = 90 * 86_400
+_NAMED: Final = 8  # in an error
 _UNKNOWN: Final = AlarmState(value="INSUFFICIENT_DATA", reason="nobody has said anything yet")
 
 
@@ -53,6 +54,7 @@ class AlarmSource:
         self._silences: dict[str, int] = {}  # until when, of those that may be silenced
         self._wanted: dict[str, list[tuple[str, AlarmTrigger]]] = {}
         self._changing = asyncio.Lock()
+        self.alerts: Callable[[], Collection[str]] = tuple  # each gives the alarm of its name its state
 
     async def apply(self, functions: Sequence[Served]) -> None:
         """These functions are in service from now on."""
@@ -89,7 +91,10 @@ class AlarmSource:
             names = sorted({*states, *self._wanted})
             return self._accepted(request, {one: self._shown(one, states.get(one)) for one in names})
         async with self._changing:  # two changes have two numbers
-            before = (await asyncio.to_thread(self._states.all)).get(name)
+            states = await asyncio.to_thread(self._states.all)
+            before = states.get(name)
+            if said.silence_s is not None and before is None:
+                self._require_known(name, states)
             now = _said_of(before, said, self._clock_ns(), publisher)
             changed = now.number != (before.number if before is not None else 0)
             if changed or now.untold:
@@ -98,6 +103,18 @@ class AlarmSource:
                 await self._keep(name, now)
             shown = before if now is _UNKNOWN else now
         return self._accepted(request, {name: self._shown(name, shown), "changed": changed})
+
+    def _require_known(self, name: str, states: Collection[str]) -> None:
+        """A silence of what is misspelt would hold back nothing."""
+        known = sorted({*states, *self._wanted, *self.alerts()})
+        if name not in known:
+            few = ", ".join(known[:_NAMED]) + (
+                f" and {len(known) - _NAMED} more" if len(known) > _NAMED else ""
+            )
+            raise BadAlarm(
+                f"there is no alarm {name!r}",
+                hint=f"there are {few}" if known else "there is none yet: relive alarm",
+            )
 
     async def _told(
         self,
