@@ -44,6 +44,15 @@ def test_a_backup_restored_into_an_empty_home_shows_the_same() -> None:
         database.execute("CREATE TABLE t (n)")
         database.execute("INSERT INTO t VALUES (7)")
         database.commit()
+        users = {}
+        for name in ("busy", "locked"):  # of functions: one with what is in its WAL alone, one that is locked
+            (home / "databases" / name).mkdir(parents=True)
+            users[name] = sqlite3.connect(home / "databases" / name / "database.db", isolation_level=None)
+            users[name].execute("PRAGMA journal_mode = WAL")
+            users[name].execute("CREATE TABLE t AS SELECT 8 AS n")
+            (home / "databases" / name / "database.db").chmod(0o666)
+        users["locked"].execute("PRAGMA locking_mode = EXCLUSIVE")
+        users["locked"].execute("INSERT INTO t VALUES (9)")
         process = StoreProcess(home / "store", home / "run" / "s.sock", log_path=home / "run" / "log")
         process.start()
         store = open_store(process.url)
@@ -55,7 +64,8 @@ def test_a_backup_restored_into_an_empty_home_shows_the_same() -> None:
         store.insert("otel_logs", {"Timestamp": starts[:9], "Body": ["hello"] * 9})
         before = rows(store)
         # When it is backed up, and goes on
-        told = write_backup(home, store, file)
+        told = write_backup(home, store, file, limit_s=0.1)
+        assert told.in_use == ("databases/locked/database.db",)
         store.insert("invocations", {"InvocationId": ["later"], "StartedAt": [now]})
         with pytest.raises(Refused):
             write_backup(home, store, file)
@@ -92,4 +102,10 @@ def test_a_backup_restored_into_an_empty_home_shows_the_same() -> None:
         assert (other / "code/f/1").stat().st_mode & 0o777 == 0o555
         assert not (other / "run" / "token").exists()
         assert sqlite3.connect(other / "events.db").execute("SELECT n FROM t").fetchall() == [(7,)]
-        database.close()
+        for name, rows_there in (("busy", [(8,)]), ("locked", [(8,), (9,)])):
+            there = other / "databases" / name / "database.db"
+            assert there.stat().st_mode & 0o777 == 0o666
+            assert there.with_name("database.db-wal").exists() == (name == "locked")
+            assert sqlite3.connect(there).execute("SELECT n FROM t").fetchall() == rows_there
+        for one in (database, *users.values()):
+            one.close()

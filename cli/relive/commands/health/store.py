@@ -166,6 +166,11 @@ def _backup(session: Session, file: Path, *, as_json: bool) -> int:
         told = write_backup(session.home, session.store(), file, copy_held=copy_held, limit_s=limit_s)
     if late := session.lateness():
         note(f"not in it: {late}", as_json=as_json)
+    for name in told.in_use:
+        note(
+            f"{name} was locked or is no database: it is copied as its files were, one by one",
+            as_json=as_json,
+        )
     if as_json:
         emit_object(asdict(told))
     else:

@@ -111,8 +111,11 @@ def _unpack(tar: tarfile.TarFile, home: Path) -> None:
         if member.isdir():
             folders.append((home / name, member.mode & 0o777))
             member.mode = 0o700  # a version's folder may not be written: it gets its own mode once it is full
+        mode = member.mode & 0o777
         # "tar" refuses what leads out of the home, also by symbolic links; owners are not taken over.
         tar.extract(member, home, filter="tar", numeric_owner=False, set_attrs=True)
+        if member.isreg() and mode & 0o022:  # it takes these away: workers of other users write a database
+            (home / name).chmod(mode)
     for folder, mode in reversed(folders):
         if not folder.is_symlink():
             folder.chmod(mode)

@@ -5,28 +5,31 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import sqlite3
+import stat
 import tarfile
-import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 import msgspec
 from relive_base.errors import Refused, ReliveError
 from relive_base.resource import relive_version
 from relive_store import FrozenPart, Store, applied_version, frozen
 
-from relive_platform.durable.copying import copy_database
-from relive_platform.server.backup.held import FOLDER_PREFIX
+from relive_platform.server.backup.databases import (
+    DatabaseCopies,
+    HeldCopier,
+    database_copies,
+    goes_with_database,
+    is_database,
+)
 from relive_platform.server.backup.manifest import FORMAT, HOME, MANIFEST, STORE, Manifest
 
-__all__ = ["COPY_LIMIT_S", "BackupTold", "HeldCopier", "write_backup"]
+__all__ = ["COPY_LIMIT_S", "BackupTold", "write_backup"]
 
 COPY_LIMIT_S: Final = 300.0
-_LOCKED_S: Final = 1.0  # one step's wait; the limit is asked after each
 _LEFT_OUT: Final = ("run", "spool", "store", "runtime", "tmp")
 """Made anew by a server, or (the store) taken as parts."""
 # of the home's own files
@@ -35,7 +38,7 @@ _ENDINGS: Final = (".ballast", ".lock", "-wal", "-shm", "-journal", ".new")
 
 @dataclass(frozen=True, slots=True)
 class BackupTold:
-    """What was written."""
+    """What was written. `in_use`: databases of functions that could not be copied as of one moment."""
 
     path: str
     bytes: int
@@ -43,14 +46,7 @@ class BackupTold:
     tables: int
     parts: int
     seconds: float
-
-
-class HeldCopier(Protocol):
-    """Has the server that runs on a home copy the databases that it holds."""
-
-    def __call__(self, folder: str, limit_s: float) -> list[str]:
-        """Into `folder`, a name in the home's run/."""
-        ...
+    in_use: tuple[str, ...]
 
 
 def write_backup(
@@ -79,7 +75,7 @@ def write_backup(
         with (
             open(os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file,
             tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar,
-            _copies(home, copy_held, limit_s) as copies,
+            database_copies(home, copy_held, limit_s) as copies,
             frozen(store, home / "store", name) as parts,
         ):
             manifest = Manifest(
@@ -89,7 +85,7 @@ def write_backup(
                 made_ns=time.time_ns(),
             )
             _add_bytes(tar, MANIFEST, msgspec.json.encode(manifest))
-            files = _add_home(tar, home, {path, draft}, copies, limit_s) + _add_parts(tar, parts)
+            files = _add_home(tar, home, {path, draft}, copies) + _add_parts(tar, parts)
             tar.close()
             file.flush()
             os.fsync(file.fileno())
@@ -100,18 +96,14 @@ def write_backup(
         draft.unlink(missing_ok=True)
     tables = len({part.table for part in parts})
     return BackupTold(
-        str(path), path.stat().st_size, files, tables, len(parts), round(time.monotonic() - began, 3)
+        str(path),
+        path.stat().st_size,
+        files,
+        tables,
+        len(parts),
+        round(time.monotonic() - began, 3),
+        tuple(copies.in_use),
     )
-
-
-@contextlib.contextmanager
-def _copies(home: Path, copy_held: HeldCopier | None, limit_s: float) -> Iterator[Path]:
-    """A folder, gone at the end, with copies of what the server holds."""
-    run = home / "run" if copy_held is not None else None  # a server's run/ is on the home's disk
-    with tempfile.TemporaryDirectory(prefix=FOLDER_PREFIX, dir=run) as folder:
-        if copy_held is not None:
-            copy_held(Path(folder).name, limit_s)
-        yield Path(folder)
 
 
 def _add_bytes(tar: tarfile.TarFile, name: str, data: bytes) -> None:
@@ -120,24 +112,32 @@ def _add_bytes(tar: tarfile.TarFile, name: str, data: bytes) -> None:
     tar.addfile(member, io.BytesIO(data))
 
 
-def _add_home(tar: tarfile.TarFile, home: Path, beside: set[Path], copies: Path, limit_s: float) -> int:
+def _add_home(tar: tarfile.TarFile, home: Path, beside: set[Path], copies: DatabaseCopies) -> int:
     count = 0
     for file in _walk(home, beside):
         name = f"{HOME}/{file.relative_to(home)}"
+        if goes_with_database(home, file):
+            continue  # what is in it is in the copy
         with contextlib.suppress(FileNotFoundError):  # a scene that its limit has removed meanwhile
-            if (
-                file.suffix == ".db" and file.parent == home
-            ):  # below are files of others, whatever their names
-                _add_database(tar, name, file, copies, limit_s)
+            if is_database(home, file):
+                for copied, ending in copies.of(file):
+                    _add_file(tar, copied, f"{name}{ending}", file)
             else:
                 _add_file(tar, file, name)
             count += 1
     return count
 
 
-def _add_file(tar: tarfile.TarFile, file: Path, name: str) -> None:
+def _add_file(tar: tarfile.TarFile, file: Path, name: str, like: Path | None = None) -> None:
+    """`like`: whose mode it has."""
+
+    def with_mode(member: tarfile.TarInfo) -> tarfile.TarInfo:
+        if like is not None:
+            member.mode = stat.S_IMODE(like.stat().st_mode)
+        return member
+
     tar.inodes.clear()  # type: ignore[attr-defined]  # of two names for one file each is a file of its own
-    tar.add(file, name, recursive=False)
+    tar.add(file, name, recursive=False, filter=with_mode)
 
 
 def _walk(folder: Path, beside: set[Path], top: bool = True) -> Iterator[Path]:
@@ -155,24 +155,6 @@ def _walk(folder: Path, beside: set[Path], top: bool = True) -> Iterator[Path]:
         elif entry.is_dir():
             yield entry
             yield from _walk(entry, beside, top=False)
-
-
-def _add_database(tar: tarfile.TarFile, name: str, file: Path, copies: Path, limit_s: float) -> None:
-    """As it is at one moment, whoever writes to it: the server's copy, or one that is made now."""
-    copy = copies / file.name
-    if not copy.exists():
-        try:
-            with contextlib.closing(
-                sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=_LOCKED_S)
-            ) as source:
-                copy_database(source, copy, limit_s)
-        except sqlite3.Error as error:
-            raise ReliveError(f"it cannot be copied: {error}", where=str(file)) from error
-        except ReliveError as error:
-            error.where = str(file)
-            raise
-    tar.add(copy, name, recursive=False)
-    copy.unlink()
 
 
 def _add_parts(tar: tarfile.TarFile, parts: list[FrozenPart]) -> int:
