@@ -134,6 +134,7 @@ async def app(scope, receive, send):
                     await asyncio.sleep(0.01)
             await asyncio.sleep(3600)
         except asyncio.CancelledError:
+            await asyncio.sleep(0.7 if path == "/deaf/cleans" else 0)
             open(query["told"], "w").write("cancelled")
             raise
     elif path == "/length":

@@ -308,8 +308,8 @@ async def test_an_application_hears_that_its_client_has_gone(services: Served, t
 
 
 async def test_what_nobody_waits_for_is_cancelled_and_is_no_failure(services: Served, tmp_path: Path) -> None:
-    # When clients leave an application that does not ask who is there: one that waits, one that sends on
-    told = [tmp_path / name for name in ("waits", "sends")]
+    # When clients leave an application that does not ask who is there: it waits, sends on, or cleans up long
+    told = [tmp_path / name for name in ("waits", "sends", "cleans")]
     for file in told:
         async with opened(services, f"GET /fn/shop/deaf/{file.name}?told={file}"):
             await services.until(Path(f"{file}.begun").exists)
@@ -324,7 +324,7 @@ async def test_what_nobody_waits_for_is_cancelled_and_is_no_failure(services: Se
     while len(found) < len(told):
         found = await services.rows_of(rows)
     by_path = {str(path).rpartition("/")[2]: (status, http) for path, status, http in found}
-    assert by_path == {"waits": ("ok", 499), "sends": ("ok", 200)}
+    assert by_path == {"waits": ("ok", 499), "sends": ("ok", 200), "cleans": ("ok", 499)}
 
 
 async def test_what_is_done_after_the_answer_keeps_no_client_waiting(services: Served, gate: Gate) -> None:

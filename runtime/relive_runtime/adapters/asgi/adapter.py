@@ -26,10 +26,11 @@ from relive_base.wire.messages import (
 )
 from relive_tracer.record import FRAMEWORK_SPANS
 
-from relive_runtime.adapters.asgi.cycle import HttpCycle
+from relive_runtime.adapters.asgi.cycle import CLIENT_GONE, HttpCycle
 from relive_runtime.adapters.asgi.lifespan import Lifespan
 from relive_runtime.adapters.asgi.scope import ScopeMaker
 from relive_runtime.adapters.asgi.socket_cycle import SocketCycle
+from relive_runtime.adapters.base import Answer
 from relive_runtime.adapters.event.payload import trace_headers
 from relive_runtime.adapters.results import check_head
 from relive_runtime.adapters.service.capacity import ASGI_CAPACITY
@@ -43,6 +44,7 @@ __all__ = ["AsgiAdapter"]
 _SOCKET_FRAMES: Final = frozenset((SocketData, SocketClose, SocketTaken))
 _TOLD: Final = 8  # answers after which the server looks at them, and not only when this turn is over
 _OK: Final = 200
+_AGAIN_S: Final = 1.0  # until code in a thread is looked at again whose client has gone
 _TYPE: Final = "content-type"
 _TYPES: Final = 200
 _STOP_SHARE: Final = 0.8  # of the time to stop is the application's; the rest is for the end
@@ -151,6 +153,8 @@ class AsgiAdapter:
     def over(self, cycle: HttpCycle | SocketCycle) -> None:
         """Its application has come to its end."""
         self._cycles.pop(cycle.attempt.invocation_id, None)
+        if isinstance(cycle, HttpCycle) and cycle.leaving is not None:
+            cycle.leaving.cancel()
         if self._stopping:
             self._maybe_stop()
 
@@ -221,13 +225,25 @@ class AsgiAdapter:
 
     def left(self, cycle: HttpCycle) -> None:
         """Its client has gone: the application has a while to end it by itself."""
-        self._loop.call_later(self._spec.disconnect_timeout_s, self._abandon, cycle.attempt)
+        if cycle.leaving is None:
+            cycle.leaving = self._loop.call_later(self._spec.disconnect_timeout_s, self._give_up, cycle)
 
-    def _abandon(self, attempt: BesideAttempt) -> None:
+    def _give_up(self, cycle: HttpCycle) -> None:
+        cycle.leaving = None
+        if self.desk.works_in_thread(cycle.attempt):
+            cycle.leaving = self._loop.call_later(_AGAIN_S, self._give_up, cycle)
+        else:
+            self._abandon(cycle.attempt)
+
+    def _abandon(self, attempt: BesideAttempt) -> bool:
+        """The server hears of its end at once, whatever its code does about being cancelled."""
         cycle = self._cycles.get(attempt.invocation_id)
-        if isinstance(cycle, HttpCycle) and cycle.attempt is attempt and cycle.unfinished:
-            attempt.abandoned = True
-            self._stop(attempt)
+        if not isinstance(cycle, HttpCycle) or not cycle.unfinished or attempt.answered:
+            return False
+        attempt.abandoned = True
+        self.desk.telling.answer(attempt, Answer(b"", cycle.status or CLIENT_GONE))
+        self._stop(attempt)
+        return True
 
     def _stop(self, attempt: BesideAttempt) -> None:
         task = attempt.task

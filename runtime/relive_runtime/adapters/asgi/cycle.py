@@ -14,7 +14,7 @@ from relive_runtime.adapters.results import BadResult, check_head
 from relive_runtime.worker.beside.attempt import BesideAttempt
 from relive_runtime.worker.beside.desk import Desk
 
-__all__ = ["HttpCycle", "Server"]
+__all__ = ["CLIENT_GONE", "HttpCycle", "Server"]
 
 WINDOW_BYTES: Final = 262_144
 """So much is on its way to the client at most; then the application waits for it."""
@@ -23,7 +23,7 @@ _WHOLE_BYTES: Final = 262_144
 _BODILESS: Final = (204, 304)
 _INTERNAL_ERROR: Final = 500
 _OK: Final = 200
-_CLIENT_GONE: Final = 499
+CLIENT_GONE: Final = 499
 """What web servers record of a request whose client has closed the connection; nobody is sent it."""
 _NOTHING, _HEAD, _STREAM, _COMPLETE = range(4)
 
@@ -62,6 +62,7 @@ class HttpCycle:
         "_waiter",
         "attempt",
         "done",
+        "leaving",
         "scope",
     )
 
@@ -71,6 +72,7 @@ class HttpCycle:
         self.attempt = attempt
         self.scope = scope
         self.done = False
+        self.leaving: asyncio.TimerHandle | None = None  # its client has gone: when it is cancelled
         self._server = server
         self._body = request.body
         self._more = attempt.invoke.more
@@ -98,7 +100,7 @@ class HttpCycle:
         except BaseException as error:
             self._end(error)
             if attempt.abandoned and isinstance(error, asyncio.CancelledError):
-                desk.returned(attempt, self._take_answer() or Answer(b"", self._status or _CLIENT_GONE))
+                desk.returned(attempt, self._take_answer())
             else:
                 desk.failed(attempt, error, self._take_answer())
         else:
@@ -132,6 +134,11 @@ class HttpCycle:
         self.taken()
         if self.unfinished:
             self._server.left(self)
+
+    @property
+    def status(self) -> int:
+        """Of its answer; 0: there is none yet."""
+        return self._status
 
     @property
     def unfinished(self) -> bool:

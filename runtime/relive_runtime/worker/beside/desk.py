@@ -100,8 +100,8 @@ class Desk:
         memory_limit.beside = self._save_all
         self.stop: Callable[[BesideAttempt], object] | None = None
         """Ends the code of an attempt that has been answered, as far as that can be done."""
-        self.abandon: Callable[[BesideAttempt], object] | None = None
-        """The same of one whose client has gone."""
+        self.abandon: Callable[[BesideAttempt], bool] | None = None
+        """Answers for one whose client has gone, and ends its code; False: it is not to be ended so."""
 
     def start(self, soon: Callable[[Callable[[], None]], object] | None) -> None:
         """The adapter begins to serve. `soon`: has its event loop call something, from any thread or signal
@@ -232,14 +232,14 @@ class Desk:
         if attempt is not None and not attempt.answered:
             self._end(attempt, "cancelled", "somebody ended it with relive cancel")
 
+    def works_in_thread(self, attempt: BesideAttempt) -> bool:
+        """Whether a thread runs its code: nothing can cancel that."""
+        return any(state is attempt.state for state in list(self._carrier.threads.values()))
+
     def _expire(self, attempt: BesideAttempt) -> None:
         if not attempt.answered:
-            if attempt.gone and not attempt.abandoned and self.abandon is not None:
-                attempt.deadline_ns = (
-                    time.monotonic_ns() + _SECOND_NS
-                )  # nobody waits for it: that is no failure
-                self.abandon(attempt)
-                return
+            if attempt.gone and self.abandon is not None and self.abandon(attempt):
+                return  # nobody waits for it: that is no failure
             text = self._over_time(attempt)
             attempt.raised = HandlerTimeout(text)
             self._end(attempt, "timeout", text)
