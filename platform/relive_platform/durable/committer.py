@@ -118,7 +118,7 @@ class Committer:
             hint = f"send more slowly, or raise {limits.setting}"
             operation.future.set_exception(QueueBusy(message, hint=hint))
         else:
-            self._waiting.put(operation)
+            return self._put(operation)
         return operation.future
 
     def copy(self, target: Path, limit_s: float, wanted: Callable[[], bool] = lambda: True) -> Future[None]:
@@ -128,7 +128,15 @@ class Committer:
         if self._closed.is_set():
             operation.future.set_exception(QueueError(f"{self._limits.what} is closed"))
         else:
-            self._waiting.put(operation)
+            return self._put(operation)
+        return operation.future
+
+    def _put(self, operation: _Operation) -> Future[Any]:
+        self._waiting.put(operation)
+        if self._closed.is_set() and operation.future.cancel():  # the thread may have ended before it came
+            failed: Future[Any] = Future()
+            failed.set_exception(QueueError(f"{self._limits.what} is closed"))
+            return failed
         return operation.future
 
     def _line_up(self, function: str) -> bool:

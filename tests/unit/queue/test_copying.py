@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from relive_platform.durable.committer import Committer
-from relive_platform.durable.copying import CopyFailed, copy_database
+from relive_platform.durable.copying import CopyFailed, SourceUnusable, copy_database
 from relive_platform.durable.model import CommitLimits, QueueError, SystemClock
 
 ROWS = 3_000  # of 4 KiB: several steps
@@ -63,6 +63,49 @@ def test_a_copy_ends_when_nobody_waits_for_it_or_the_file_is_closed(tmp_path: Pa
     closing_it.join()
     with pytest.raises(QueueError, match="is closed"):
         made.copy(tmp_path / "d.db", 60.0).result(60.0)
+
+
+def test_a_file_that_another_writes_all_the_time_is_copied_as_it_was_at_one_moment(tmp_path: Path) -> None:
+    path, stop, going = tmp_path / "a.db", threading.Event(), threading.Event()
+    with closing(sqlite3.connect(path, isolation_level=None)) as made:
+        made.execute("PRAGMA journal_mode = WAL")
+        made.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER, data BLOB)")
+        made.execute("BEGIN")
+        made.executemany("INSERT INTO t VALUES (?, 0, zeroblob(4000))", [(n,) for n in range(ROWS)])
+        made.execute("COMMIT")
+
+    def write() -> None:
+        with closing(sqlite3.connect(path, isolation_level=None, timeout=60.0)) as other:
+            other.execute("PRAGMA synchronous = OFF")
+            while not stop.is_set():
+                other.execute("UPDATE t SET n = n + 1 WHERE id IN (0, ?)", (ROWS - 1,))
+                going.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        going.wait()
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as source:
+            copy_database(source, tmp_path / "b.db", 20.0)
+    finally:
+        stop.set()
+        writer.join()
+
+    with closing(sqlite3.connect(tmp_path / "b.db")) as copy:
+        assert copy.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        first, last = copy.execute("SELECT n FROM t WHERE id IN (0, ?)", (ROWS - 1,)).fetchall()
+    assert first == last
+    assert first[0] > 0
+
+
+def test_what_is_no_database_is_told_from_a_disk_that_is_full(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    path.write_bytes(b"no database" * 1000)
+    with closing(sqlite3.connect(path)) as source, pytest.raises(SourceUnusable, match="not a database"):
+        copy_database(source, tmp_path / "b.db", 1.0)
+    with closing(sqlite3.connect(":memory:")) as source, pytest.raises(CopyFailed) as found:
+        copy_database(source, tmp_path / "nowhere" / "b.db", 1.0)
+    assert not isinstance(found.value, SourceUnusable)
 
 
 def test_a_file_that_another_has_locked_is_given_up_within_the_limit(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 from relive_base.errors import ReliveError
 
-from relive_platform.durable.copying import copy_database
+from relive_platform.durable.copying import CopyFailed, SourceUnusable, copy_database
 from relive_platform.server.backup.held import FOLDER_PREFIX
 
 __all__ = ["DatabaseCopies", "HeldCopier", "database_copies", "goes_with_database", "is_database"]
@@ -73,7 +73,7 @@ class DatabaseCopies:
 
     def of(self, file: Path) -> Iterator[tuple[Path, str]]:
         """What is to be kept for a database, with the ending of its name; copies go when the next is asked
-        for. Raises ReliveError for one of the home's own."""
+        for. Raises ReliveError for one of the home's own, and if the disk or the limit is too small."""
         held = self._folder / file.name
         own = not _of_functions(self._home, file)
         copy = held if own and held.exists() else None
@@ -81,7 +81,7 @@ class DatabaseCopies:
             if copy is None:
                 copy = self._copied(file)
         except ReliveError as error:
-            if own:
+            if own or not isinstance(error, SourceUnusable):
                 error.where = str(file)
                 raise
             self.in_use.append(str(file.relative_to(self._home)))
@@ -101,7 +101,10 @@ class DatabaseCopies:
             ) as source:
                 copy_database(source, copy, self._limit_s)
         except sqlite3.Error as error:
-            raise ReliveError(f"it cannot be copied: {error}") from error
+            raise SourceUnusable(f"it cannot be copied: {error}") from error
+        except CopyFailed:
+            copy.unlink(missing_ok=True)
+            raise
         return copy
 
 
