@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import FrameType
@@ -37,16 +38,25 @@ class _Block:
 
 class LoopWatch:
     """At each tick of the sampler the loop is asked to say when it goes on. Until it does, it is blocked, by
-    the one whose code most ticks have met."""
+    the one whose code had most of the time since that was told last: several can block one turn of it, one
+    after the other."""
 
-    def __init__(self, attempts: Mapping[str, BesideAttempt], where: Whereabouts) -> None:
+    def __init__(
+        self,
+        attempts: Mapping[str, BesideAttempt],
+        where: Whereabouts,
+        clock: Callable[[], int] = time.perf_counter_ns,
+    ) -> None:
         self._attempts = attempts
         self._where = where
+        self._clock = clock
         self.soon: Callable[[Callable[[], None]], object] | None = None
         self._since_ns = 0  # when the loop was asked; 0: it has answered
-        self._met: Counter[str] = Counter()
+        self._tick_ns = 0
+        self._met: dict[str, int] = {}  # whose code the ticks since then have met, and for how many ns
         self._place: tuple[str, int, str] = ("", 0, "")
-        self._told_ns = 0  # up to when the block that lasts has been told
+        self._told_ns = 0  # up to when what blocks it has been told
+        self._closing = False
         self._open: _Block | None = None  # it, once it is long enough
         self._blocks: deque[_Block] = deque(maxlen=_REMEMBERED)
 
@@ -54,26 +64,31 @@ class LoopWatch:
         self, now_ns: int, look: Look | None, stack: StackFrames | None, _frame: FrameType | None
     ) -> None:
         """In the sampler's signal, on the main thread."""
-        if self.soon is None or look is None:
+        if self.soon is None:
+            return
+        before_ns, self._tick_ns = self._tick_ns, now_ns
+        if look is None:
             return
         if not self._since_ns:
-            self._since_ns = self._told_ns = now_ns
+            self._since_ns = self._told_ns = before_ns = now_ns
             self._open = None
-            self._met.clear()
+            self._met = {}
             self.soon(self._goes_on)
-        self._met[look.invocation_id] += 1
+        ident = look.invocation_id
+        self._met[ident] = self._met.get(ident, 0) + now_ns - max(before_ns, self._told_ns)
         if stack is not None and stack.files:
             self._place = stack.files[-1], stack.lines[-1], stack.functions[-1]
 
     def _goes_on(self) -> None:
         """In the loop."""
-        self._close(time.perf_counter_ns())
+        self._close(self._clock())
         self._since_ns = 0
 
     def close_open(self) -> None:
-        """Tell of a block that still lasts: somebody it delays is about to be told of, or who blocks ends."""
-        if self._since_ns:
-            self._close(time.perf_counter_ns())
+        """Tell of a block that still lasts: somebody it delays is about to be told of, or who blocks ends.
+        In other threads than the loop's it does nothing: who ends there has not blocked it."""
+        if self._since_ns and not self._closing and threading.current_thread() is threading.main_thread():
+            self._close(self._clock())
 
     def begins_late(self, attempt: BesideAttempt) -> None:
         """It was sent long before it begins: those blocks that lay between have kept it waiting, too."""
@@ -88,28 +103,38 @@ class LoopWatch:
                 attempt.blocked_before_ns += held_ns
 
     def _close(self, now_ns: int) -> None:
-        since_ns = self._since_ns
-        if not since_ns or now_ns - since_ns < BLOCKED_NS or not self._met:
-            return
-        blocker_id, seen = self._met.most_common(1)[0]
-        if 2 * seen < self._met.total():
-            return  # many short turns: the loop is busy, and nobody blocks it
-        wall_ns = time.time_ns() - now_ns  # from the one clock to the other
-        lasted_ns = now_ns - self._told_ns
-        blocker = self._attempts.get(blocker_id)
-        if blocker is not None:
-            blocker.blocking_ns += lasted_ns
+        self._closing = True  # a time limit that strikes here tells of it, too
+        try:
+            self._tell(now_ns)
+        finally:
+            self._closing = False
+
+    def _tell(self, now_ns: int) -> None:
+        met = dict(self._met)  # ticks go on
+        blocker_id = max(met, key=lambda one: met[one], default="")
         block = self._open
+        if block is not None and block.told["by"] != blocker_id:
+            block = None  # the next one that blocks this turn of the loop
+        if not met or (block is None and now_ns - self._told_ns < BLOCKED_NS):
+            return
+        if 2 * met[blocker_id] < sum(met.values()):
+            return  # many short turns: the loop is busy, and nobody blocks it
+        told_ns, self._told_ns, self._met = self._told_ns, now_ns, {}
+        wall_ns = time.time_ns() - now_ns  # from the one clock to the other
         if block is None:
-            block = self._open = _Block(since_ns, {"by": "", "from_ns": since_ns + wall_ns, "route": ""})
+            block = self._open = _Block(told_ns, {"by": "", "from_ns": told_ns + wall_ns, "route": ""})
             self._blocks.append(block)
         block.until_ns = now_ns
         told = block.told
+        blocker = self._attempts.get(blocker_id)
+        if blocker is not None:
+            others_ns = sum(met.values()) - met[blocker_id]
+            blocker.blocking_ns += max(now_ns - told_ns - others_ns, 0)
         file, line, function = self._place
         route = _route(blocker) if blocker is not None or told["by"] != blocker_id else told["route"]
         told.update(
             by=blocker_id,
-            ms=(now_ns - since_ns) // 1_000_000,
+            ms=(now_ns - block.since_ns) // 1_000_000,
             file=file,
             line=line,
             function=function,
@@ -119,13 +144,13 @@ class LoopWatch:
             if attempt is blocker or attempt.answered:
                 continue
             began_ns = attempt.started_ns - wall_ns
-            delayed_ns = now_ns - max(self._told_ns, began_ns)
+            own_ns = met.get(attempt.invocation_id, 0)  # its code had its turn in between
+            delayed_ns = now_ns - max(told_ns, began_ns) - own_ns
             if delayed_ns > 0:
                 if attempt.blocks and attempt.blocks[-1] is told:
                     attempt.blocked_ns += delayed_ns
                 else:
                     attempt.blocked(told, delayed_ns)
-        self._told_ns = now_ns
 
 
 def _route(blocker: BesideAttempt | None) -> str:

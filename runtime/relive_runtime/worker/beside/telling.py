@@ -218,8 +218,8 @@ class Telling:
     def _keep_newest(self, attempt: BesideAttempt, error: BaseException | None) -> None:
         if self.newest is None:
             return
+        self._newest_ns = time.monotonic_ns()  # first: in between, `drop` takes nothing of another thread
         self.newest.keep(attempt.invocation_id, error)
-        self._newest_ns = time.monotonic_ns()
         if self.later is not None and threading.current_thread() is threading.main_thread():
             self.later(self._newest_ns + _WANTED_NS)
 
