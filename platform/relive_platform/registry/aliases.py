@@ -15,6 +15,7 @@ from relive_platform.registry.notes import Notes
 __all__ = ["Alias", "AliasExists", "Aliases", "UnknownAlias", "check_alias", "in_words", "new_revision"]
 
 _KIND: Final = "alias"
+_PROVISIONED: Final = "provisioned"
 _NAME: Final = re.compile(r"(?!\d+$)[a-zA-Z0-9_-]{1,128}")
 _MOST_OTHERS: Final = 10
 
@@ -103,8 +104,9 @@ class Aliases:
         return written
 
     def remove(self, function: str, name: str) -> bool:
-        """Whether it was there."""
+        """Whether it was there. The workers that waited for it go with it."""
         found = self._notes.drop(_KIND, function, name)
+        self._notes.drop(_PROVISIONED, function, name)
         if found:
             self.on_change()
         return found

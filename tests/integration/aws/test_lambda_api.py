@@ -434,6 +434,29 @@ class TestAttached:
         )
         assert error.response["Error"]["Code"] == "ProvisionedConcurrencyConfigNotFoundException"
 
+    def test_provisioned_concurrency_goes_with_its_alias(self, aws: AwsServer, client: Any) -> None:
+        client.create_alias(FunctionName="holder", Name="live", FunctionVersion="1")
+        asked = {"FunctionName": "holder", "Qualifier": "live"}
+        client.put_provisioned_concurrency_config(**asked, ProvisionedConcurrentExecutions=2)
+        pool = aws.server.engine.host.pools["holder", 1]
+        assert pool.limits.provisioned == 2
+        client.delete_alias(FunctionName="holder", Name="live")
+        assert pool.limits.provisioned == 0
+        found = client.list_provisioned_concurrency_configs(FunctionName="holder")
+        assert found["ProvisionedConcurrencyConfigs"] == []
+        client.delete_provisioned_concurrency_config(**asked)
+
+    def test_what_others_have_reserved_cannot_be_provisioned(self, aws: AwsServer, client: Any) -> None:
+        create(client, "reserving")
+        client.put_function_concurrency(FunctionName="reserving", ReservedConcurrentExecutions=30)
+        asked = {"FunctionName": "holder", "Qualifier": "1", "ProvisionedConcurrentExecutions": 3}
+        error = refused(lambda: client.put_provisioned_concurrency_config(**asked))
+        assert "[2]" in error.response["Error"]["Message"]
+        assert "this host 32, of which other functions keep 30." in error.response["Error"]["Message"]
+        client.delete_function(FunctionName="reserving")
+        client.put_provisioned_concurrency_config(**{**asked, "ProvisionedConcurrentExecutions": 1})
+        client.delete_provisioned_concurrency_config(FunctionName="holder", Qualifier="1")
+
     def test_retries_of_events(self, aws: AwsServer, client: Any) -> None:
         client.put_function_event_invoke_config(
             FunctionName="holder", MaximumRetryAttempts=0, MaximumEventAgeInSeconds=60

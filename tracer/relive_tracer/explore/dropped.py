@@ -35,5 +35,5 @@ def dropped_by_span(store: Store, trace_id: str) -> dict[str, int]:
 
 def dropped_text(count: int) -> str:
     """For people: that the trace is not all there was."""
-    what = "span or line was" if count == 1 else "spans or lines were"
+    what = "span, line or value was" if count == 1 else "spans, lines or values were"
     return f"{count:,} more {what} dropped by limits: an invocation keeps {TelemetryLimits().spans:,} spans"

@@ -13,9 +13,10 @@ _Problems = Iterator[tuple[tuple[str, ...], str, str]]  # key below the function
 
 
 def absolute(path: Path) -> Path:
-    """Links stay as they are named; with `..` in it, where that leads to: `../shop` has a name, too."""
+    """Links stay as they are named, but for those before a `..`: where that leads to, they say."""
     found = path.absolute()
-    return found.resolve() if ".." in found.parts else found
+    up = max((at for at, part in enumerate(found.parts, 1) if part == ".."), default=0)
+    return Path(*found.parts[:up]).resolve().joinpath(*found.parts[up:]) if up else found
 
 
 def reach(folder: Path, text: str) -> tuple[Path, str]:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -454,6 +455,23 @@ def test_a_template_is_named_from_another_folder(
             with pytest.raises(ConfigError, match=r"does not exist") as caught:
                 load(Path(folder) / "wrong.yaml")
             assert said in str(caught.value)
+
+
+def test_links_are_followed_before_dots_only(
+    read: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given an application that is reached by a link, and one whose file is a link
+    read(function())
+    (tmp_path / "other").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "shop")
+    (tmp_path / "deep").symlink_to(tmp_path / "shop" / "src")
+    shutil.copytree(tmp_path / "shop" / "src", tmp_path / "mine" / "src")
+    (tmp_path / "mine" / "template.yaml").symlink_to(tmp_path / "shop" / "template.yaml")
+    monkeypatch.chdir(tmp_path / "other")
+    # I expect the names and folders that were given; `..` leads where the system has it lead
+    for folder, name in (("../link", "link"), ("../mine", "mine"), ("../deep/..", "shop")):
+        found = load(Path(folder) / "template.yaml")
+        assert (found.name, found.root) == (name, tmp_path / name)
 
 
 def test_places_that_cannot_be_are_problems_of_the_file(read: Load, tmp_path: Path) -> None:

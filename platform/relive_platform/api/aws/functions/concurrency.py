@@ -12,6 +12,8 @@ from relive_platform.api.aws.functions.catalog import Catalog, Standing, page, s
 from relive_platform.api.aws.functions.names import Named, arn_of, named
 from relive_platform.api.aws.service import Call, Operation
 from relive_platform.engine.qualifiers import LATEST
+from relive_platform.registry import FunctionVersion
+from relive_platform.registry.application.model import FunctionConfig
 
 __all__ = ["Concurrency"]
 
@@ -99,36 +101,53 @@ class Concurrency:
         return page(call, found, "ProvisionedConcurrencyConfigs")
 
     async def remove(self, call: Call) -> None:
-        """Nothing is wrong if there is none."""
-        name = self._qualified(call)
+        """Nothing is wrong if there is none; what it was of may have gone."""
+        name = _published(call)
+        self._catalog.latest(call, name)
         await asyncio.to_thread(self._catalog.registry.note, _PROVISIONED, name.name, name.qualifier, None)
 
     def _check_room(self, call: Call, name: Named, value: int) -> None:
         """Whether there can be so many workers beside those that others were promised. Raises AwsError."""
-        notes = self._catalog.notes
-        promised = {
-            (function, key): note["value"]
-            for function, key, note in notes.all(_PROVISIONED)
-            if (function, key) != (name.name, name.qualifier)
-        }
-        others = sum(given for (function, _), given in promised.items() if function == name.name)
+        provided = self._catalog.notes.of(_PROVISIONED, name.name).items()
+        others = sum(note["value"] for key, note in provided if key != name.qualifier)
         config = self._catalog.latest(call, name).config
-        reserved = notes.get(_RESERVED, name.name)
-        limit = reserved["value"] if reserved is not None else config.reserved_concurrency
-        if value + others > limit and (reserved is not None or limit):
+        reserved = self._reserved(config)
+        if reserved is not None and value + others > reserved:
             raise AwsError(
                 "InvalidParameterValueException",
                 "Requested Provisioned Concurrency should not be greater than the"
                 " reservedConcurrentExecution for function",
             )
-        most, host = limit or config.max_workers, self._catalog.platform.workers
-        left = min(most - others, host - sum(promised.values()))
+        most, host = reserved or config.max_workers, self._catalog.platform.workers
+        serving = self._catalog.platform.serving()
+        taken = sum(self._kept(version) for version in serving.values() if version.name != name.name)
+        left = min(most - others, host - others - taken)
         if value > left:
             raise AwsError(
                 "InvalidParameterValueException",
                 "Specified ConcurrentExecutions for function is greater than account's unreserved concurrency"
-                f" [{max(left, 0)}]: the function has at most {most} workers, this host {host}.",
+                f" [{max(left, 0)}]: the function has at most {most} workers, this host {host}"
+                + (f", of which other functions keep {taken}." if taken else "."),
             )
+
+    def _reserved(self, config: FunctionConfig) -> int | None:
+        """The workers of a function at most, if they are its own."""
+        note = self._catalog.notes.get(_RESERVED, config.name)
+        return note["value"] if note is not None else config.reserved_concurrency or None
+
+    def _kept(self, version: FunctionVersion) -> int:
+        """The workers of a function that others cannot have. `version`: that in service."""
+        reserved = self._reserved(version.config)
+        if reserved is not None:
+            return reserved
+        led = {
+            alias.name: alias.version or version.version for alias in self._catalog.aliases.of(version.name)
+        }
+        provided = {
+            int(key) if key.isdigit() else led.get(key, version.version): int(note["value"])
+            for key, note in self._catalog.notes.of(_PROVISIONED, version.name).items()
+        }
+        return sum({version.version: version.config.min_workers, **provided}.values())
 
     def _described(self, call: Call, name: Named, document: Mapping[str, Any]) -> dict[str, Any]:
         """With the workers that there are; an alias may have lost its version."""
@@ -139,12 +158,7 @@ class Concurrency:
         return _provisioned(document, self._catalog.platform.standing(name.name, version))
 
     def _qualified(self, call: Call) -> Named:
-        name = named(call)
-        if name.qualifier in ("", LATEST):
-            raise AwsError(
-                "InvalidParameterValueException",
-                "Provisioned Concurrency Configs cannot be applied to unpublished function versions.",
-            )
+        name = _published(call)
         self._catalog.qualified(call, name)
         return name
 
@@ -157,6 +171,17 @@ class Concurrency:
                 404,
             )
         return found
+
+
+def _published(call: Call) -> Named:
+    """The version or alias that a request names. Raises AwsError."""
+    name = named(call)
+    if name.qualifier in ("", LATEST):
+        raise AwsError(
+            "InvalidParameterValueException",
+            "Provisioned Concurrency Configs cannot be applied to unpublished function versions.",
+        )
+    return name
 
 
 def _provisioned(document: Mapping[str, Any], standing: Standing) -> dict[str, Any]:
