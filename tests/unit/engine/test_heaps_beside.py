@@ -111,3 +111,17 @@ async def test_two_walks_of_one_worker_are_never_under_way(tmp_path: Path) -> No
     assert reason is not None
     assert reason.code == Why.WALK_OF_ANOTHER
     service.taker.close()
+
+
+@pytest.mark.parametrize(("why", "counts"), [(Why.WALK_FRAMES_GONE, False), (Why.WALK_LATE, True)])
+async def test_a_failure_without_frames_takes_nobodys_turn(tmp_path: Path, why: Any, counts: bool) -> None:
+    # Given a service whose heap is taken once in a minute
+    service = Service(tmp_path)
+    service.walk(service.walked)
+    # When no walk comes of it
+    handle(service.worker).says(HeapTaken(invocation_id="1", part=missing(why)))
+    # I expect the next failure to have its heap at once if nobody has waited for this one
+    assert [found.part for found in service.found] == [missing(why)]
+    reason = service.taker.objection_beside(service.worker, "another")
+    assert (reason is not None and reason.code == Why.HEAP_BESIDE_LATELY) is counts
+    service.taker.close()

@@ -30,14 +30,15 @@ class Bench:
         self.attempts[name] = attempt
         return attempt
 
-    def run(self, name: str, ms: int) -> None:
+    def run(self, name: str, ms: int, line: int = 1) -> None:
         """Its code runs for so long, with a tick at its beginning."""
         look: Any = SimpleNamespace(invocation_id=name) if name else None
+        stack: Any = SimpleNamespace(files=["app.py"], lines=[line], functions=[name])
         if not self.watch._since_ns:
             self.watch.tick(self.now_ns, look, None, None)
         for _ in range(0, ms, TICK_MS):
             self.now_ns += TICK_MS * MS
-            self.watch.tick(self.now_ns, look, None, None)
+            self.watch.tick(self.now_ns, look, stack, None)
 
     def end(self, name: str) -> BesideAttempt:
         self.watch.close_open()
@@ -79,10 +80,10 @@ def test_one_that_goes_on_blocking_after_it_was_told_is_one_block() -> None:
     first, waits = bench.begin("first"), bench.begin("waits")
     bench.run("first", 60)
     bench.watch.close_open()
-    bench.run("first", 20)
+    bench.run("first", 20, line=2)
     bench.asked[0]()
     assert (first.blocking_ns, waits.blocked_ns) == (80 * MS, 80 * MS)
-    assert [(block["by"], block["ms"]) for block in waits.blocks] == [("first", 80)]
+    assert [(block["by"], block["ms"], block["line"]) for block in waits.blocks] == [("first", 80, 1)]
 
 
 def test_many_short_turns_are_no_block() -> None:

@@ -112,3 +112,29 @@ def test_no_heap_is_taken_without_the_frames_of_the_failure(kept: str) -> None:
     assert taken.invocation_id == "one"
     assert taken.part.because(Why.WALK_FRAMES_GONE)
     assert failed.invocation_id == kept
+
+
+def test_the_loop_lets_it_go_and_not_the_signal_handler() -> None:
+    # Given a failure in a worker that has an event loop, whose time is over
+    bench = Bench()
+    asked: list[Any] = []
+    bench.deadlines.soon = asked.append
+    bench.fail("one")
+    bench.fire(None)
+    bench.telling._newest_ns -= SECOND_NS
+
+    # When the timer strikes in the middle of other code, twice
+    bench.fire(None)
+
+    # I expect the loop to be asked once, and to do it
+    assert bench.failed.error is not None
+    [drop] = asked
+    drop()
+    assert bench.failed.error is None
+
+    # and to look again if that is too early
+    bench.fail("two")
+    bench.fire(None)
+    asked[1]()
+    assert bench.failed.invocation_id == "two"
+    assert len(bench.shots) == 3

@@ -256,6 +256,8 @@ class HeapTaker:
                 attempt.postpone(self._now() - max(walk.begun_mono, attempt.began_mono))
         if found.part.state is State.MISSING:
             self._seen.pop(walk.key, None)  # the next one of its kind may have more luck
+            if walk.goes_on and found.part.because(Why.WALK_FRAMES_GONE):
+                self._beside.pop(worker.spec.name, None)  # nobody has waited: there was no walk
         try:
             walk.then(found)
         except Exception:

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import FrameType
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from relive_base.kept_builtins import KEPT
 from relive_base.wire.messages import StackFrames
@@ -25,6 +25,8 @@ BLOCKED_NS: Final = 50_000_000
 """Shorter turns of the loop are nothing that anybody need be told of."""
 _REMEMBERED: Final = 10
 """Blocks that those can be told of that were sent meanwhile, and begin now."""
+_Place: TypeAlias = tuple[str, str, int, str]  # whose code, its file, line and function
+_UNTOLD: Final = {"by": "", "from_ns": 0, "ms": 0, "file": "", "line": 0, "function": "", "route": ""}
 
 
 @dataclass(slots=True)
@@ -34,6 +36,15 @@ class _Block:
     since_ns: int
     told: dict[str, Any]
     until_ns: int = 0
+    place_ns: int = 0  # that it was seen at the place that is told
+
+    def seen(self, places: Mapping[_Place, int]) -> None:
+        """Where its blocker was since it was told last: it is told of where it was for longest."""
+        told = self.told
+        for (ident, file, line, function), ns in places.items():
+            if ident == told["by"] and ns >= self.place_ns:
+                self.place_ns = ns
+                told.update(file=file, line=line, function=function)
 
 
 class LoopWatch:
@@ -54,7 +65,7 @@ class LoopWatch:
         self._since_ns = 0  # when the loop was asked; 0: it has answered
         self._tick_ns = 0
         self._met: dict[str, int] = {}  # whose code the ticks since then have met, and for how many ns
-        self._place: tuple[str, int, str] = ("", 0, "")
+        self._places: dict[_Place, int] = {}  # ... and where
         self._told_ns = 0  # up to when what blocks it has been told
         self._closing = False
         self._open: _Block | None = None  # it, once it is long enough
@@ -72,12 +83,14 @@ class LoopWatch:
         if not self._since_ns:
             self._since_ns = self._told_ns = before_ns = now_ns
             self._open = None
-            self._met = {}
+            self._met, self._places = {}, {}
             self.soon(self._goes_on)
         ident = look.invocation_id
-        self._met[ident] = self._met.get(ident, 0) + now_ns - max(before_ns, self._told_ns)
+        had_ns = now_ns - max(before_ns, self._told_ns)
+        self._met[ident] = self._met.get(ident, 0) + had_ns
         if stack is not None and stack.files:
-            self._place = stack.files[-1], stack.lines[-1], stack.functions[-1]
+            place = ident, stack.files[-1], stack.lines[-1], stack.functions[-1]
+            self._places[place] = self._places.get(place, 0) + had_ns
 
     def _goes_on(self) -> None:
         """In the loop."""
@@ -110,7 +123,7 @@ class LoopWatch:
             self._closing = False
 
     def _tell(self, now_ns: int) -> None:
-        met = dict(self._met)  # ticks go on
+        met, places = dict(self._met), dict(self._places)  # ticks go on
         blocker_id = max(met, key=lambda one: met[one], default="")
         block = self._open
         if block is not None and block.told["by"] != blocker_id:
@@ -120,9 +133,10 @@ class LoopWatch:
         if 2 * met[blocker_id] < sum(met.values()):
             return  # many short turns: the loop is busy, and nobody blocks it
         told_ns, self._told_ns, self._met = self._told_ns, now_ns, {}
+        self._places = {}
         wall_ns = time.time_ns() - now_ns  # from the one clock to the other
         if block is None:
-            block = self._open = _Block(told_ns, {"by": "", "from_ns": told_ns + wall_ns, "route": ""})
+            block = self._open = _Block(told_ns, dict(_UNTOLD, from_ns=told_ns + wall_ns))
             self._blocks.append(block)
         block.until_ns = now_ns
         told = block.told
@@ -130,18 +144,20 @@ class LoopWatch:
         if blocker is not None:
             others_ns = sum(met.values()) - met[blocker_id]
             blocker.blocking_ns += max(now_ns - told_ns - others_ns, 0)
-        file, line, function = self._place
         route = _route(blocker) if blocker is not None or told["by"] != blocker_id else told["route"]
         told.update(
             by=blocker_id,
             ms=(now_ns - block.since_ns) // 1_000_000,
-            file=file,
-            line=line,
-            function=function,
             route=route,
         )
+        block.seen(places)
+        self._delayed(told, now_ns, told_ns, met)
+
+    def _delayed(self, told: dict[str, Any], now_ns: int, told_ns: int, met: Mapping[str, int]) -> None:
+        """Those that it kept waiting in this time hear of it."""
+        wall_ns = time.time_ns() - now_ns
         for attempt in list(self._attempts.values()):
-            if attempt is blocker or attempt.answered:
+            if attempt.invocation_id == told["by"] or attempt.answered:
                 continue
             began_ns = attempt.started_ns - wall_ns
             own_ns = met.get(attempt.invocation_id, 0)  # its code had its turn in between

@@ -51,6 +51,7 @@ class BesideDeadlines:
         """Has the event loop call something in its next turn, from a signal's handler; None: there is
         none, and the handler does it itself."""
         self._told = False
+        self._drops = False  # the loop was asked to
         self.drop: Callable[[int], int] | None = None
         """Told the time at each shot; gives when it wants another one, 0: not at all."""
         timer.beside = self._fire
@@ -69,7 +70,7 @@ class BesideDeadlines:
         now = time.monotonic_ns()
         due, following = self._look(now)
         if self.drop is not None:
-            wanted = now + _RETRY_NS if self._must_wait() else self.drop(now)
+            wanted = now + _RETRY_NS if self._must_wait() else self._drop(now)
             following = min(following or wanted, wanted or following)
         if not due:
             if following:
@@ -95,6 +96,23 @@ class BesideDeadlines:
             self._shoot(time.monotonic_ns() + REPEAT_NS)
             self._raise(current)
         self._shoot(now + REPEAT_NS)
+
+    def _drop(self, now: int) -> int:
+        """What goes may have code of its own (`__del__`), which must not run in the middle of other code."""
+        if self.drop is None:
+            return 0
+        if self.soon is None:
+            return self.drop(now)
+        if not self._drops:
+            self._drops = True
+            self.soon(self._drop_in_loop)
+        return 0
+
+    def _drop_in_loop(self) -> None:
+        self._drops = False
+        wanted = self.drop(time.monotonic_ns()) if self.drop is not None else 0
+        if wanted:
+            self.watch(wanted)
 
     def expire(self) -> None:
         """In the event loop: end those that are due."""
