@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from relive_platform.durable.committer import Committer
@@ -65,37 +67,42 @@ def test_a_copy_ends_when_nobody_waits_for_it_or_the_file_is_closed(tmp_path: Pa
         made.copy(tmp_path / "d.db", 60.0).result(60.0)
 
 
+class Watched(sqlite3.Connection):
+    """`meanwhile` is called after each step of a copy."""
+
+    meanwhile: Callable[[], object]
+
+    def backup(  # type: ignore[override]
+        self, target: sqlite3.Connection, *, progress: Callable[..., None], **more: Any
+    ) -> None:
+        def stepped(*told: int) -> None:
+            self.meanwhile()
+            progress(*told)
+
+        super().backup(target, progress=stepped, **more)
+
+
 def test_a_file_that_another_writes_all_the_time_is_copied_as_it_was_at_one_moment(tmp_path: Path) -> None:
-    path, stop, going = tmp_path / "a.db", threading.Event(), threading.Event()
-    with closing(sqlite3.connect(path, isolation_level=None)) as made:
-        made.execute("PRAGMA journal_mode = WAL")
-        made.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER, data BLOB)")
-        made.execute("BEGIN")
-        made.executemany("INSERT INTO t VALUES (?, 0, zeroblob(4000))", [(n,) for n in range(ROWS)])
-        made.execute("COMMIT")
+    path = tmp_path / "a.db"
+    with (
+        closing(sqlite3.connect(path, isolation_level=None)) as other,
+        closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, factory=Watched)) as source,
+    ):
+        other.execute("PRAGMA journal_mode = WAL")
+        other.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER, data BLOB)")
+        other.execute("BEGIN")
+        other.executemany("INSERT INTO t VALUES (?, 0, zeroblob(4000))", [(n,) for n in range(ROWS)])
+        other.execute("COMMIT")
+        written = "UPDATE t SET n = n + 1 WHERE id IN (0, ?)"
+        source.meanwhile = lambda: other.execute(written, (ROWS - 1,))
 
-    def write() -> None:
-        with closing(sqlite3.connect(path, isolation_level=None, timeout=60.0)) as other:
-            other.execute("PRAGMA synchronous = OFF")
-            while not stop.is_set():
-                other.execute("UPDATE t SET n = n + 1 WHERE id IN (0, ?)", (ROWS - 1,))
-                going.set()
+        copy_database(source, tmp_path / "b.db", 20.0)
 
-    writer = threading.Thread(target=write)
-    writer.start()
-    try:
-        going.wait()
-        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as source:
-            copy_database(source, tmp_path / "b.db", 20.0)
-    finally:
-        stop.set()
-        writer.join()
-
+        ends = "SELECT n FROM t WHERE id IN (0, ?)"
+        assert other.execute(ends, (ROWS - 1,)).fetchone()[0] > 3  # steps
     with closing(sqlite3.connect(tmp_path / "b.db")) as copy:
         assert copy.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-        first, last = copy.execute("SELECT n FROM t WHERE id IN (0, ?)", (ROWS - 1,)).fetchall()
-    assert first == last
-    assert first[0] > 0
+        assert copy.execute(ends, (ROWS - 1,)).fetchall() == [(0,), (0,)]
 
 
 def test_what_is_no_database_is_told_from_a_disk_that_is_full(tmp_path: Path) -> None:
