@@ -203,7 +203,7 @@ def test_a_home_is_backed_up_while_its_server_runs(relive: Relive, tmp_path: Pat
                 str(ended),
             ]
             backup = subprocess.Popen(command)
-            relive.eventually(lambda: any((relive.home / "run").glob("backup-*/events.db")))
+            relive.eventually(lambda: any(tmp_path.glob("ended*.part")))
             backup.terminate()
             code = backup.wait(PATIENCE_S)
 
