@@ -30,7 +30,7 @@ from relive_profiler.record.outlook import Awaiting, Outlook
 from relive_profiler.record.precise import PreciseProfiler
 from relive_profiler.record.rhythm import Rhythm, SamplerLimits, Timer, voluntary_switches
 from relive_profiler.record.stacks import StackTable, standard_folders, without_inner, without_own
-from relive_profiler.record.threads import OtherThreads, living_threads
+from relive_profiler.record.threads import OtherThreads
 from relive_profiler.record.timer import PROFILE_SIGNAL, ThreadTimer, TimerUnavailable, cpu_timer, tick_ns
 
 __builtins__ = KEPT
@@ -83,7 +83,7 @@ class Sampler:
         self._switches = switches
         self._clock = clock
         self._cpu_clock = cpu_clock
-        self._others = OtherThreads(living=living_threads)
+        self._others = OtherThreads()
         self._table = StackTable(source, cached=self._limits.cached_stacks)
         self._sent: set[int] = set()
         self._sent_since_ns = clock()

@@ -7,7 +7,6 @@ still knows it.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterable
 from types import FrameType
@@ -18,7 +17,7 @@ from relive_base.wire.messages import StackFrames
 
 __builtins__ = KEPT
 
-__all__ = ["OtherThreads", "Share", "living_threads"]
+__all__ = ["OtherThreads", "Share"]
 
 Share = tuple[StackFrames, int, int, int]
 """A stack, its samples, wall ns and CPU ns."""
@@ -26,28 +25,13 @@ Share = tuple[StackFrames, int, int, int]
 _NOWHERE: Final = None
 
 
-def living_threads() -> int:
-    """Of this process, a library's own as well; 0 if that cannot be had."""
-    try:
-        return len(os.listdir("/proc/self/task"))
-    except OSError:
-        return 0
-
-
 class OtherThreads:
     """Of one invocation at a time. Threads are told apart by the kernel's ids: Python's are used again."""
 
-    __slots__ = ("_known", "_living", "_main_ns", "_process_clock", "_process_ns")
+    __slots__ = ("_known", "_main_ns", "_process_clock", "_process_ns")
 
-    def __init__(
-        self,
-        process_clock: Callable[[], int] = time.process_time_ns,
-        living: Callable[[], int] = lambda: 0,
-    ) -> None:
-        """`living`: how many threads the process has, 0 if that is not known. What nobody else has used may
-        be of those that are not looked at."""
+    def __init__(self, process_clock: Callable[[], int] = time.process_time_ns) -> None:
         self._process_clock = process_clock
-        self._living = living
         self._known: dict[int, tuple[int, StackFrames | None]] = {}  # CPU time, and where it was met
         self._main_ns = self._process_ns = 0
 
@@ -93,7 +77,7 @@ class OtherThreads:
         self, shares: list[Share], ended: list[StackFrames], living_ns: int, main_ns: int, wall_ns: int
     ) -> None:
         process_ns = self._process_clock()
-        if ended and self._process_ns and self._living() <= len(self._known) + 1:
+        if ended and self._process_ns:
             rest_ns = process_ns - self._process_ns - (main_ns - self._main_ns) - living_ns
             part_ns = min(rest_ns // len(ended), wall_ns)
             if part_ns > 0:

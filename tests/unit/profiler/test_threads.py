@@ -95,15 +95,3 @@ def test_what_a_pools_thread_used_before_it_waits_is_of_its_work(machine):
     # And while it waits there is nothing to tell of it
     machine.pass_time(main=4)
     assert machine.look(4) == []
-
-
-def test_what_may_be_of_threads_that_nobody_looks_at_is_nobodys(machine):
-    # Given a process that has more threads than are looked at
-    machine.others = OtherThreads(lambda: machine.process_ns, lambda: 9)
-    begin(machine)
-    machine.pass_time(t1=1)
-    machine.look(2)
-    # When one of those that were has ended, and the process has used more
-    machine.process_ns += 3 * MS
-    del machine.threads[1]
-    assert machine.look(5) == []
