@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import ast
 import inspect
-import itertools
 import linecache
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from types import CodeType, TracebackType
 from typing import Final
 
 from relive_runtime.debugger.chain import exception_chain, exception_name, traceback_of
 from relive_runtime.travel.calls import Calls, has_default, passed_to
 from relive_runtime.travel.messages import Change
+from relive_runtime.travel.origins import Link, Why, root_of
 from relive_runtime.travel.reading import Filled, Source, element_of, gives, open_keys, reads, taken_from
 from relive_runtime.travel.runs import Runs
 from relive_runtime.travel.suspects import CODE, Complaint, worst
@@ -28,74 +27,6 @@ _LOOKED_AT: Final = 1_000
 _TELLING: Final = frozenset(("None", "nan", "inf", "-inf"))
 """Values that few functions give back: the one that did so while a line ran is where the line has it from."""
 _PLAIN: Final = (str, bytes, int, float, bool, type(None))
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """One step back. `step`: the line that did it; NOBODY: it was so before the handler began."""
-
-    expression: str
-    value: str
-    step: int
-    how: str  # "given", "changed inside", "passed", "returned", "computed", "default", "before"
-    made_of: tuple[tuple[str, str], ...] = ()  # (expression, value) of what it was computed from
-
-
-@dataclass(slots=True)
-class Why:
-    """`links`: the failing line's value first, the place where it arose last."""
-
-    failing: int
-    links: list[Link] = field(default_factory=list)
-    note: str = ""
-
-    @property
-    def root(self) -> int | None:
-        """The step at which the bad value arose, or came in; None if nothing was found."""
-        number = self._root()
-        return None if number is None else self.links[number].step
-
-    def _root(self) -> int | None:
-        """The last link. Of what was there before the handler began, the line that took the value out."""
-        links = self.links
-        if links and links[-1].step == NOBODY:
-            parts = list(
-                itertools.takewhile(lambda link: _root(link.expression) != link.expression, links[::-1])
-            )
-            taken = len(links) - len(parts) - 1
-            if parts and taken >= 0 and links[taken].step != NOBODY:
-                return taken
-        return next((number for number in reversed(range(len(links))) if links[number].step != NOBODY), None)
-
-    def lines(self, where: Callable[[int], str], source: Callable[[int], str]) -> list[str]:
-        """For a terminal."""
-        found = [f"step {self.failing}  {where(self.failing)}  {source(self.failing)}"]
-        root = self._root()
-        for number, link in enumerate(self.links):
-            found.append(f"  {link.expression} = {link.value}")
-            if link.step == NOBODY:
-                found.append(f"    it {_HOW[link.how]}")
-                continue
-            mark = "→" if number == root else " "
-            found.append(
-                f"  {mark} {_HOW[link.how]} by step {link.step}  {where(link.step)}  {source(link.step)}"
-            )
-            found += [f"      {name} = {value}" for name, value in link.made_of]
-        if self.note:
-            found.append(f"  {self.note}")
-        return found
-
-
-_HOW: Final = {
-    "given": "given",
-    "changed inside": "changed inside",
-    "passed": "passed",
-    "returned": "returned",
-    "computed": "computed",
-    "default": "left to its default",
-    "elsewhere": "was so before this function was called",
-    "before": "was so before the handler began: module state, or the event",
-}
 
 
 def why(
@@ -276,7 +207,7 @@ class _Following:
         self, found: Why, expression: str, change: Change, frame: int, statement: ast.stmt
     ) -> tuple[str, int, int] | None:
         """A part of what the statement gives a name: it came with the whole."""
-        root = _root(expression)
+        root = root_of(expression)
         whole = gives(statement, root) if root != expression else None
         if whole is None or whole.value is None:
             return None
@@ -385,7 +316,7 @@ class _Following:
         """It was there when the function began: a parameter, or a part of one, or of the module."""
         trail = self._trail
         caller, code = trail.callers[frame], trail.codes[frame]
-        root = _root(expression)
+        root = root_of(expression)
         starred = bool(code.co_flags & inspect.CO_VARARGS) + bool(code.co_flags & inspect.CO_VARKEYWORDS)
         parameters = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount + starred]
         outer = self._owner(root, frame) if root in code.co_freevars else None
@@ -480,11 +411,6 @@ class _Following:
 
 def _calls_something(value: ast.expr) -> bool:
     return any(isinstance(node, ast.Call | ast.Await) for node in ast.walk(value))
-
-
-def _root(expression: str) -> str:
-    """`cart["total"].value` -> `cart`."""
-    return expression.split(".")[0].split("[")[0]
 
 
 def _bad_itself(change: Change, text: str) -> bool:

@@ -215,6 +215,19 @@ async def test_a_replay_that_is_refused_says_why(sample: Any) -> None:
         await until(pilot, lambda: "the dependencies are gone" in told(app))
 
 
+async def test_a_run_that_cannot_be_gone_back_in_says_so(sample: Any) -> None:
+    # Given a command that ends at once
+    sample.command = (sys.executable, "-c", "pass")
+    async with opened(sample, "failure", "last") as (app, pilot):
+        # When the failure's time line is opened
+        await press(app, pilot, "L")
+        # I expect to read why there is none, and to come back
+        assert "the run has ended" in shown(app)
+        assert "running it again" not in shown(app)
+        await press(app, pilot, "escape")
+        assert app.navigator.here.view == "failure"
+
+
 async def test_b_gives_the_terminal_to_the_debugger(
     sample: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

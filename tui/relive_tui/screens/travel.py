@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
+from relive_base.errors import ReliveError
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 
@@ -104,7 +105,7 @@ class TravelScreen(ReliveScreen):
             self.query_one("#frames", VirtualRows).say_empty("there is no `relive` to run it again with")
             return
 
-        def work(ticket: Ticket) -> Moment:
+        def work(ticket: Ticket) -> Moment | ReliveError:
             from relive_tui.outside.adapter import Adapter
 
             adapter = Adapter(command)
@@ -113,13 +114,27 @@ class TravelScreen(ReliveScreen):
                 ask = _asking(adapter, ticket)
                 strip = parse_strip(ask("reliveCommand", {"line": f"strip {_COLUMNS}"})["text"])
                 moment = read_moment(ask, Step(), strip, adapter.take_said().strip())
+            except ReliveError as error:
+                adapter.close()
+                return error
             except BaseException:
                 adapter.close()
                 raise
             self.adapter = adapter
+            if ticket.cancelled:  # the screen has gone, and may have looked before
+                adapter.close()
             return moment
 
-        self.ask("moment", Feed("the run"), work, self._arrived, once=True)
+        def done(found: Moment | ReliveError) -> None:
+            if isinstance(found, Moment):
+                self._arrived(found)
+            else:
+                self.query_one("#frames", VirtualRows).say_empty(clean(found.message))
+                self.query_one("#said", VirtualRows).say_empty(
+                    clean(found.hint or "Esc: back to the failure")
+                )
+
+        self.ask("moment", Feed("the run"), work, done, once=True)
 
     def tick(self) -> None:
         """Nothing changes by itself."""
