@@ -233,7 +233,10 @@ def test_spans_over_the_limit_are_counted_where_their_trace_is_shown(lab: Relive
 
     # I expect its trace to say how many are not there, to people and to programs
     told = lab.run("trace", trace_id).stdout
-    assert "500 more spans, lines or values were dropped by limits: an invocation keeps 1,000 spans" in told
+    assert (
+        "500 more of its spans, lines, values or samples not kept: over limits (1,000 spans of an invocation)"
+        in told
+    )
     rows = lab.json("trace", trace_id)
     assert [row["dropped"] for row in rows if row["dropped"]] == [500]
 

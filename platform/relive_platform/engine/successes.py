@@ -15,6 +15,8 @@ HEALTHY_BYTES: Final = 65_536
 """An event larger than that is not kept."""
 MAX_SUCCESSES: Final = 64
 """Kept for one function version: the newest one of each method and path, or of each kind of trigger."""
+CLIENT_LEFT: Final = "relive.client_disconnected"
+"""Of a request: an attribute."""
 _SMALL_BYTES: Final = 4_096
 """The body of one that is not the newest: 64 of them are 256 KB, and their heads at worst 4 MB."""
 
@@ -33,8 +35,8 @@ class Successes:
         return self._newest is not None
 
     def add(self, request: InvokeRequest, record: InvocationRecord) -> None:
-        """It went well. Of a large event nothing is kept."""
-        if record.event_bytes > HEALTHY_BYTES:
+        """It went well. Nothing is kept of a large event, or of one that its client did not wait for."""
+        if record.event_bytes > HEALTHY_BYTES or CLIENT_LEFT in record.attributes:
             return
         self._newest = request, record
         if record.event_bytes > _SMALL_BYTES:
@@ -56,8 +58,8 @@ class Successes:
             return newest
         if key in self._kept:
             return self._kept[key]
-        if request.http is None:
-            return newest
+        if request.http is None:  # of a service: a method of gRPC
+            return None if of_its_path else newest
         near = max(self._kept, key=lambda kept: _likeness(kept, key), default=key)  # of equals the oldest
         best = _likeness(near, key)
         if best:
@@ -67,7 +69,10 @@ class Successes:
 
 def _key(request: InvokeRequest) -> _Key:
     http = request.http
-    return (request.trigger, "", "") if http is None else ("http", http.method, http.path)
+    if http is not None:
+        return "http", http.method, http.path
+    told = request.attributes
+    return request.trigger, told.get("rpc.service", ""), told.get("rpc.method", "")
 
 
 def _likeness(one: _Key, other: _Key) -> int:

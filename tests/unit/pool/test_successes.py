@@ -90,3 +90,24 @@ def test_nothing_has_succeeded_yet() -> None:
     successes = Successes()
     assert not successes
     assert successes.like(_request("/"), of_its_path=True) is None
+
+
+def test_a_call_of_grpc_is_compared_with_one_of_its_method() -> None:
+    # Given a service that answered one of its methods
+    def call(method: str) -> InvokeRequest:
+        return InvokeRequest(
+            function="shop", trigger="grpc", attributes={"rpc.service": "shop.Orders", "rpc.method": method}
+        )
+
+    successes = _with(call("Get"), call("List"))
+    # I expect that one for the same method, and none for another
+    found = successes.like(call("Get"), of_its_path=True)
+    assert found is not None
+    assert found[0].attributes["rpc.method"] == "Get"
+    assert successes.like(call("Delete"), of_its_path=True) is None
+
+
+def test_what_its_client_did_not_wait_for_is_no_success_to_compare_with() -> None:
+    successes = Successes()
+    successes.add(_request("/slow"), record(attributes={"relive.client_disconnected": "true"}))
+    assert not successes

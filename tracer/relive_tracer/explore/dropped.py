@@ -1,4 +1,4 @@
-"""What the invocations of a trace recorded over their limits: it is in no row but counted."""
+"""What of the invocations of a trace was not kept: it is in no row but counted."""
 
 from __future__ import annotations
 
@@ -19,13 +19,12 @@ SELECT Span, sum(Count) FROM (
     WHERE __WHERE__
     GROUP BY InvocationId, Attempt
 )
-WHERE Count > 0
 GROUP BY Span
 """
 
 
 def dropped_by_span(store: Store, trace_id: str) -> dict[str, int]:
-    """How many spans, lines and values were dropped, by the span of their invocation."""
+    """How much was not kept, by the span of its invocation; of one without a row it is not known."""
     where = Conditions()
     where.time_range("StartedAt", *extent_ns(store, trace_id))
     where.add("TraceId = {trace_id:String}", trace_id=trace_id)
@@ -35,5 +34,8 @@ def dropped_by_span(store: Store, trace_id: str) -> dict[str, int]:
 
 def dropped_text(count: int) -> str:
     """For people: that the trace is not all there was."""
-    what = "span, line or value was" if count == 1 else "spans, lines or values were"
-    return f"{count:,} more {what} dropped by limits: an invocation keeps {TelemetryLimits().spans:,} spans"
+    spans = TelemetryLimits().spans
+    return (
+        f"{count:,} more of its spans, lines, values or samples not kept: over limits ({spans:,} spans of an"
+        " invocation), or they could not be made or sent"
+    )

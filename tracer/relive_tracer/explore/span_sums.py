@@ -10,7 +10,7 @@ from relive_store import Store
 
 from relive_tracer.explore.conditions import Conditions
 
-__all__ = ["Block", "SpanSum", "blocks", "span_sums"]
+__all__ = ["Block", "SpanSum", "blocks", "rpc_methods", "span_sums"]
 
 _MOST: Final = 200
 """Names of one invocation; those that took longest."""
@@ -34,6 +34,14 @@ SELECT InvocationId, toFloat64OrZero(SpanAttributes['relive.blocked_ms']) AS Blo
     Events.Name, Events.Attributes
 FROM otel_traces
 WHERE __WHERE__ AND mapContains(SpanAttributes, 'relive.blocked_ms')
+"""
+
+
+_METHODS: Final = """
+SELECT InvocationId, any(SpanAttributes['rpc.service'] || '/' || SpanAttributes['rpc.method'])
+FROM otel_traces
+WHERE __WHERE__ AND mapContains(SpanAttributes, 'rpc.method')
+GROUP BY InvocationId
 """
 
 
@@ -87,6 +95,15 @@ def blocks(
         )
         for row in rows
     ]
+
+
+def rpc_methods(
+    store: Store, invocation_ids: Sequence[str], since_ns: int, until_ns: int, *, timeout_s: float = 30.0
+) -> dict[str, str]:
+    """By invocation, "package.Service/Method" of the calls of gRPC among these. Raises StoreError."""
+    where = _of(invocation_ids, since_ns, until_ns)
+    rows = store.query(where.into(_METHODS), where.parameters, timeout_s=timeout_s).rows()
+    return {str(row[0]): str(row[1]) for row in rows}
 
 
 def _of(invocation_ids: Sequence[str], since_ns: int, until_ns: int) -> Conditions:

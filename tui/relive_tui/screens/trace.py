@@ -177,7 +177,7 @@ class TraceScreen(TraceActs):
         count, errors = len(self.trace.spans), len(self.trace.errors())
         told = f"{counted(count, 'span')} · {errors} failed · {duration(self.trace.total_ns)}"
         if read.dropped:
-            told += f" · {read.dropped:,} more dropped by limits"
+            told += f" · {read.dropped:,} more not kept"
         if read.more:  # what is shown is not all of it
             rest = "loading the rest" if count <= HEAD_SPANS else "more are not shown"
             told = f"the first {told} · {rest}"

@@ -34,6 +34,8 @@ _FEW: Final = 3
 _ENOUGH: Final = 5
 _SLACK_NS: Final = 60_000_000_000
 _HOLDS_NS: Final = 1_000_000
+_GRPC: Final = "grpc"
+_CLIENT_GONE: Final = 499
 _REST: Final = "+}"
 """In a route that takes all paths below it."""
 _MOUNT: Final = re.compile(r"^/fn/[^/]*")
@@ -62,7 +64,7 @@ def why_slow(
     """Of one invocation, by its id or the beginning of it. `source`: where lines of its version are read.
     Raises InvocationNotFound, AmbiguousId, StoreError."""
     row = invocations.get(store, ident, attempt=attempt)
-    others, notes = _of_its_path(row, _others(store, row))
+    others, notes = _of_its_path(row, _of_its_method(store, row, _others(store, row)))
     ids = [row.invocation_id, *(other.invocation_id for other in others)]
     profiles = profiles_of(store, row.function, ids)
     observed = _observe(store, [row, *others], profiles)
@@ -84,6 +86,21 @@ def _others(store: Store, row: InvocationRow) -> list[InvocationRow]:
     """Of the same version; of any, if there are too few."""
     found = _near(store, row, row.version)
     return found if len(found) >= _FEW else _near(store, row, 0)
+
+
+def _of_its_method(store: Store, row: InvocationRow, others: list[InvocationRow]) -> list[InvocationRow]:
+    """Of a call of gRPC: those of the same method."""
+    if row.trigger != _GRPC or not others:
+        return others
+    ids = [row.invocation_id, *(other.invocation_id for other in others)]
+    methods = span_sums.rpc_methods(store, ids, *_around([row, *others]))
+    own = methods.get(row.invocation_id)
+    return [other for other in others if methods.get(other.invocation_id) == own]
+
+
+def _around(rows: Sequence[InvocationRow]) -> tuple[int, int]:
+    first = min(row.started_at for row in rows)
+    return first - _SLACK_NS, max(row.started_at + row.total_ns for row in rows) + _SLACK_NS
 
 
 def _of_its_path(
@@ -131,13 +148,13 @@ def _alike(others: Sequence[InvocationRow], row: InvocationRow) -> list[Invocati
         other
         for other in others
         if (other.http_method, other.http_route) == asked and other.invocation_id != row.invocation_id
+        if other.http_status != _CLIENT_GONE  # its time is that of its client's patience
     ]
 
 
 def _observe(store: Store, rows: Sequence[InvocationRow], profiles: Profiles) -> list[Observed]:
     ids = [row.invocation_id for row in rows]
-    since_ns = min(row.started_at for row in rows) - _SLACK_NS
-    until_ns = max(row.started_at + row.total_ns for row in rows) + _SLACK_NS
+    since_ns, until_ns = _around(rows)
     spans: dict[str, dict[str, CallSum]] = {}
     for one in span_sums.span_sums(store, ids, since_ns, until_ns):
         spans.setdefault(one.invocation_id, {})[one.name] = CallSum(one.count, one.failed, one.took_ns)

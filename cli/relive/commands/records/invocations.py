@@ -140,8 +140,8 @@ def trace(session: Session, ident: str, as_json: bool) -> None:
     lost = dropped.dropped_by_span(session.store(), trace_id)
     if not as_json:
         lines = render.trace_lines(tree.build_tree(rows), text_width())
-        if lost:
-            lines.insert(1, render.TraceLine(dropped.dropped_text(sum(lost.values())), "error"))
+        if count := sum(lost.values()):
+            lines.insert(1, render.TraceLine(dropped.dropped_text(count), "error"))
         echo_styled((line.text, _STYLES.get(line.style, "")) for line in lines)
         first = next((span for span in rows if "faas.invocation_id" in span.attributes), None)
         if first is not None:
@@ -160,7 +160,7 @@ def trace(session: Session, ident: str, as_json: bool) -> None:
             "status": span.status,
             "attributes": span.attributes,
             "links": span.links,
-            "dropped": lost.get(span.span_id, 0),
+            **({"dropped": lost[span.span_id]} if span.span_id in lost else {}),
         }
         for span in rows
     ]

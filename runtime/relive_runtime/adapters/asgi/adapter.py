@@ -26,7 +26,7 @@ from relive_base.wire.messages import (
 )
 from relive_tracer.record import FRAMEWORK_SPANS
 
-from relive_runtime.adapters.asgi.cycle import CLIENT_GONE, HttpCycle
+from relive_runtime.adapters.asgi.cycle import CLIENT_GONE, INTERNAL_ERROR, HttpCycle
 from relive_runtime.adapters.asgi.lifespan import Lifespan
 from relive_runtime.adapters.asgi.scope import ScopeMaker
 from relive_runtime.adapters.asgi.socket_cycle import SocketCycle
@@ -240,6 +240,8 @@ class AsgiAdapter:
         cycle = self._cycles.get(attempt.invocation_id)
         if not isinstance(cycle, HttpCycle) or not cycle.unfinished or attempt.answered:
             return False
+        if cycle.status >= INTERNAL_ERROR:
+            return False  # a failure, which its own end tells
         attempt.abandoned = True
         self.desk.telling.answer(attempt, Answer(b"", cycle.status or CLIENT_GONE))
         self._stop(attempt)

@@ -14,14 +14,14 @@ from relive_runtime.adapters.results import BadResult, check_head
 from relive_runtime.worker.beside.attempt import BesideAttempt
 from relive_runtime.worker.beside.desk import Desk
 
-__all__ = ["CLIENT_GONE", "HttpCycle", "Server"]
+__all__ = ["CLIENT_GONE", "INTERNAL_ERROR", "HttpCycle", "Server"]
 
 WINDOW_BYTES: Final = 262_144
 """So much is on its way to the client at most; then the application waits for it."""
 _WHOLE_BYTES: Final = 262_144
 """A larger body leaves in parts, whatever the application does."""
 _BODILESS: Final = (204, 304)
-_INTERNAL_ERROR: Final = 500
+INTERNAL_ERROR: Final = 500
 _OK: Final = 200
 CLIENT_GONE: Final = 499
 """What web servers record of a request whose client has closed the connection; nobody is sent it."""
@@ -218,7 +218,7 @@ class HttpCycle:
         self._status = int(message["status"])
         if headers or self._status != _OK:
             check_head(self._status, headers)
-        if self._status >= _INTERNAL_ERROR:
+        if self._status >= INTERNAL_ERROR:
             self._server.desk.gives_up(self.attempt, sys.exc_info()[1])
         self._headers, self._type, self._length = headers, kind, length
         self._bodiless = self._bodiless or self._status in _BODILESS
@@ -284,7 +284,7 @@ class HttpCycle:
         answer = self._answer
         if answer is None or self.done or self.attempt.answered:
             return
-        if self._status < _INTERNAL_ERROR:
+        if self._status < INTERNAL_ERROR:
             self._answer = None
             self._server.desk.answer(self.attempt, answer)
         elif not self.attempt.streaming:

@@ -106,8 +106,6 @@ class LoopWatch:
     def begins_late(self, attempt: BesideAttempt) -> None:
         """It was sent long before it begins: those blocks that lay between have kept it waiting, too."""
         sent_ns = attempt.invoke.sent_monotonic_ns
-        if not sent_ns:
-            return
         self.close_open()  # the loop has turned, whether or not `_goes_on` has had its turn
         for block in self._blocks:
             held_ns = block.until_ns - max(block.since_ns, sent_ns)

@@ -131,7 +131,8 @@ class Desk:
         attempt.state = self._telemetry.enter(invoke)
         attempt.recorded = self._outside.enter(attempt.started_ns)
         look = attempt.look = self.sampler.begin(invocation_id)
-        if look.begun_ns - invoke.sent_monotonic_ns >= BLOCKED_NS:
+        sent_ns = invoke.sent_monotonic_ns  # 0: not known, as of calls of gRPC
+        if sent_ns and look.begun_ns - sent_ns >= BLOCKED_NS:
             self.watch.begins_late(attempt)
         if not self._attempts:
             self._sink.watched = True
