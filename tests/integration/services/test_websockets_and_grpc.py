@@ -20,6 +20,8 @@ import pytest_asyncio
 import websockets
 from patience import PATIENCE_S
 from relive_base.errors import ReliveError
+from relive_tracer.explore.span_sums import rpc_methods
+from relive_views.profiles.why_slow import why_slow
 from server_harness import Served, served, write_app
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -296,6 +298,17 @@ async def test_all_kinds_of_calls_are_served_and_recorded(duplex: Duplex, channe
     for method, logs in (("Shout", 1), ("Count", 0), ("Letters", 0), ("Total", 0), ("Chat", 0)):
         assert [row[:5] for row in await duplex.calls(method, 0)] == [("ok", "", "", 0, logs)]
     assert ("ok", "", "", 0, 1, "cd" * 8, "ab" * 16) in await duplex.calls("Say", 0)
+
+    # I expect a slow one to be compared with others of its method only
+    store = duplex.served.server.store
+    loop = asyncio.get_running_loop()
+    query = "SELECT DISTINCT InvocationId FROM invocations WHERE Trigger = 'grpc'"
+    ids = [str(row[0]) for row in await duplex.rows(query, 6)]
+    methods = await loop.run_in_executor(None, rpc_methods, store, ids, 0, 0)
+    assert set(methods) == set(ids)
+    shout = next(ident for ident, method in methods.items() if method == "shop.Echo/Shout")
+    view = await loop.run_in_executor(None, why_slow, store, shout)
+    assert view.answer.normal.count == list(methods.values()).count("shop.Echo/Shout") - 1
 
 
 async def test_a_service_is_reached_at_the_port_of_http_too(duplex: Duplex) -> None:
