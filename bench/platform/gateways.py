@@ -43,6 +43,21 @@ max_workers = 4
 
 
 @contextlib.contextmanager
+def _application() -> Iterator[Path]:
+    """A folder with the application; servers may have their homes there."""
+    if shutil.which("wrk") is None:
+        raise RuntimeError("wrk is needed: apt-get install wrk")
+    folder = Path(tempfile.mkdtemp(prefix="relive-bench-"))
+    try:
+        (folder / "app").mkdir()
+        (folder / "app" / "relive.toml").write_text(_TOML)
+        (folder / "app" / "hello.py").write_text(_HELLO)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
 def _server(folder: Path, gateways: int) -> Iterator[tuple[str, int]]:
     from relive_platform.registry import Registry
 
@@ -106,17 +121,8 @@ def _rounds(
 
 def run(quick: bool = False) -> list[dict[str, object]]:
     """Two servers side by side, loaded in turn, several rounds; medians."""
-    if shutil.which("wrk") is None:
-        raise RuntimeError("wrk is needed: apt-get install wrk")
-    folder = Path(tempfile.mkdtemp(prefix="relive-bench-"))
-    try:
-        (folder / "app").mkdir()
-        (folder / "app" / "relive.toml").write_text(_TOML)
-        (folder / "app" / "hello.py").write_text(_HELLO)
-        found = _rounds(folder, 1 if quick else ROUNDS, 2.0 if quick else 5.0)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-    return _rows(found)
+    with _application() as folder:
+        return _rows(_rounds(folder, 1 if quick else ROUNDS, 2.0 if quick else 5.0))
 
 
 def _rows(found: dict[int, list[tuple[float, float, dict[str, float]]]]) -> list[dict[str, object]]:

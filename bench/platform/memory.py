@@ -7,18 +7,16 @@ ends early, and says after how many, if the machine is too slow for all of them.
 from __future__ import annotations
 
 import contextlib
-import shutil
 import statistics
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Final
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from gateways import _TOML, _role, _server
-from warm_http import _HELLO, _family, _load
+from gateways import _application, _role, _server
+from warm_http import _family, _load
 
 __all__ = ["run"]
 
@@ -59,16 +57,8 @@ def _measured(folder: Path, wanted: int, most_s: float) -> tuple[int, float, lis
 
 def run(quick: bool = False) -> list[dict[str, object]]:
     """One server, until a million invocations are recorded or its time is up."""
-    if shutil.which("wrk") is None:
-        raise RuntimeError("wrk is needed: apt-get install wrk")
-    folder = Path(tempfile.mkdtemp(prefix="relive-bench-"))
-    try:
-        (folder / "app").mkdir()
-        (folder / "app" / "relive.toml").write_text(_TOML)
-        (folder / "app" / "hello.py").write_text(_HELLO)
+    with _application() as folder:
         done, took_s, samples = _measured(folder, 20_000 if quick else INVOCATIONS, 30.0 if quick else MOST_S)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     return _rows(done, took_s, samples)
 
 

@@ -38,6 +38,7 @@ __all__ = [
     "Text",
     "Value",
     "Values",
+    "page",
 ]  # fmt: skip
 
 ASK: Final = "\x02ask "
@@ -48,6 +49,11 @@ PAGE: Final = 1_000
 """Values or frames of one answer."""
 FRAMES_OF_A_STACK: Final = 1_000_000
 """A frame's number is its stack's, times this, and its place from the outermost one."""
+
+
+def page(count: int) -> int:
+    """How many an answer has at most if `count` are asked for; 0: all there are."""
+    return min(count, PAGE) if count > 0 else PAGE
 
 
 class _Ask(msgspec.Struct, tag_field="t", omit_defaults=True):

@@ -37,6 +37,7 @@ from relive_base.wire.inspection import (
     Text,
     Value,
     Values,
+    page,
 )
 from relive_capture.record.inspection import dict_items, type_name
 
@@ -146,9 +147,7 @@ class Inspector:
         stack = self._moment.stack_of(asked.stack)
         total = len(stack)
         found = []
-        for index in range(
-            total - 1 - asked.start, max(-1, total - 1 - asked.start - _page(asked.count)), -1
-        ):
+        for index in range(total - 1 - asked.start, max(-1, total - 1 - asked.start - page(asked.count)), -1):
             frame, line = stack[index]
             code = frame.f_code
             own, shown = self._moment.place(code.co_filename)
@@ -177,7 +176,7 @@ class Inspector:
 
     def _children(self, asked: Children) -> Answer:
         value, path = self._held.get(asked.reference)
-        count = _page(asked.count)
+        count = page(asked.count)
         if type(value) is _Names:
             named = _listed(value)
             rows = [] if asked.which == "indexed" else named[asked.start : asked.start + count]
@@ -268,10 +267,6 @@ _ANSWERS: Final[dict[type, Callable[[Inspector, Any], Answer]]] = {
     Select: Inspector._select,
     Raised: Inspector._raised,
 }
-
-
-def _page(count: int) -> int:
-    return min(count, PAGE) if count > 0 else PAGE
 
 
 def _listed(names: _Names) -> list[tuple[str, Any]]:

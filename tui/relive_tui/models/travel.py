@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from relive_base.errors import ReliveError
 from relive_base.values import ValueNode
 
+from relive_tui.models.layout.format import SPARKS
 from relive_tui.models.layout.text import Line, clean, fit, fit_left, width_of
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ __all__ = [
     "read_locals", "read_moment", "strip_lines", "told",
 ]  # fmt: skip
 
-_BARS: Final = "▁▂▃▄▅▆▇█"
 _CHILDREN: Final = 50
 _FRAMES: Final = 40
 _NAMES: Final = 300
@@ -238,7 +238,7 @@ def strip_lines(strip: Strip, step: Step, width: int) -> list[Line]:
     bars: Line = [(" ", "")]
     for column, depth in enumerate(columns):
         style = "accent" if column == here else "key" if column < here else "dim"
-        bars.append((_BARS[depth * (len(_BARS) - 1) // deepest], style))
+        bars.append((SPARKS[depth * (len(SPARKS) - 1) // deepest], style))
     bars.append(("✖", "error"))
     label = (
         f"{step.label} of {strip.total:,}"

@@ -32,11 +32,12 @@ from relive_base.wire.inspection import (
     Text,
     Value,
     Values,
+    page,
 )
 
 from relive_capture.explore.errors import SceneError
 from relive_capture.explore.postmortem.evaluate import CannotEvaluate, Evaluator, Result
-from relive_capture.explore.postmortem.place import exception_entries
+from relive_capture.explore.postmortem.place import exception_entries, title, type_title
 from relive_capture.explore.postmortem.trees import Trees
 from relive_capture.explore.scene import SceneFile
 from relive_capture.model import ExceptionView, FrameView
@@ -60,7 +61,7 @@ class SceneInspector:
         self._stacks: list[tuple[str, list[FrameView], ExceptionView | None]] = []
         entries = exception_entries(scene)
         self._shown = max(place for place, entry in enumerate(entries) if not entry.level or not place)
-        self._stacks += [(_title(entry.view), entry.view.frames, entry.view) for entry in entries]
+        self._stacks += [(title(entry.view)[:200], entry.view.frames, entry.view) for entry in entries]
         for thread in scene.threads[: max(_STACKS - len(self._stacks), 0)]:
             self._stacks.append((f"thread {thread.name}", thread.frames, None))
         frames = [frame for _, stack, _ in self._stacks for frame in stack]
@@ -94,7 +95,7 @@ class SceneInspector:
                 frame.column,
                 frame.in_app,
             )
-            for index in range(first, max(first - _page(asked.count), -1), -1)
+            for index in range(first, max(first - page(asked.count), -1), -1)
             for frame in (stack[index],)
         ]
         return FrameList(found, total)
@@ -126,10 +127,10 @@ class SceneInspector:
             raise LookupError
         all_rows, more, path = self._held[asked.reference - 1]
         rows = [row for row in all_rows if asked.which in ("", "indexed" if _is_item(row[0]) else "named")]
-        start, count = max(asked.start, 0), _page(asked.count)
-        page = rows[start : start + count]
-        values = [self._value(name, node, _joined(path, name)) for name, node in page]
-        left = len(rows) - start - len(page)
+        start, count = max(asked.start, 0), page(asked.count)
+        shown = rows[start : start + count]
+        values = [self._value(name, node, _joined(path, name)) for name, node in shown]
+        left = len(rows) - start - len(shown)
         if more and not left and asked.which != "named":
             return Values(values, Cut(more, "cut at capture"))
         return Values(
@@ -183,7 +184,9 @@ class SceneInspector:
         raised = self._scene.exceptions
         place = next((place for place, view in enumerate(raised) if view is error), -1)
         chain = [error, *error.chain] if place < 0 else raised[place:]
-        return Errors([ErrorAt(_type(view), view.message, view.relation, _traceback(view)) for view in chain])
+        return Errors(
+            [ErrorAt(type_title(view), view.message, view.relation, _traceback(view)) for view in chain]
+        )
 
 
 _ANSWERS: Final[dict[type, Callable[[SceneInspector, Any], Answer]]] = {
@@ -198,10 +201,6 @@ _ANSWERS: Final[dict[type, Callable[[SceneInspector, Any], Answer]]] = {
 }
 
 
-def _page(count: int) -> int:
-    return min(count, PAGE) if count > 0 else PAGE
-
-
 def _is_item(label: str) -> bool:
     return label.startswith("[")
 
@@ -211,14 +210,6 @@ def _joined(path: str, label: str) -> str:
     if not path:
         return label if label.isidentifier() else ""
     return path + label if _NUMBER.fullmatch(label) else ""
-
-
-def _type(view: ExceptionView) -> str:
-    return view.type if view.module in ("", "builtins", "__main__") else f"{view.module}.{view.type}"
-
-
-def _title(view: ExceptionView) -> str:
-    return f"{_type(view)}: {view.message}"[:200] if view.message else _type(view)
 
 
 def _traceback(view: ExceptionView) -> str:

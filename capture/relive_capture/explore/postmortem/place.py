@@ -11,7 +11,16 @@ from relive_base.source_text import split_source
 from relive_capture.explore.scene import SceneFile
 from relive_capture.model import ExceptionView, FrameView, every_exception
 
-__all__ = ["Entry", "Function", "Place", "exception_entries", "function_at", "source_of"]
+__all__ = [
+    "Entry",
+    "Function",
+    "Place",
+    "exception_entries",
+    "function_at",
+    "source_of",
+    "title",
+    "type_title",
+]
 
 ENTRIES: Final = 200
 _SOURCE_CHARS: Final = 300_000
@@ -107,3 +116,13 @@ def function_at(lines: list[str], first: int, frame: FrameView) -> Function | No
     names += [extra.arg for extra in (given.vararg, given.kwarg) if extra is not None]
     start = min([best.lineno, *(decorator.lineno for decorator in best.decorator_list)])
     return Function(start, best.end_lineno or best.lineno, tuple(names))
+
+
+def type_title(view: ExceptionView) -> str:
+    """A type's name, after its module if it is neither of Python nor of `__main__`."""
+    return view.type if view.module in ("", "builtins", "__main__") else f"{view.module}.{view.type}"
+
+
+def title(view: ExceptionView) -> str:
+    """As the last line of a traceback says it."""
+    return f"{type_title(view)}: {view.message}" if view.message else type_title(view)

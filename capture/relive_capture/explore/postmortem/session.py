@@ -18,6 +18,8 @@ from relive_capture.explore.postmortem.place import (
     exception_entries,
     function_at,
     source_of,
+    title,
+    type_title,
 )
 from relive_capture.explore.postmortem.trees import CutAtCapture, Trees
 from relive_capture.explore.scene import SceneFile
@@ -58,7 +60,7 @@ class PostMortem(cmd.Cmd):
         """What is said before the first prompt."""
         view = self._place.view
         hint = "read-only: values as they were captured; h lists the commands"
-        return f"{_title(view)}\n({hint})\n{self._where_now()}"
+        return f"{title(view)}\n({hint})\n{self._where_now()}"
 
     def run(self, line: str) -> str:
         """The answer to one line."""
@@ -339,12 +341,7 @@ class PostMortem(cmd.Cmd):
 def _entry_text(entry: Entry) -> str:
     relation = entry.view.relation
     linked = bool(entry.level) and relation in ("cause", "context")
-    return "  " * entry.level + (f"  {RELATIONS[relation]} " if linked else "") + _title(entry.view)
-
-
-def _title(view: ExceptionView) -> str:
-    name = _title_of_type(view)
-    return f"{name}: {view.message}" if view.message else name
+    return "  " * entry.level + (f"  {RELATIONS[relation]} " if linked else "") + title(entry.view)
 
 
 def _frame_text(frame: FrameView, mark: str) -> str:
@@ -362,14 +359,10 @@ def _pair(view: ExceptionView) -> ValueNode:
         children=view.attributes,
         more=view.attributes_more,
     )
-    name = ValueNode("type", f"<class '{_title_of_type(view)}'>")
+    name = ValueNode("type", f"<class '{type_title(view)}'>")
     return ValueNode(
         "tuple", f"({name.text}, {error.text})", length=2, children=[("[0]", name), ("[1]", error)]
     )
-
-
-def _title_of_type(view: ExceptionView) -> str:
-    return view.type if view.module in ("", "builtins", "__main__") else f"{view.module}.{view.type}"
 
 
 def _one(node: ValueNode) -> str:

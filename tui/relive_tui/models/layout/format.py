@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 __all__ = [
-    "age", "bytes_short", "clock", "clock_ms", "count_short", "counted", "day_clock", "duration", "millis",
-    "percent", "range_label", "rate", "short_id", "sparkline", "trend",
+    "SPARKS", "age", "bytes_short", "clock", "clock_ms", "count_short", "counted", "day_clock", "duration",
+    "millis", "percent", "range_label", "rate", "short_id", "sparkline", "trend",
 ]  # fmt: skip
 
-_SPARKS = "▁▂▃▄▅▆▇█"
+SPARKS = "▁▂▃▄▅▆▇█"
+"""Bars, the lowest first."""
 _NS = 1_000_000_000
 
 
@@ -116,7 +117,7 @@ def sparkline(values: list[int], width: int) -> str:
     top = max(values)
     if top <= 0:
         return ("▁" * len(values)).rjust(width)
-    return "".join(_SPARKS[0] if v <= 0 else _SPARKS[max(1, round(v * 7 / top))] for v in values).rjust(width)
+    return "".join(SPARKS[0] if v <= 0 else SPARKS[max(1, round(v * 7 / top))] for v in values).rjust(width)
 
 
 def trend(values: Sequence[float | None], width: int) -> str:
@@ -135,7 +136,7 @@ def trend(values: Sequence[float | None], width: int) -> str:
 def _bar(value: float | None, top: float) -> str:
     if value is None:
         return "·"
-    return _SPARKS[max(round(value / top * 7), 1)] if value > 0 and top > 0 else _SPARKS[0]
+    return SPARKS[max(round(value / top * 7), 1)] if value > 0 and top > 0 else SPARKS[0]
 
 
 def millis(value: float) -> str:
