@@ -160,7 +160,7 @@ def trace(session: Session, ident: str, as_json: bool) -> None:
             "status": span.status,
             "attributes": span.attributes,
             "links": span.links,
-            **({"dropped": lost[span.span_id]} if span.span_id in lost else {}),
+            "dropped": lost.get(span.span_id),  # none: not an invocation's, or without a row yet
         }
         for span in rows
     ]
