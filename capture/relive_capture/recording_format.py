@@ -57,8 +57,8 @@ class Seeds(msgspec.Struct, omit_defaults=True, kw_only=True):
 
 class RawCall(msgspec.Struct, array_like=True, gc=False):
     """One call as the worker saw it. `form`: "wire" (`request` and `response` are HTTP/1.1 as on the wire,
-    without TLS), "parts" (heads apart from bodies), "invoke" (relive.invoke) or "connect" (a connection
-    that failed)."""
+    without TLS), "parts" (heads apart from bodies), "invoke" (relive.invoke), "connect" (a connection
+    that failed) or "values" (`request` and `response` are typed values, one on a line: typed_values.py)."""
 
     form: str
     library: str
@@ -77,6 +77,7 @@ class RawCall(msgspec.Struct, array_like=True, gc=False):
     ended: bool = False  # the end of the response was seen
     failure: Failure | None = None
     took_ns: int = 0  # until its response began, or it failed; 0: not known
+    statement: str = ""  # of a call whose form is "values": SQL, or what it is about
 
 
 class Body(msgspec.Struct, omit_defaults=True):
@@ -92,9 +93,12 @@ class Body(msgspec.Struct, omit_defaults=True):
 
 
 class RecordedCall(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """One call, redacted: an entry of cassette.json. `kind`: "http", "invoke" or "connect" (it failed).
+    """One call, redacted: an entry of cassette.json. `kind`: "http", "invoke", "connect" (it failed) or
+    "values".
 
-    For "invoke" `url` is the function's name, `status` is 200 if it answered.
+    For "invoke" `url` is the function's name, `status` is 200 if it answered. For "values" `url` is whom it
+    went to ("postgresql://host:port/database"), `method` what was done, and the bodies are typed values,
+    one on a line (typed_values.py).
     """
 
     kind: str
@@ -112,6 +116,8 @@ class RecordedCall(msgspec.Struct, omit_defaults=True, kw_only=True):
     response_body: Body = msgspec.field(default_factory=Body)
     failure: Failure | None = None
     redacted: list[str] = []  # places: "response.body.token"
+    statement: str = ""  # of "values": SQL, or what it is about
+    unknown: list[str] = []  # of "values": types in its answer that no replay can make again
 
 
 class ReplayNotes(msgspec.Struct, omit_defaults=True, kw_only=True):

@@ -75,6 +75,7 @@ class Why:
     CALLS_LEFT_OUT: Final = Code("calls_left_out")
     BODIES_CUT: Final = Code("bodies_cut")
     OTHER_CONNECTIONS: Final = Code("other_connections")  # (places)
+    VALUES_UNKNOWN: Final = Code("values_unknown")  # (calls, types)
     RANDOM_UNREADABLE: Final = Code("random_unreadable")
     URANDOM_LEFT_OUT: Final = Code("urandom_left_out")
 

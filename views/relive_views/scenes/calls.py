@@ -16,9 +16,27 @@ __all__ = ["calls_of"]
 def calls_of(recorded_calls: Iterable[RecordedCall]) -> Iterator[CallView]:
     """In the order in which they were made."""
     for row in sorted(recorded_calls, key=lambda row: row.started_ns):
-        what = f"call {row.url}" if row.kind == "invoke" else f"{row.method} {row.url}".strip()
+        what = _what(row)
         error = "" if row.failure is None else _error_of(row)
-        yield CallView(row.started_ns, what, row.status, row.took_ns, error)
+        yield CallView(row.started_ns, what, row.status, row.took_ns, error, _answer_of(row))
+
+
+def _what(row: RecordedCall) -> str:
+    if row.kind == "invoke":
+        return f"call {row.url}"
+    if row.kind != "values":
+        return f"{row.method} {row.url}".strip()
+    from relive_capture.typed_bodies import values_text
+
+    return values_text(row)
+
+
+def _answer_of(row: RecordedCall) -> str:
+    if row.kind != "values" or row.failure is not None:
+        return ""
+    from relive_capture.typed_bodies import answer_text
+
+    return answer_text(row.response_body.text) or "ok"
 
 
 def _error_of(row: RecordedCall) -> str:

@@ -80,13 +80,14 @@ class StackView:
 @dataclass(frozen=True, slots=True)
 class CallView:
     """A call that the function made. `status` 0: none came; `took_ns` 0: not known; `error` is why it
-    failed."""
+    failed; `answer`: in words, of a call without a status."""
 
     started_ns: int
     what: str  # "GET https://example.org/a" or "call pricing"
     status: int = 0
     took_ns: int = 0
     error: str = ""
+    answer: str = ""
 
     @property
     def failed(self) -> bool:

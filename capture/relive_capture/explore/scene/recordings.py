@@ -12,11 +12,13 @@ from relive_base.redaction.redactor import Redactor
 from relive_capture.bodies import body_bytes, body_of
 from relive_capture.explore.scene.content_coding import decoded
 from relive_capture.recording_format import Body, Failure, RawCall, RecordedCall, Recording
+from relive_capture.typed_bodies import clean_values, unknown_in
 from relive_capture.wire import Message, parse_request, parse_response
 
 __all__ = ["CheckedRecording", "build_recording", "decode_recording"]
 
 _UNPACKED_BYTES: Final = 4 * 1024 * 1024
+_NAMES: Final = 5
 _decoder = msgspec.msgpack.Decoder(Recording)
 
 
@@ -58,6 +60,11 @@ def _state(recording: Recording, recorded_calls: list[RecordedCall]) -> PartStat
         reasons.append(Reason(Why.BODIES_CUT, (cut,)))
     if hidden := sum(len(entry.redacted) for entry in recorded_calls):
         reasons.append(Reason(Why.REDACTED, (hidden,)))
+    if unknown := [name for entry in recorded_calls for name in entry.unknown]:
+        names = ", ".join(list(dict.fromkeys(unknown))[:_NAMES])
+        reasons.append(
+            Reason(Why.VALUES_UNKNOWN, (sum(bool(entry.unknown) for entry in recorded_calls), names))
+        )
     if others := _other_connections(recording, recorded_calls):
         reasons.append(Reason(Why.OTHER_CONNECTIONS, (", ".join(others[:5]),)))
     if reasons:
@@ -67,7 +74,7 @@ def _state(recording: Recording, recorded_calls: list[RecordedCall]) -> PartStat
 
 def _other_connections(recording: Recording, recorded_calls: list[RecordedCall]) -> list[str]:
     """Connections that were opened for something else: a database, say."""
-    known = "\n".join(raw.origin for raw in recording.recorded_calls if raw.form == "wire")
+    known = "\n".join(raw.origin for raw in recording.recorded_calls if raw.form in ("wire", "values"))
     return [_without_user(place) for place in recording.connections if place not in known]
 
 
@@ -80,12 +87,14 @@ def _without_user(place: str) -> str:
 
 
 def _recorded_call(raw: RawCall, redactor: Redactor) -> RecordedCall:
-    made = {"wire": _from_wire, "parts": _from_parts, "invoke": _from_invoke}.get(raw.form, _from_connect)
-    found = made(raw)
+    found = _MADE.get(raw.form, _from_connect)(raw)
     found.library, found.phase, found.started_ns = raw.library, raw.phase, raw.started_ns
     found.took_ns = raw.took_ns
     found.failure = _clean_failure(raw.failure, redactor)
-    _redact(found, redactor)
+    if found.kind == "values":
+        _redact_values(found, redactor)
+    else:
+        _redact(found, redactor)
     return found
 
 
@@ -148,6 +157,26 @@ def _from_connect(raw: RawCall) -> RecordedCall:
     return RecordedCall(kind="connect", url=_without_user(raw.origin))
 
 
+def _from_values(raw: RawCall) -> RecordedCall:
+    return RecordedCall(
+        kind="values",
+        method=raw.method,
+        url=_without_user(raw.origin) if "://" not in raw.origin else raw.origin,
+        statement=raw.statement,
+        request_body=body_of(raw.request, complete=not raw.request_cut, cut=raw.request_cut),
+        response_body=body_of(raw.response, complete=not raw.response_cut, cut=raw.response_cut),
+        status=raw.status,
+    )
+
+
+_MADE: Final = {
+    "wire": _from_wire,
+    "parts": _from_parts,
+    "invoke": _from_invoke,
+    "values": _from_values,
+}
+
+
 def _clean_failure(failure: Failure | None, redactor: Redactor) -> Failure | None:
     if failure is None:
         return None
@@ -178,6 +207,27 @@ def _redact(recorded_call: RecordedCall, redactor: Redactor) -> None:
         recorded_call.response_headers = [
             pair for pair in recorded_call.response_headers if pair[0].lower() != "content-encoding"
         ]
+
+
+def _redact_values(recorded_call: RecordedCall, redactor: Redactor) -> None:
+    """Typed values, by the names that stand beside them. The types that cannot be made again are noted."""
+    places = recorded_call.redacted
+    for name in ("url", "statement"):
+        text = getattr(recorded_call, name)
+        clean = redactor.text(text)
+        if clean is not text:
+            setattr(recorded_call, name, clean)
+            places.append(name)
+    for name in ("request", "response"):
+        body: Body = getattr(recorded_call, f"{name}_body")
+        data = body_bytes(body)
+        lines, lost = clean_values(data, recorded_call.statement, f"{name}.body", redactor, places)
+        if lines != data:
+            cut = body.cut + lost
+            setattr(
+                recorded_call, f"{name}_body", body_of(lines, complete=body.complete and not lost, cut=cut)
+            )
+    recorded_call.unknown = unknown_in(body_bytes(recorded_call.response_body))
 
 
 def _clean_body(

@@ -9,6 +9,7 @@ from relive_base.terminal import one_line
 
 from relive_capture.explore.text.lines import Line
 from relive_capture.recording_format import Body, RecordedCall
+from relive_capture.typed_bodies import answer_text, values_text
 
 __all__ = ["call_lines", "calls_json"]
 
@@ -29,6 +30,8 @@ def call_lines(calls: Sequence[RecordedCall], width: int, limit: int, *, bodies:
         mark = "✖" if failed else " "
         parts = (_target(call), _error(call)) if call.failure is not None else (_answer(call), _target(call))
         text = f"{mark} {_took(call.took_ns):>9}  {parts[0]}  {parts[1]}"
+        if call.kind == "values":
+            text = f"{mark} {_took(call.took_ns):>9}  {_values(call)}"
         lines.append(Line(one_line(text, width), "error" if failed else "local"))
         if bodies and (sent := _body(call.request_body)):
             lines.append(Line(one_line(f"    sent      {sent}", width), "dim"))
@@ -47,6 +50,7 @@ def calls_json(calls: Sequence[RecordedCall]) -> list[dict[str, Any]]:
             "phase": call.phase,
             "method": call.method,
             "url": call.url,
+            "statement": call.statement or None,
             "status": call.status,
             "started_ns": call.started_ns,
             "took_ns": call.took_ns,
@@ -82,6 +86,14 @@ def _target(call: RecordedCall) -> str:
     if call.kind == "invoke":
         return f"relive.invoke {call.url}"
     return f"{call.method} {call.url}".strip()
+
+
+def _values(call: RecordedCall) -> str:
+    """A statement before whom it went to: it is what one looks for."""
+    told = values_text(call)
+    if call.failure is not None:
+        return f"{told}  {_error(call)}"
+    return f"{answer_text(call.response_body.text) or 'ok':<7}  {told}"
 
 
 def _took(took_ns: int) -> str:

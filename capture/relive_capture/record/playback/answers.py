@@ -84,14 +84,14 @@ async def wait_async() -> None:
         await loop.create_future()
 
 
-def rebuild(failure: Failure, *leading: object) -> Exception:
+def rebuild(failure: Failure, *leading: object, modules: tuple[str, ...] = _MODULES) -> Exception:
     """The recorded exception; `leading` goes before its arguments. Only exceptions of known libraries are
-    made, and only if they are imported; any other becomes an OSError that says which it was."""
+    made (`modules`), and only if they are imported; any other becomes an OSError that says which it was."""
     module, _, name = failure.type.rpartition(".")
-    cls = getattr(sys.modules.get(module), name, None) if module in _MODULES else None
+    cls = getattr(sys.modules.get(module), name, None) if module in modules else None
     arguments: list[object] = [*leading, *failure.arguments]
     if failure.inner is not None:
-        arguments.append(rebuild(failure.inner))
+        arguments.append(rebuild(failure.inner, modules=modules))
     if isinstance(cls, type) and issubclass(cls, Exception):
         try:
             return cls(*arguments)

@@ -8,9 +8,11 @@ from relive_base.redaction.redactor import Redactor
 
 from relive_capture.bodies import body_bytes
 from relive_capture.record.playback.answers import NotRecorded, is_abandoned, pause, rebuild
-from relive_capture.record.playback.recorded_calls import RecordedCalls
+from relive_capture.record.playback.recorded_calls import RecordedCalls, one_call
+from relive_capture.record.playback.typed.answers import TypedAnswer
 from relive_capture.record.playback.undo import Undo
 from relive_capture.recording_format import RecordedCall, ReplayInput
+from relive_capture.typed_values import ValueCodec
 
 __all__ = ["HINT", "PlayedCalls"]
 
@@ -36,6 +38,17 @@ class PlayedCalls:
         if found is None:
             raise NotRecorded(f"{method} {url} is not in the scene's recording", hint=self._hint)
         return found
+
+    def values(
+        self, codec: ValueCodec, method: str, target: str, statement: str = "", request: object = None
+    ) -> TypedAnswer:
+        """The answer of a call of typed values, of which the caller does `took_s`, and `failure` if it ended
+        in one. Raises NotRecorded."""
+        found = self.recorded_calls.take_values(method, target, statement, codec.encode(request))
+        if found is None:
+            what = one_call(method, statement or target)
+            raise NotRecorded(f"{what} is not in the scene's recording", hint=self._hint)
+        return TypedAnswer(found, codec, self._hint)
 
     def took_s(self, recorded_call: RecordedCall) -> float:
         """How long to wait before its answer: what it took if time matters to the failure, else 0."""

@@ -1,8 +1,8 @@
 """Which recorded call answers a call: pure matching, in the order of the recording.
 
-Method and URL decide. Among the calls that are left with both, the first with the same body is taken, else
-the first. Headers do not count. What was redacted in the recording is redacted in the call before they are
-compared.
+Method and URL decide, of calls of typed values the statement, too. Among the calls that are left with these,
+the first with the same body is taken, else the first. Headers do not count. What was redacted in the
+recording is redacted in the call before they are compared.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ from relive_base.redaction.redactor import Redactor
 
 from relive_capture.bodies import body_bytes
 from relive_capture.recording_format import Body, GivenAnswer, RecordedCall
+from relive_capture.typed_bodies import clean_values
 
-__all__ = ["RecordedCalls", "normal_url"]
+__all__ = ["RecordedCalls", "normal_url", "one_call"]
 
 _JSON = [("Content-Type", "application/json")]
+_SHOWN = 300
 _PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
 
@@ -63,6 +65,33 @@ class RecordedCalls:
         self._use(found)
         return found
 
+    def take_values(self, method: str, target: str, statement: str, request: bytes) -> RecordedCall | None:
+        """The recorded call that answers one of typed values. None, and noted, if there is none."""
+        wanted, where = _words(self._redactor.text(statement)), self._redactor.text(target)
+        same = [
+            entry
+            for entry in self._left
+            if entry.kind == "values"
+            and entry.method == method
+            and entry.url == where
+            and _words(entry.statement) == wanted
+        ]
+        if not same:
+            self.missing.append(one_call(method, statement or target))
+            return None
+        sent, _ = clean_values(request, statement, "request.body", self._redactor, [])
+        found = next((entry for entry in same if _same_values(entry, sent)), None)
+        if found is None:
+            found = same[0]
+            self.differing.append(one_call(method, statement or target))
+        self._use(found)
+        return found
+
+    def has_values(self, target: str) -> bool:
+        """Whether any call that is left went to `target`."""
+        where = self._redactor.text(target)
+        return any(entry.kind == "values" and entry.url == where for entry in self._left)
+
     def _given(self, kind: str, method: str, url: str) -> RecordedCall | None:
         fitting = [answer for answer in self._answers if _is_for(answer.name, kind, method, url)]
         if not fitting:
@@ -102,18 +131,23 @@ class RecordedCalls:
         self._left.remove(entry)
         self.answered += 1
         self.redacted += [
-            f"{entry.method} {entry.url}: {place}"
+            f"{one_call(entry.method, entry.statement or entry.url)}: {place}"
             for place in entry.redacted
             if place.startswith("response.")
         ]
 
     def unused(self) -> list[str]:
         """Recorded calls that were not made."""
-        return [f"{entry.method or entry.kind} {entry.url}" for entry in self._left]
+        return [one_call(entry.method or entry.kind, entry.statement or entry.url) for entry in self._left]
 
     def drop(self, phase: str) -> None:
         """Forget what is left of a phase."""
         self._left = [entry for entry in self._left if entry.phase != phase]
+
+
+def one_call(method: str, what: str) -> str:
+    """A call in one line."""
+    return f"{method} {_words(what)[:_SHOWN]}"
 
 
 def normal_url(url: str) -> str:
@@ -152,6 +186,22 @@ def _same_body(entry: RecordedCall, sent: bytes) -> bool:
     if body.cut:
         return sent.startswith(recorded)
     return _canonical(recorded) == sent
+
+
+def _words(statement: str) -> str:
+    return " ".join(statement.split())
+
+
+def _same_values(entry: RecordedCall, sent: bytes) -> bool:
+    recorded = body_bytes(entry.request_body)
+    if recorded == sent:
+        return True
+    try:
+        return [json.loads(line) for line in recorded.split(b"\n")] == [
+            json.loads(line) for line in sent.split(b"\n")
+        ]
+    except (ValueError, RecursionError):
+        return False
 
 
 def _canonical(data: bytes) -> bytes:

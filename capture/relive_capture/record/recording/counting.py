@@ -41,6 +41,8 @@ def _target(form: str, origin: str, url: str) -> str:
     """Host and port; a path, or what a user signs in with, is nobody's business here."""
     if form == "invoke":
         return f"function {url}"
+    if form == "values":
+        return _host_of(origin)
     if origin:
         return origin
     try:
@@ -48,6 +50,15 @@ def _target(form: str, origin: str, url: str) -> str:
     except ValueError:
         return _OTHERS
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+
+def _host_of(origin: str) -> str:
+    """ "postgresql://host:port" of a database there; of a file its name."""
+    scheme, mark, rest = origin.partition("://")
+    if not mark:
+        return origin
+    host, _, path = rest.partition("/")
+    return f"{scheme}://{host.rpartition('@')[2]}" if host else f"{scheme} {path.rpartition('/')[2]}"
 
 
 def _status(call: Call) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -35,7 +36,17 @@ class Call:
     """One call while it runs. Methods never raise what the function would see; over the limits they only
     count."""
 
-    __slots__ = ("_body_bytes", "again", "answered", "kept_calls", "left", "raw", "request", "response")
+    __slots__ = (
+        "_body_bytes",
+        "again",
+        "answered",
+        "kept_calls",
+        "later",
+        "left",
+        "raw",
+        "request",
+        "response",
+    )
 
     def __init__(self, kept_calls: CallRecording, raw: RawCall, body_bytes: int) -> None:
         self.kept_calls = kept_calls
@@ -46,6 +57,7 @@ class Call:
         self.response: list[bytes] = []
         self.answered = False
         self.again = 0  # times that a connection failed in the same way afterwards
+        self.later: list[Callable[[], None]] = []  # what tells the rest, if the invocation fails
 
     @property
     def live(self) -> bool:
@@ -83,6 +95,29 @@ class Call:
         """The request is out: the response has a limit of its own."""
         self.answered = True
         self.left = self._body_bytes
+
+    def asks(self, line: bytes) -> None:
+        """What is asked with, of a call whose form is "values": a value as ValueCodec has it. All or none of
+        it is kept."""
+        self.raw.request_cut += self._keep_line(self.request, line)
+        self.answer_begins()
+
+    def answers(self, line: bytes) -> None:
+        """Another value of its answer. After one that is over the limits no more are kept."""
+        self.raw.response_cut += len(line) if self.raw.response_cut else self._keep_line(self.response, line)
+
+    def _keep_line(self, lines: list[bytes], line: bytes) -> int:
+        kept_calls, size = self.kept_calls, len(line) + 1
+        if not kept_calls.open:
+            return 0
+        if size > kept_calls.left_bytes:
+            kept_calls.make_room(min(self.left, size))
+        if size > self.left or size > kept_calls.left_bytes:
+            return size
+        self.left -= size
+        kept_calls.left_bytes -= size
+        lines.append(line)
+        return 0
 
     def failed(self, error: BaseException, where: str) -> None:
         """The call ended in `error`, which the function sees."""
@@ -164,8 +199,15 @@ class CallRecording:
     def recorded_calls(self) -> list[RawCall]:
         """All calls as they are told."""
         for call in self.calls:
-            call.raw.request = b"".join(call.request)
-            call.raw.response = b"".join(call.response)
+            later, call.later = call.later, []
+            for tell in later:
+                try:
+                    tell()
+                except Exception:  # it can no longer be told
+                    call.raw.response_cut += 1
+            between = b"\n" if call.raw.form == "values" else b""
+            call.raw.request = between.join(call.request)
+            call.raw.response = between.join(call.response)
         return [call.raw for call in self.calls]
 
 

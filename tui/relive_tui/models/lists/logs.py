@@ -101,8 +101,8 @@ def folded_lines(row: LogRow) -> list[str]:
 
 def call_row(call: CallView) -> LogRow:
     """`⇢ CALL GET https://example.org/a  200  38.6ms`, among the log lines."""
-    facts = [str(call.status or "")] if call.status else []
-    facts += [call.error] if call.error else [] if call.status else ["no answer"]
+    facts = [str(call.status)] if call.status else [call.answer] if call.answer else []
+    facts += [call.error] if call.error else [] if facts else ["no answer"]
     facts += [duration(call.took_ns)] if call.took_ns else []
     body = "  ".join([call.what, *facts])
     return LogRow(
