@@ -20,6 +20,7 @@ __all__ = [
     "PlaybackReport",
     "RawCall",
     "RecordedCall",
+    "RecordedFile",
     "Recording",
     "ReplayInput",
     "ReplayNotes",
@@ -120,6 +121,25 @@ class RecordedCall(msgspec.Struct, omit_defaults=True, kw_only=True):
     unknown: list[str] = []  # of "values": types in its answer that no replay can make again
 
 
+class RecordedFile(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """What an invocation found at a path when it looked there first. `kind`: "file", "folder" or "absent".
+
+    `why` says why the content of a file, or the names in a folder, are not there: "looked" (it was not
+    opened), "large", "changed" (it was another one by the time of the failure), "denied", "secret".
+    """
+
+    path: str
+    kind: str
+    mode: int = 0
+    size: int = 0
+    mtime_ns: int = 0
+    content: bytes = b""
+    why: str = ""
+    listed: bool = False
+    names: list[str] = []  # in a folder, in the order in which the system had them
+    folders: list[str] = []  # those of them that are folders
+
+
 class ReplayNotes(msgspec.Struct, omit_defaults=True, kw_only=True):
     """replay.json: what to run, and where chance and the clock stood. States and urandom values are in
     base64."""
@@ -143,10 +163,16 @@ class ReplayNotes(msgspec.Struct, omit_defaults=True, kw_only=True):
     seeds: Seeds = msgspec.field(default_factory=Seeds)
     init_seeds: Seeds | None = None
     environment: list[str] = []  # names of the variables
+    variables: dict[str, str | None] = {}  # that were read: as the invocation began, without secrets
+    hidden: list[str] = []  # of these, which are not there because they are secret
     limits: list[Reason] = []  # that were hit
     hash_seed: int = 0  # of str and bytes; 0: not known
     served: int = 0  # invocations that the process had served before
     globals: dict[str, str] = {}  # of the application's modules, at the failure: "module.name" -> short text
+    init_files: list[RecordedFile] = []  # read outside of the code while it was loaded
+    files: list[RecordedFile] = []  # and by the invocation
+    programs: list[str] = []  # that were started: what they gave is not recorded
+    left: list[str] = []  # globals that earlier invocations had changed when this one began
 
 
 class Recording(msgspec.Struct, kw_only=True):
@@ -208,6 +234,10 @@ class ReplayInput(msgspec.Struct, kw_only=True):
     out_of_time: bool = False  # the recorded failure is about time
     answers: list[GivenAnswer] = []  # for calls that the recording has no answer to
     watched: list[WatchedPlace] = []
+    init_files: list[RecordedFile] = []
+    files: list[RecordedFile] = []
+    variables: dict[str, str | None] = {}  # of the environment; None: it is not to be there
+    hidden: list[str] = []  # that were secret
 
 
 class PlaybackReport(msgspec.Struct, omit_defaults=True, kw_only=True):
@@ -221,5 +251,7 @@ class PlaybackReport(msgspec.Struct, omit_defaults=True, kw_only=True):
     drawn: int = 0  # bytes of os.urandom beyond the recorded ones
     clock: str = ""  # why the clock could not be moved
     globals: dict[str, str] = {}  # as ReplayNotes.globals, before the invocation
+    files: dict[str, str] = {}  # path -> how it was read: "gone", "changed" (today), "today", "large" ...
+    variables: list[str] = []  # of the environment that are not there: they were redacted
     given: list[str] = []  # calls that got an answer which somebody has given
     watched: list[Watched] = []  # of each place that was watched

@@ -18,7 +18,7 @@ from relive_capture.record.budget import Budget, Meter
 from relive_capture.record.inspection import class_dict
 from relive_capture.record.values import Walker
 
-__all__ = ["module_state"]
+__all__ = ["module_state", "modules_of"]
 
 _MOST: Final = 100
 _MODULES: Final = 200
@@ -38,8 +38,7 @@ def module_state(spec: FunctionSpec) -> dict[str, str]:
     budget = Budget(text=_TEXT)
     redactor = Redactor(spec.redact_keys)
     walker = Walker(budget, Meter(budget), redactor, [])
-    folders = tuple(f"{os.path.abspath(folder)}{os.sep}" for folder in (spec.source, *spec.in_app))
-    own = _own_modules(folders)
+    own = modules_of(spec)
     found: dict[str, str] = {}
     for module, names in own.items():
         for name, value in islice(list(names.items()), _NAMES):
@@ -51,7 +50,9 @@ def module_state(spec: FunctionSpec) -> dict[str, str]:
     return found
 
 
-def _own_modules(folders: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+def modules_of(spec: FunctionSpec) -> dict[str, dict[str, Any]]:
+    """The application's own modules that are loaded, and their globals."""
+    folders = tuple(f"{os.path.abspath(folder)}{os.sep}" for folder in (spec.source, *spec.in_app))
     found: dict[str, dict[str, Any]] = {}
     for name, module in list(sys.modules.items()):
         if type(module) is not ModuleType:

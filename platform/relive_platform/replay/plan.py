@@ -98,6 +98,14 @@ def make_plan(
         timeout_s=chosen.spec.timeout_s,
         out_of_time=about_time(scene),
         answers=list(answers),
+        init_files=recorded.init_files,
+        files=recorded.files,
+        hidden=recorded.hidden,
+        variables={
+            name: value
+            for name, value in recorded.variables.items()
+            if code is None or name not in chosen.spec.environment
+        },
     )
     spec = msgspec.structs.replace(
         chosen.spec,

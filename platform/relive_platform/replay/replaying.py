@@ -25,6 +25,7 @@ from relive_runtime.folder import RuntimeFolderError, build_runtime
 from relive_platform.evidence import StackMemory, scene_input
 from relive_platform.replay.comparing import agreement, differences, same_failure
 from relive_platform.replay.errors import ReplayError
+from relive_platform.replay.files import file_notes
 from relive_platform.replay.looking import Look
 from relive_platform.replay.looping import BackgroundLoop
 from relive_platform.replay.model import OTHER, PASSED, SAME, UNRECORDED, ReplayOutcome, ReplayRun
@@ -273,6 +274,7 @@ def _run_notes(runs: list[ReplayRun]) -> list[str]:
     """What the last run's worker says."""
     calls = runs[-1].calls
     notes = [f"the clock is today's: {calls.clock}"] if calls.clock else []
+    notes += file_notes(runs[-1])
     if calls.redacted and runs[-1].outcome == SAME:
         notes.append(f"the function got redacted values: {', '.join(calls.redacted[:_SHOWN])}")
     if calls.drawn:

@@ -24,6 +24,8 @@ def warm_notes(recorded: ReplayNotes | None, fresh: dict[str, str]) -> list[str]
         for name, text in recorded.globals.items()
         if fresh.get(name, _NOTHING) != text
     ]
+    left = set(recorded.left)
+    changed.sort(key=lambda one: one[0] not in left)  # what earlier invocations have left comes first
     notes += [
         f"{name} was {text} at the failure, {other} in a fresh worker"
         for name, text, other in changed[:_SHOWN]

@@ -128,6 +128,7 @@ class Functions:
             stream_limit_bytes=settings.stream_limit_bytes,
             call_depth=settings.call_depth,
             recording_bytes=settings.recording_bytes,
+            recording_file_bytes=settings.recording_file_bytes,
             core_mb=settings.core_mb,
             unix_sockets=settings.unix_sockets == "open",
             tmp_mb=settings.tmp_mb,

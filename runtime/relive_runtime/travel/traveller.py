@@ -97,11 +97,13 @@ class Traveller:
         invoke = msgspec.structs.replace(
             invoke, deadline_monotonic_ns=time.monotonic_ns() + clock.deadline_ns - clock.passed_ns
         )
+        apart = self._player.apart()
         split = Stem.split(self._player.chance)
         if isinstance(split, Child):
             self._child = split
         else:
             self.stem = split
+            apart()
         return invoke
 
     def call(self, call: Callable[[tuple[Any, ...]], Any], arguments: tuple[Any, ...]) -> Any:

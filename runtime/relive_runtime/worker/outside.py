@@ -20,6 +20,7 @@ from relive_base.wire.messages import (
     Playback,
     Scene,
 )
+from relive_capture.record.module_marks import ModuleMarks
 
 from relive_runtime.worker.start.namesakes import originals
 
@@ -106,8 +107,12 @@ class _Recording(Outside):
         self._spec = spec
         self._hash_seed = hash_seed
         self._recorder = recorder
-        self.install = recorder.install  # type: ignore[method-assign]  # one call less at each
-        self.loaded = recorder.loaded  # type: ignore[method-assign]
+        self._marks = ModuleMarks(spec)
+        self.install = recorder.install  # type: ignore[method-assign]  # one call less
+
+    def loaded(self) -> None:
+        self._recorder.loaded()
+        self._marks.loaded()
 
     def _recording(self, notes: ReplayNotes, recorded: Recorded | None) -> Recording:
         """What the recorder has; `recorded` is of invocations that run beside each other."""
@@ -135,9 +140,14 @@ class _Recording(Outside):
                 recording = self._recording(notes, recorded)
                 if notes.served:
                     notes.globals = self._globals()
+                    notes.left = self._left()
                 scene.recording = encode_escaped(msgspec.msgpack.encode, recording)
         except Exception as error:  # the scene must leave without it
             scene.parts["replay"] = missing(Why.NOT_TOLD, type(error).__name__)
+
+    def _left(self) -> list[str]:
+        """Which globals were others when the invocation began than in a fresh worker."""
+        return self._marks.left()
 
     def _globals(self) -> dict[str, str]:
         """What the application's modules hold now."""
@@ -181,8 +191,11 @@ class _OneByOne(_Recording):
     def __init__(self, spec: FunctionSpec, hash_seed: int, recorder: Recorder) -> None:
         super().__init__(spec, hash_seed, recorder)
         self._one = recorder
-        self.begin = recorder.begin  # type: ignore[method-assign]
         self.end = recorder.end  # type: ignore[method-assign]
+
+    def begin(self, started_ns: int) -> None:
+        self._marks.begin()
+        self._one.begin(started_ns)
 
     def calls(self, recorded: Recorded | None = None) -> list[CallCount] | None:
         return self._one.calls()
@@ -216,6 +229,11 @@ class _Beside(_Recording):
         if invoke is not None and (invoke.wire or invoke.http is None):
             scene.parts["replay"] = missing(Why.CLIENT_UNRECORDED)
 
+    def _left(self) -> list[str]:
+        """Since the loading: others ran all the time."""
+        self._marks.begin()
+        return super()._left()
+
     def _globals(self) -> dict[str, str]:
         """As they are, or were a moment ago: many may fail at once, and it takes two milliseconds."""
         now_ns = time.monotonic_ns()
@@ -240,6 +258,11 @@ class _Replayed(Outside):
         return self._player
 
     def install(self) -> None:
+        from relive_capture.record.recording.files import outside_of_code
+
+        spec = self._spec
+        skipped = outside_of_code(spec.source, (*spec.in_app, spec.dependencies_dir))
+        self._player.surround(skipped, spec.scratch)
         self._player.install()
         if self._player.watched:
             from relive_capture.record.frames import InApp
@@ -288,14 +311,16 @@ def outside_of(spec: FunctionSpec, hash_seed: int, beside: bool = False) -> Outs
     if spec.capture == "off":
         return Outside()
     from relive_capture.record.recording import Recorder, RecordingLimits  # the zygote has imported it
+    from relive_capture.record.recording.files import outside_of_code
 
     http = spec.recording and spec.recording_bytes > 0
-    limits = RecordingLimits(total_bytes=spec.recording_bytes)
+    limits = RecordingLimits(total_bytes=spec.recording_bytes, file_bytes=spec.recording_file_bytes)
+    skipped = outside_of_code(spec.source, (*spec.in_app, spec.dependencies_dir))
     if not beside:
-        return _OneByOne(spec, hash_seed, Recorder(http=http, limits=limits))
+        return _OneByOne(spec, hash_seed, Recorder(http=http, limits=limits, skipped=skipped))
     from relive_capture.record.recording import BesideRecorder  # no other kind needs it
 
-    return _Beside(spec, hash_seed, BesideRecorder(http=http, limits=limits))
+    return _Beside(spec, hash_seed, BesideRecorder(http=http, limits=limits, skipped=skipped))
 
 
 def replayed(spec: FunctionSpec, hint: str = "") -> Outside:

@@ -37,7 +37,8 @@ class FunctionSpec(msgspec.Struct, omit_defaults=True, kw_only=True):
     load_timeout_s: float = 30.0  # for the import of the user's module
     in_app: list[str] = []  # folders whose frames count as the user's own; `source` always does
     recording: bool = True  # keep the calls of a failed invocation
-    recording_bytes: int = 2_097_152  # of all of them; 0: none
+    recording_bytes: int = 2_097_152  # of all of them, and of the files that it read; 0: none
+    recording_file_bytes: int = 1_048_576  # of one file
     dependencies: str = ""  # hash of the dependency lock; "" for none
     unix_sockets: bool = False  # whether those of others in the file system may be reached from tier 1 on
     stream_limit_bytes: int = 268_435_456  # of an answer that is sent part by part

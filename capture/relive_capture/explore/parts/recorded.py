@@ -8,8 +8,9 @@ from relive_base.records import InvocationRecord
 
 from relive_capture.explore.parts.part import Extent, SceneInput, SceneMembers, ScenePart, always
 from relive_capture.explore.scene import SceneFile
+from relive_capture.explore.scene.read_files import clean_files, clean_variables, file_reasons
 from relive_capture.explore.scene.recordings import build_recording, decode_recording
-from relive_capture.explore.text import Line, call_lines, calls_json
+from relive_capture.explore.text import Line, call_lines, calls_json, file_lines, left_lines
 from relive_capture.recording_format import ReplayNotes, Seeds
 
 __all__ = ["CASSETTE", "REPLAY"]
@@ -24,6 +25,13 @@ def _collect_replay(source: SceneInput, built: SceneMembers) -> None:
     notes.attempt, notes.trigger = record.attempt, record.trigger
     redactor = built.redactor
     notes.globals = {redactor.key(name): redactor.text(text) for name, text in notes.globals.items()}
+    places: list[str] = []
+    clean_files(notes.init_files, redactor, places)
+    clean_files(notes.files, redactor, places)
+    clean_variables(notes, redactor, places)
+    built.redactions.extend(places)
+    notes.programs = [redactor.text(name) for name in notes.programs]
+    notes.limits += file_reasons(notes)
     built.files["replay.json"] = msgspec.json.encode(notes)
     if scene is None:
         built.parts["replay"] = partial(Why.ENDED_BEFORE_RECORDING)
@@ -60,11 +68,17 @@ def _render_calls(scene: SceneFile, extent: Extent) -> list[Line]:
     return call_lines(scene.recorded_calls, extent.wide, extent.calls, bodies=extent.bodies)
 
 
+def _render_before(scene: SceneFile, extent: Extent) -> list[Line]:
+    notes = scene.replay_notes
+    return left_lines(notes, extent.width) + file_lines(notes, extent.width)
+
+
 REPLAY = ScenePart(
     name="replay",
     absent=always(missing()),
     collect=_collect_replay,
     read=lambda scene: scene.replay_notes,
+    render=_render_before,
 )
 CASSETTE = ScenePart(
     name="cassette",

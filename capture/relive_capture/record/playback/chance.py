@@ -45,6 +45,11 @@ class Dice:
             return data
 
         undo.add(self._let_go)
+
+        def getrandom(size: int, flags: int = 0) -> bytes:
+            return urandom(size)
+
+        undo.set(os, "getrandom", wraps(os.getrandom)(getrandom))
         undo.set(os, "urandom", urandom)
         undo.set(random, "_urandom", urandom)
         seed = vars(random.Random).get("seed")

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
+from glob import glob
+from tempfile import gettempdir
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,11 +19,14 @@ from relive_capture.record.playback.clock import Clock
 from relive_capture.recording_format import PlaybackReport, ReplayInput, WatchedPlace
 
 if TYPE_CHECKING:
+    from relive_capture.record.playback.overlay import Overlay
     from relive_capture.record.playback.virtual_clock import VirtualClock
 
 __all__ = ["TRAIL_STEPS", "Player"]
 
 _KEPT = 100
+_FOLDERS = ("HOME", "TMPDIR", "PATH")
+"""Variables that are each worker's own."""
 TRAIL_STEPS = 5_000_000
 """Of a run that can be gone back in; what comes after them is not gone back to."""
 
@@ -32,6 +40,8 @@ class Player(PlayedCalls):
         """Of the application's modules, as they were loaded."""
         self._dice = Dice()
         self._clock = Clock(script.clock)
+        self._overlay: Overlay | None = None
+        self._not_there: list[str] = []
 
     @classmethod
     def of(cls, data: bytes, redact_keys: Iterable[str], hint: str = "") -> Player:
@@ -51,9 +61,48 @@ class Player(PlayedCalls):
         self._clock.move(seeds.wall_ns)
         self._dice.set(script.init_seeds) if script.init_seeds is not None else None
 
+    def surround(self, skipped: tuple[str, ...], scratch: str) -> None:
+        """Give it the files and the variables that it had. `skipped`: beginnings of paths that are as they
+        are; `scratch`: where what it writes may go. Call it before `install`."""
+        script = self._script
+        folders = {name: os.environ[name] for name in _FOLDERS if name in os.environ}
+        self._set_variables()
+        if script.live:
+            return
+        from relive_capture.record.playback.files import play_files
+        from relive_capture.record.playback.overlay import Overlay
+
+        root = os.path.realpath(f"{scratch or gettempdir()}/relive-files-{os.getpid()}-{time.monotonic_ns()}")
+        os.mkdir(root, 0o700)
+        self.undo.add(partial(_remove, root))
+        recorded = script.variables
+        aliases = {
+            folders[name]: recorded.get(name) or folders[name]
+            for name in ("HOME", "TMPDIR")
+            if name in folders
+        }
+        private = bool(scratch) and not script.travel  # in which each run is to find what the first one found
+        self._overlay = overlay = Overlay(root, skipped, aliases if scratch else {}, private=private)
+        overlay.add(script.init_files)
+        play_files(overlay, self.undo)
+
+    def _set_variables(self) -> None:
+        script = self._script
+        for name, value in script.variables.items():
+            if name in _FOLDERS or os.environ.get(name) == value:
+                continue
+            before = os.environ.get(name)
+            self.undo.add(partial(_set_variable, name, before))
+            _set_variable(name, value)
+        self._not_there = [name for name in script.hidden if name not in os.environ]
+
     def begin(self, started_ns: int) -> None:
         """The handler is about to be called."""
         self.recorded_calls.drop("init")
+        overlay = self._overlay
+        if overlay is not None:
+            with overlay.asleep():
+                overlay.add(self._script.files)
         self._dice.set(self._script.seeds)
         self._clock.move(self._script.seeds.wall_ns)
 
@@ -101,6 +150,17 @@ class Player(PlayedCalls):
         reseeded it."""
         self._dice.same(self._script.seeds.wall_ns)
         self._dice.set(self._script.seeds)
+        overlay = self._overlay
+        if overlay is not None:
+            overlay.root = overlay.copied(str(os.getpid()))
+
+    def apart(self) -> Callable[[], None]:
+        """Before a process is forked off that is to see no change of this one's files. What is given back is
+        called here afterwards."""
+        overlay = self._overlay
+        if overlay is None:
+            return lambda: None
+        return partial(setattr, overlay, "root", overlay.copied("first"))
 
     def end(self) -> None:
         """It is over."""
@@ -122,4 +182,28 @@ class Player(PlayedCalls):
             clock=self._clock.problem,
             globals=self.globals,
             given=recorded_calls.given[:_KEPT],
+            files=_unlike(self._overlay),
+            variables=self._not_there[:_KEPT],
         )
+
+
+def _set_variable(name: str, value: str | None) -> None:
+    if value is None:
+        os.environ.pop(name, None)
+    else:
+        os.environ[name] = value
+    if name == "TZ":
+        time.tzset()
+
+
+def _unlike(overlay: Overlay | None) -> dict[str, str]:
+    """Files that were not read as they are on this machine today, and those of which nothing is recorded."""
+    if overlay is None:
+        return {}
+    told = [(path, how) for path, how in overlay.seen.items() if how != "same"]
+    return dict(told[:_KEPT])
+
+
+def _remove(root: str) -> None:
+    for folder in glob(f"{root}*"):
+        shutil.rmtree(folder, ignore_errors=True)

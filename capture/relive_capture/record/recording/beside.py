@@ -8,14 +8,22 @@ from __future__ import annotations
 
 import time
 from contextvars import ContextVar
-from typing import Final
+from typing import Any, Final
 
 from relive_base.parts import Reason, Why
 from relive_base.wire.messages import CallCount
 
 from relive_capture.record.recording.chance import Chance, Draws, States
+from relive_capture.record.recording.files import FileNotes, watch_files
 from relive_capture.record.recording.recorded import Call, CallRecording, RecordingLimits
-from relive_capture.record.recording.recorder import add_calls, add_init, counted, watch_calls
+from relive_capture.record.recording.recorder import (
+    add_calls,
+    add_files,
+    add_init,
+    counted,
+    watch_calls,
+)
+from relive_capture.record.recording.variables import Variables
 from relive_capture.recording_format import RawCall, Recording, ReplayNotes
 
 __all__ = ["BesideRecorder", "Recorded"]
@@ -69,11 +77,15 @@ class _Strays(CallRecording):
 class Recorded:
     """What is kept of one invocation, from its beginning to its end."""
 
-    __slots__ = ("begun", "calls", "draws", "monotonic_ns", "over", "running", "states", "strays", "wall_ns")
+    __slots__ = (
+        "begun", "calls", "draws", "environment", "monotonic_ns", "over", "running", "states", "strays",
+        "wall_ns",
+    )  # fmt: skip
 
-    def __init__(self, states: States, wall_ns: int) -> None:
+    def __init__(self, states: States, wall_ns: int, environment: dict[Any, Any]) -> None:
         self.calls: _Shared | None = None  # until it makes one
         self.draws = Draws()
+        self.environment = environment
         self.states = states
         self.wall_ns = wall_ns
         self.monotonic_ns = time.monotonic_ns()
@@ -89,23 +101,36 @@ class BesideRecorder:
         "_chance",
         "_http",
         "_init",
+        "_init_files",
         "_limits",
         "_loading",
         "_pooled",
         "_running",
+        "_skipped",
         "_strays",
+        "_variables",
         "current",
     )  # fmt: skip
 
-    def __init__(self, *, http: bool = True, limits: RecordingLimits | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        http: bool = True,
+        limits: RecordingLimits | None = None,
+        skipped: tuple[str, ...] | None = None,
+    ) -> None:
+        """As of a Recorder."""
+        self._skipped = skipped
         self._http = http
         self._limits = limits or RecordingLimits()
         self.current: ContextVar[Recorded | None] = ContextVar("relive_recorded")
         """Whose the calling code is."""
         self._chance = Chance(self._whose)
+        self._variables = Variables()
         self._strays = _Strays(self._limits)
         self._loading: Recorded | None = None
         self._init: Recording | None = None
+        self._init_files: FileNotes | None = None
         self._running: set[Recorded] = set()
         self._pooled: dict[str, None] = {}  # places that others have connected to, and not for HTTP
         self._begun = 0
@@ -133,23 +158,27 @@ class BesideRecorder:
     def install(self) -> None:
         """Begin to record, with the loading of the application. Call it once."""
         self._chance.install()
-        self._loading = Recorded(self._chance.snapshot(), time.time_ns())
+        self._variables.install()
+        self._loading = Recorded(self._chance.snapshot(), time.time_ns(), self._variables.now())
         self._loading.calls = _Shared(self._limits, self._running)
         self._loading.calls.phase = "init"
         self.current.set(self._loading)
         if self._http:
             watch_calls(self)
+            if self._skipped is not None:
+                watch_files(self, self._skipped)
 
     def loaded(self) -> None:
         """The application is loaded: what that took is kept for as long as the worker lives."""
         loading = self._loading
         if loading is not None:
-            self._init = self.recording(ReplayNotes(), None)
+            self._init = self.recording(ReplayNotes(), None, files=False)
+            self._init_files = loading.calls.files if loading.calls is not None else None
             self.leave(loading)
 
     def enter(self, started_ns: int) -> Recorded:
         """An invocation begins; `started_ns` is its start, ns since the epoch. Call it inside its context."""
-        own = Recorded(self._chance.snapshot(), started_ns)
+        own = Recorded(self._chance.snapshot(), started_ns, self._variables.now())
         own.begun, own.running, own.strays = self._begun, len(self._running), self._strays.count
         self._begun += 1
         self._running.add(own)
@@ -167,7 +196,7 @@ class BesideRecorder:
                     self._pooled[place] = None
             calls.close()
 
-    def recording(self, notes: ReplayNotes, recorded: Recorded | None) -> Recording:
+    def recording(self, notes: ReplayNotes, recorded: Recorded | None, *, files: bool = True) -> Recording:
         """What there is of an invocation that has failed; None: of the loading that has. Its seeds go into
         `notes`."""
         found = Recording(notes=notes, http=self._http)
@@ -180,8 +209,11 @@ class BesideRecorder:
         if own is not None:
             notes.seeds = self._chance.seeds(own.wall_ns, own.monotonic_ns, own.states, own.draws)
             notes.limits += self._chance.limits(own.draws)
+            notes.variables = self._variables.asked(own.environment)
             if own.calls is not None:
                 add_calls(found, own.calls)
+            if files:
+                add_files(found, own.calls, self._init_files)
         found.connections += [place for place in self._pooled if place not in found.connections]
         return found
 

@@ -103,8 +103,8 @@ class Chance:
         return found
 
     def install(self) -> None:
-        """Keep what os.urandom gives from now on: uuid4, secrets, SystemRandom and numpy's default_rng()
-        take from it; an unseeded random.Random too, which else asks the kernel from C."""
+        """Keep what os.urandom and os.getrandom give from now on: uuid4, secrets, SystemRandom and numpy's
+        default_rng() take from it; an unseeded random.Random too, which else asks the kernel from C."""
         original, whose = os.urandom, self._whose
 
         @wraps(original)
@@ -115,6 +115,17 @@ class Chance:
                 draws.add(data)
             return data
 
+        asked = os.getrandom
+
+        @wraps(asked)
+        def getrandom(size: int, flags: int = 0) -> bytes:
+            data = asked(size, flags)
+            draws = whose()
+            if draws is not None:
+                draws.add(data)
+            return data
+
+        os.getrandom = getrandom
         os.urandom = urandom
         random._urandom = urandom  # type: ignore[attr-defined]
         seeded(lambda: urandom(32))

@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
+from relive_capture.record.recording.files import FileNotes
 from relive_capture.recording_format import Failure, RawCall
 
 __all__ = ["INSIDE", "Call", "CallRecording", "CallRecordingHolder", "RecordingLimits", "describe"]
@@ -26,6 +27,9 @@ class RecordingLimits:
     calls: int = 200
     body_bytes: int = 262_144  # of one request or response, with its head
     total_bytes: int = 2_097_152
+    files: int = 200
+    file_bytes: int = 1_048_576  # of one file; all of them together share `total_bytes` with the calls
+    folder_names: int = 1_000
 
 
 INSIDE: Final[ContextVar[bool]] = ContextVar("relive_inside", default=False)
@@ -149,7 +153,9 @@ class Call:
 class CallRecording:
     """The calls of one invocation, or of the loading of a module."""
 
-    __slots__ = ("calls", "connections", "left_bytes", "left_out", "limits", "on_socket", "open", "phase")
+    __slots__ = (
+        "calls", "connections", "files", "left_bytes", "left_out", "limits", "on_socket", "open", "phase",
+    )  # fmt: skip
 
     def __init__(self, limits: RecordingLimits, phase: str = "invoke") -> None:
         self.limits = limits
@@ -159,6 +165,7 @@ class CallRecording:
         self.left_bytes = limits.total_bytes
         self.left_out = 0
         self.connections: dict[str, None] = {}
+        self.files: FileNotes | None = None  # until it looks at one
         self.on_socket: dict[int, Call] = {}  # id of a socket -> the call that waits for its response there
 
     def call(self, form: str, library: str, origin: str = "", method: str = "", url: str = "") -> Call:
@@ -187,6 +194,12 @@ class CallRecording:
         """A connection was opened, for whatever protocol."""
         if len(self.connections) < _CONNECTIONS:
             self.connections[place] = None
+
+    def noted(self) -> FileNotes | None:
+        """Where files are noted; None once the invocation has ended."""
+        if self.files is None and self.open:
+            self.files = FileNotes(self.limits)
+        return self.files if self.open else None
 
     def make_room(self, size: int) -> None:
         """Have `left_bytes` allow for so much if that can be done. Here, it is all there from the start."""

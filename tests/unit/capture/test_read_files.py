@@ -1,0 +1,293 @@
+"""Files that a function reads are noted, and read once it has failed; a replay gives them back."""
+
+from __future__ import annotations
+
+import io
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from relive_base.redaction.redactor import Redactor
+from relive_capture.explore.scene.read_files import clean_files, clean_variables
+from relive_capture.record.playback.files import play_files
+from relive_capture.record.playback.overlay import Overlay
+from relive_capture.record.playback.undo import Undo
+from relive_capture.record.recording import RecordingLimits
+from relive_capture.record.recording.files import FileNotes
+from relive_capture.recording_format import RecordedFile, ReplayNotes
+
+ROOM = 1_000_000
+LIMITS = RecordingLimits(files=5, file_bytes=100, folder_names=10)
+
+
+def by_path(notes: FileNotes) -> dict[str, RecordedFile]:
+    return {os.path.basename(file.path): file for file in notes.recorded(ROOM)}
+
+
+class TestNotes:
+    def test_what_is_read_is_kept_as_it_was(self, tmp_path: Path) -> None:
+        (tmp_path / "a").write_text("one")
+        notes = FileNotes(LIMITS)
+
+        notes.reads(str(tmp_path / "a"))
+        notes.reads(str(tmp_path / "none"))
+
+        found = by_path(notes)
+        assert (found["a"].kind, found["a"].content, found["a"].size) == ("file", b"one", 3)
+        assert found["none"].kind == "absent"
+
+    def test_what_the_function_overwrites_or_removes_is_kept_before(self, tmp_path: Path) -> None:
+        # Given a counter that is read, written, and then removed
+        path = tmp_path / "counter"
+        path.write_text("7")
+        notes = FileNotes(LIMITS)
+        notes.reads(str(path))
+
+        # When it is changed, and read again
+        notes.changes(str(path))
+        path.write_text("8")
+        notes.reads(str(path))
+        notes.changes(str(path))
+        path.unlink()
+
+        # I expect what was there at first
+        assert by_path(notes)["counter"].content == b"7"
+
+    def test_what_it_has_made_itself_is_not_recorded(self, tmp_path: Path) -> None:
+        notes = FileNotes(LIMITS)
+
+        notes.changes(str(tmp_path / "out"))
+        (tmp_path / "out").write_text("mine")
+        notes.reads(str(tmp_path / "out"))
+
+        assert by_path(notes) == {}
+
+    def test_what_others_have_changed_is_said(self, tmp_path: Path) -> None:
+        (tmp_path / "a").write_text("one")
+        notes = FileNotes(LIMITS)
+        notes.reads(str(tmp_path / "a"))
+
+        (tmp_path / "a").write_text("three")
+
+        assert (by_path(notes)["a"].content, by_path(notes)["a"].why) == (b"", "changed")
+
+    def test_limits(self, tmp_path: Path) -> None:
+        notes = FileNotes(LIMITS)
+        for number in range(7):
+            (tmp_path / str(number)).write_bytes(b"x" * (200 if number == 0 else 10))
+            notes.reads(str(tmp_path / str(number)))
+
+        found = {file.path[-1]: file for file in notes.recorded(25)}
+
+        assert notes.left_out == 2
+        assert [found[name].why for name in "01234"] == ["large", "", "", "large", "large"]
+
+    def test_a_folder_as_it_was_before_the_function_changed_it(self, tmp_path: Path) -> None:
+        # Given a folder in which the function has made, moved and removed something
+        for name in ("a", "b"):
+            (tmp_path / name).write_text(name)
+        (tmp_path / "sub").mkdir()
+        notes = FileNotes(LIMITS)
+        for name in ("a", "new"):
+            notes.changes(str(tmp_path / name), reads=name == "a")
+        (tmp_path / "a").rename(tmp_path / "new")
+
+        # When it is listed only then
+        notes.reads(str(tmp_path))
+
+        # I expect the names of before
+        folder = by_path(notes)[tmp_path.name]
+        assert sorted(folder.names) == ["a", "b", "sub"]
+        assert folder.folders == ["sub"]
+
+
+class TestWritten:
+    def test_no_secret_is_written(self) -> None:
+        files = [
+            RecordedFile(path="/etc/app.ini", kind="file", content=b"password = hunter2secret\nrate = 3\n"),
+            RecordedFile(path="/run/secrets/token", kind="file", content=b"plain words"),
+            RecordedFile(path="/data/rows.csv", kind="file", content=b"a,b\n1,2\n"),
+        ]
+        places: list[str] = []
+
+        clean_files(files, Redactor(), places)
+
+        assert b"hunter2" not in files[0].content
+        assert b"rate = 3" in files[0].content
+        assert (files[1].content, files[1].why) == (b"", "secret")
+        assert files[2].content == b"a,b\n1,2\n"
+        assert len(places) == 2
+
+    def test_secret_variables_are_named(self) -> None:
+        notes = ReplayNotes(variables={"SHOP": "a", "API_TOKEN": "tok_1", "NONE": None})
+        places: list[str] = []
+
+        clean_variables(notes, Redactor(), places)
+
+        assert notes.variables == {"SHOP": "a", "NONE": None}
+        assert notes.hidden == ["API_TOKEN"]
+
+
+@pytest.fixture
+def undo() -> Iterator[Undo]:
+    undo = Undo()
+    yield undo
+    undo.undo()
+
+
+class TestPlayed:
+    def overlay(self, tmp_path: Path, files: list[RecordedFile]) -> Overlay:
+        root = tmp_path / "root"
+        root.mkdir()
+        overlay = Overlay(str(root), ("/proc/", "/dev/", f"{sys.prefix}/"), {})
+        overlay.add(files)
+        return overlay
+
+    def test_files_that_are_gone_are_there(self, tmp_path: Path, undo: Undo) -> None:
+        data = tmp_path / "data"
+        files = [
+            RecordedFile(path=str(data), kind="folder", listed=True, names=["z.txt", "a.txt"]),
+            RecordedFile(
+                path=f"{data}/a.txt", kind="file", content=b"one\r\n", size=5, mtime_ns=10**18, mode=0o600
+            ),
+        ]
+        overlay = self.overlay(tmp_path, files)
+
+        play_files(overlay, undo)
+
+        with open(data / "a.txt") as file:
+            assert (file.read(), file.name) == ("one\n", f"{data}/a.txt")
+            assert type(file) is io.TextIOWrapper
+            assert os.fstat(file.fileno()).st_size == 5
+        assert pathlib.Path(data, "a.txt").read_bytes() == b"one\r\n"
+        assert os.stat(data / "a.txt").st_mtime_ns == 10**18
+        assert os.listdir(data) == ["z.txt", "a.txt"]
+        assert [entry.path for entry in os.scandir(data)] == [f"{data}/z.txt", f"{data}/a.txt"]
+        assert sorted(path.name for path in Path(data).rglob("*")) == ["a.txt", "z.txt"]
+        assert not os.path.exists(data / "other")
+        assert overlay.seen[f"{data}/a.txt"] == "gone"
+        undo.undo()
+        assert not data.exists()
+
+    def test_what_was_not_there_is_not(self, tmp_path: Path, undo: Undo) -> None:
+        path = tmp_path / "since.json"
+        path.write_text("{}")
+        overlay = self.overlay(tmp_path, [RecordedFile(path=str(path), kind="absent")])
+
+        play_files(overlay, undo)
+
+        with pytest.raises(FileNotFoundError) as caught:
+            open(path)  # noqa: SIM115
+        assert str(caught.value) == f"[Errno 2] No such file or directory: '{path}'"
+        assert overlay.seen[str(path)] == "appeared"
+
+    def test_nothing_real_is_written_moved_or_removed(self, tmp_path: Path, undo: Undo) -> None:
+        # Given files of today
+        for name in ("kept", "moved", "gone"):
+            (tmp_path / name).write_text(name)
+        play_files(self.overlay(tmp_path, []), undo)
+
+        # When the function changes all of them
+        with open(tmp_path / "kept", "a") as file:
+            file.write("+")
+        (tmp_path / "new").write_text("new")
+        (tmp_path / "folder").mkdir()
+        (tmp_path / "folder" / "x").write_text("x")
+        os.rename(tmp_path / "moved", tmp_path / "folder" / "y")
+        os.remove(tmp_path / "gone")
+        with tempfile.NamedTemporaryFile("w", dir=tmp_path) as temporary:
+            temporary.write("t")
+            temporary.flush()
+            assert Path(temporary.name).read_text() == "t"
+
+        # I expect that it sees that, and nobody else does
+        assert (tmp_path / "kept").read_text() == "kept+"
+        assert (tmp_path / "folder" / "y").read_text() == "moved"
+        assert sorted(os.listdir(tmp_path / "folder")) == ["x", "y"]
+        assert not (tmp_path / "gone").exists()
+        undo.undo()
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["gone", "kept", "moved", "root"]
+        assert (tmp_path / "kept").read_text() == "kept"
+
+    def test_what_is_not_in_the_scene_is_read_as_it_is_and_named(self, tmp_path: Path, undo: Undo) -> None:
+        (tmp_path / "large").write_text("today")
+        (tmp_path / "other").write_text("other")
+        overlay = self.overlay(
+            tmp_path, [RecordedFile(path=str(tmp_path / "large"), kind="file", size=10**9, why="large")]
+        )
+
+        play_files(overlay, undo)
+
+        assert (tmp_path / "large").read_text() == "today"
+        assert (tmp_path / "other").read_text() == "other"
+        assert overlay.seen == {str(tmp_path / "large"): "unlike", str(tmp_path / "other"): "today"}
+
+    def test_a_hostile_scene_stays_below_its_root(self, tmp_path: Path) -> None:
+        files = [
+            RecordedFile(path=path, kind="file", content=b"x")
+            for path in ("/../../evil", "relative", "/a/../../evil", "/", "/nul\0")
+        ]
+        files.append(RecordedFile(path="/d", kind="folder", listed=True, names=["../evil", "", "..", "ok"]))
+
+        overlay = self.overlay(tmp_path, files)
+
+        assert os.listdir(overlay.root) == ["d"]
+        assert os.listdir(f"{overlay.root}/d") == ["ok"]
+        assert [path.name for path in tmp_path.iterdir()] == ["root"]
+
+
+RECORDED = """
+import io, os, pathlib, pickle, sys, inspect
+before = open
+from relive_capture.record.recording.recorder import Recorder
+from relive_capture.record.recording.files import outside_of_code
+from relive_capture.recording_format import ReplayNotes
+recorder = Recorder(skipped=outside_of_code(sys.argv[1]))
+recorder.install()
+recorder.loaded()
+recorder.begin(0)
+data = sys.argv[2]
+class Holder:
+    opener = open
+    stat = os.stat
+with Holder().opener(data + "/a") as file:
+    assert file.read() == "one", "the built-in binds to nothing"
+assert Holder().stat(data + "/a").st_size == 3
+assert pickle.loads(pickle.dumps(open)) is open is io.open
+assert open.__name__ == "open" and repr(open) == repr(before)
+assert list(inspect.signature(open).parameters) == list(inspect.signature(before).parameters)
+assert os.stat in os.supports_fd and os.open in os.supports_dir_fd
+assert pathlib.Path(data, "b").read_bytes() == b"two"
+os.environ.get("SHOP"), os.environ.get("NOPE"), os.getrandom(4)
+import subprocess
+subprocess.run(["true"])
+try:
+    open(data + "/missing")
+except FileNotFoundError as error:
+    assert error.filename == data + "/missing"
+notes = recorder.recording(ReplayNotes()).notes
+print(sorted((os.path.basename(file.path), file.kind, file.content) for file in notes.files))
+notes.variables.pop("PATH", None)  # the search for the program
+print(notes.variables, notes.programs, [len(data) for data in notes.seeds.urandom])
+"""
+
+
+def test_a_recorder_notes_and_stays_out_of_sight(tmp_path: Path) -> None:
+    (tmp_path / "code").mkdir()
+    (tmp_path / "a").write_text("one")
+    (tmp_path / "b").write_text("two")
+
+    done = subprocess.run(
+        [sys.executable, "-c", RECORDED, str(tmp_path / "code"), str(tmp_path)],
+        capture_output=True, text=True, env={**os.environ, "SHOP": "here"}, check=False,
+    )  # fmt: skip
+
+    assert done.stderr == ""
+    files, rest = done.stdout.splitlines()
+    assert files == "[('a', 'file', b'one'), ('b', 'file', b'two'), ('missing', 'absent', b'')]"
+    assert rest == "{'SHOP': 'here', 'NOPE': None} ['true'] [4]"
