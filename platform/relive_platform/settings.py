@@ -428,20 +428,13 @@ class Settings:
     )
     recording_bytes: int = _set(
         2_097_152,
-        "What is kept of an invocation's calls, in the worker's memory until it ends, and of files that it"
-        " read; 0: nothing.",
+        "What is kept of an invocation's calls, in the worker's memory, and of its files; 0: nothing.",
         unit="bytes",
         also=("RELIVE_CASSETTE_BYTES",),
         low=0,
         high=16_777_216,
     )
-    recording_file_bytes: int = _set(
-        1_048_576,
-        "Largest file that a function read whose content goes into the scene of its failure.",
-        unit="bytes",
-        low=0,
-        high=16_777_216,
-    )
+    recording_file_bytes: int = _set(1 << 20, "Largest file kept.", unit="bytes", low=0, high=1 << 24)
     redact_keys: tuple[str, ...] = _set((), "More key names to redact, comma-separated.", unit="names")
     # events
     retries: int = _set(2, "Retries of an asynchronous event after its first attempt.", low=0, high=100)

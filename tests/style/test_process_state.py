@@ -39,6 +39,8 @@ ALLOWED = {
     },
     # the trace of the invocation, as AWS Lambda's runtime does it
     "runtime/relive_runtime/worker/start/lambda_variables.py": {"os.environ[]"},
+    # a replay: the environment that the failed invocation had
+    "capture/relive_capture/record/playback/player.py": {"os.environ[]", "os.environ.pop", "time.tzset"},
     # a worker that has failed and gets no event any more
     "capture/relive_capture/record/heap/snapshot.py": {"resource.setrlimit"},
     # the user's own tests: a process of their own, or theirs for the length of a call, as they asked for it

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 from relive_capture.record.recording import Recorder
-from relive_capture.record.recording.recorded import CallRecording, RecordingLimits
+from relive_capture.record.recording.limits import RecordingLimits
+from relive_capture.record.recording.recorded import CallRecording
 
 
 def _recording(calls=200):

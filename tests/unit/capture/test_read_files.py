@@ -14,8 +14,7 @@ from pathlib import Path
 import pytest
 from relive_base.redaction.redactor import Redactor
 from relive_capture.explore.scene.read_files import clean_files, clean_variables
-from relive_capture.record.playback.files import play_files
-from relive_capture.record.playback.overlay import Overlay
+from relive_capture.record.playback.files import Overlay, play_files
 from relive_capture.record.playback.undo import Undo
 from relive_capture.record.recording import RecordingLimits
 from relive_capture.record.recording.files import FileNotes

@@ -19,7 +19,7 @@ from relive_capture.record.playback.clock import Clock
 from relive_capture.recording_format import PlaybackReport, ReplayInput, WatchedPlace
 
 if TYPE_CHECKING:
-    from relive_capture.record.playback.overlay import Overlay
+    from relive_capture.record.playback.files import Overlay
     from relive_capture.record.playback.virtual_clock import VirtualClock
 
 __all__ = ["TRAIL_STEPS", "Player"]
@@ -69,8 +69,7 @@ class Player(PlayedCalls):
         self._set_variables()
         if script.live:
             return
-        from relive_capture.record.playback.files import play_files
-        from relive_capture.record.playback.overlay import Overlay
+        from relive_capture.record.playback.files import Overlay, play_files
 
         root = os.path.realpath(f"{scratch or gettempdir()}/relive-files-{os.getpid()}-{time.monotonic_ns()}")
         os.mkdir(root, 0o700)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from relive_capture.record.recording.recorded import RecordingLimits
+from relive_capture.record.recording.limits import RecordingLimits
 from relive_capture.record.recording.recorder import Recorder
 
 if TYPE_CHECKING:

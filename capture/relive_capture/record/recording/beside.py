@@ -15,7 +15,8 @@ from relive_base.wire.messages import CallCount
 
 from relive_capture.record.recording.chance import Chance, Draws, States
 from relive_capture.record.recording.files import FileNotes, watch_files
-from relive_capture.record.recording.recorded import Call, CallRecording, RecordingLimits
+from relive_capture.record.recording.limits import RecordingLimits
+from relive_capture.record.recording.recorded import Call, CallRecording
 from relive_capture.record.recording.recorder import (
     add_calls,
     add_files,

@@ -5,31 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from relive_capture.record.recording.files import FileNotes
+from relive_capture.record.recording.limits import RecordingLimits
 from relive_capture.recording_format import Failure, RawCall
 
-__all__ = ["INSIDE", "Call", "CallRecording", "CallRecordingHolder", "RecordingLimits", "describe"]
+__all__ = ["INSIDE", "Call", "CallRecording", "CallRecordingHolder", "describe"]
 
 _ARGUMENTS: Final = 4
 _TEXT: Final = 500
 _CONNECTIONS: Final = 50
 _DEPTH: Final = 3
 _BYTES: Final = (bytes, bytearray, memoryview)
-
-
-@dataclass(frozen=True, slots=True)
-class RecordingLimits:
-    """What one invocation may keep of its calls."""
-
-    calls: int = 200
-    body_bytes: int = 262_144  # of one request or response, with its head
-    total_bytes: int = 2_097_152
-    files: int = 200
-    file_bytes: int = 1_048_576  # of one file; all of them together share `total_bytes` with the calls
-    folder_names: int = 1_000
 
 
 INSIDE: Final[ContextVar[bool]] = ContextVar("relive_inside", default=False)

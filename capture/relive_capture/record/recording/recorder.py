@@ -20,7 +20,8 @@ from relive_capture.record.recording.files import FileNotes, watch_files
 from relive_capture.record.recording.http_client import patch_http_client
 from relive_capture.record.recording.httpcore_calls import patch_httpcore
 from relive_capture.record.recording.imports import when_imported
-from relive_capture.record.recording.recorded import CallRecording, CallRecordingHolder, RecordingLimits
+from relive_capture.record.recording.limits import RecordingLimits
+from relive_capture.record.recording.recorded import CallRecording, CallRecordingHolder
 from relive_capture.record.recording.variables import Variables
 from relive_capture.recording_format import Recording, ReplayNotes
 

@@ -11,7 +11,7 @@ from functools import partial, wraps
 from types import ModuleType, TracebackType
 from typing import Any, Final, Self
 
-from relive_capture.record.playback.overlay import Overlay
+from relive_capture.record.playback.files.overlay import Overlay
 from relive_capture.record.playback.undo import Undo
 
 __all__ = ["play_files"]
