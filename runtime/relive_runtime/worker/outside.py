@@ -258,7 +258,7 @@ class _Replayed(Outside):
         return self._player
 
     def install(self) -> None:
-        from relive_capture.record.recording.files import outside_of_code
+        from relive_capture.record.recording import outside_of_code
 
         spec = self._spec
         skipped = outside_of_code(spec.source, (*spec.in_app, spec.dependencies_dir))
@@ -310,8 +310,11 @@ def outside_of(spec: FunctionSpec, hash_seed: int, beside: bool = False) -> Outs
         return replayed(spec)
     if spec.capture == "off":
         return Outside()
-    from relive_capture.record.recording import Recorder, RecordingLimits  # the zygote has imported it
-    from relive_capture.record.recording.files import outside_of_code
+    from relive_capture.record.recording import (  # the zygote has imported it
+        Recorder,
+        RecordingLimits,
+        outside_of_code,
+    )
 
     http = spec.recording and spec.recording_bytes > 0
     limits = RecordingLimits(total_bytes=spec.recording_bytes, file_bytes=spec.recording_file_bytes)

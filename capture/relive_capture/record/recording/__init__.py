@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from relive_capture.record.recording.files import outside_of_code
 from relive_capture.record.recording.limits import RecordingLimits
 from relive_capture.record.recording.recorder import Recorder
 
 if TYPE_CHECKING:
     from relive_capture.record.recording.beside import BesideRecorder, Recorded
 
-__all__ = ["BesideRecorder", "Recorded", "Recorder", "RecordingLimits"]
+__all__ = ["BesideRecorder", "Recorded", "Recorder", "RecordingLimits", "outside_of_code"]
 
 
 def __getattr__(name: str) -> object:
