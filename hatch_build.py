@@ -21,6 +21,7 @@ EXTENSIONS = {
     Path("capture/relive_capture/record/heap/_heapwalk.c"): "the heap walker stays in Python",
     Path("capture/relive_capture/record/values/_trees.c"): "the walker of values stays in Python",
     Path("profiler/relive_profiler/record/_looks.c"): "the sampler's looks stay in Python",
+    Path("profiler/relive_profiler/record/_ticks.c"): "threads are profiled from the main thread alone",
     Path("runtime/relive_runtime/worker/_standstill.c"): "crashes have frames without locals",
 }
 WARNINGS = ("-Wall", "-Wextra", "-Wno-unused-parameter")  # the interpreter's own headers have unused ones

@@ -5,7 +5,7 @@
 
 PostgreSQL and Redis are those of Debian (scripts/install_servers.sh). A look is due every half millisecond,
 four times as often as by default; "interrupted" is `profile_threads = true`, with which system calls do not
-restart. Ends with 1 if a result differs.
+restart; "in a thread" it ticks as often, by the real clock. Ends with 1 if a result differs.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 
 from pull_servers import Postgres, Redis, running
-from signal_clients import LOCAL, SERVERS, with_signals
+from signal_clients import IN_THREADS, LOCAL, SERVERS, with_signals, with_ticks
 
 
 def main(rounds: int) -> int:
@@ -43,18 +43,21 @@ def _compare(name: str, function: Callable[[], Any], rounds: int) -> int:
     expected = function()
     print(f"{name:12}", end="")
     wrong = 0
-    for threads in (False, True):
+    ways: dict[str, Callable[[], tuple[Any, int]]] = {
+        "restarted": lambda: with_signals(function, False),
+        "interrupted": lambda: with_signals(function, True),
+    }
+    if name in IN_THREADS or name in SERVERS:
+        ways["in a thread"] = lambda: with_ticks(function)
+    for way, run in ways.items():
         looks = 0
         differs = 0
         for _ in range(rounds):
-            found, count = with_signals(function, threads)
+            found, count = run()
             looks += count
             differs += found != expected
         wrong += differs
-        print(
-            f"{'interrupted' if threads else 'restarted':>14} {differs} of {rounds} differ, {looks} looks",
-            end="",
-        )
+        print(f"{way:>14} {differs} of {rounds} differ, {looks} looks", end="")
     print(flush=True)
     return wrong
 

@@ -20,9 +20,12 @@ from types import SimpleNamespace
 from typing import Any
 
 from relive_profiler.record import Sampler, SamplerLimits
+from relive_profiler.record.stacks import StackTable
+from relive_profiler.record.ticks import thread_ticks
+from relive_profiler.record.timer import TICK_SIGNAL, ThreadTimer
 from relive_runtime.worker.outlook import WorkerOutlook
 
-__all__ = ["LOCAL", "SERVERS", "with_signals"]
+__all__ = ["IN_THREADS", "LOCAL", "SERVERS", "with_signals", "with_ticks"]
 
 OFTEN = SamplerLimits(interval_ns=500_000, fine_share=100_000, fine_samples=100_000, samples=100_000)
 CHUNKS = 6
@@ -43,6 +46,37 @@ def with_signals(work: Callable[[], Any], threads: bool) -> tuple[Any, int]:
         sampler.close()
     assert not sampler.reason
     return result, sum(profile.counts) + profile.dropped if profile is not None else 0
+
+
+def with_ticks(work: Callable[[], Any]) -> tuple[Any, int]:
+    """The result of `work` in a thread that ticks every half millisecond, and how often it did. By the real
+    clock, so that ticks come in the middle of waits, too, which those by its CPU time hardly ever do."""
+    ticks = thread_ticks(StackTable(), depth=200, interval_ns=1_000_000)
+    assert ticks is not None, "there is no extension"
+    results: list[Any] = []
+
+    def run() -> None:
+        timer = ThreadTimer(TICK_SIGNAL)  # its signals name the first thread that is watched: this one
+        timer.repeat_ns = 500_000
+        timer.arm(500_000)
+        try:
+            results.append(work())
+        except BaseException as error:
+            results.append(error)
+        finally:
+            timer.delete()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    count = 0
+    while thread.is_alive():
+        thread.join(0.01)
+        count += len(ticks.fetch())
+    count += len(ticks.fetch())
+    ticks.close()
+    if isinstance(results[0], BaseException):
+        raise results[0]
+    return results[0], count
 
 
 # ------------------------------------------------------------ what needs nothing
@@ -237,4 +271,5 @@ LOCAL: dict[str, Callable[[Path], Any]] = {
     "uvloop": asks_with_uvloop,
     "gevent": asks_with_gevent,
 }
+IN_THREADS: frozenset[str] = frozenset(LOCAL) - {"uvloop"}  # its subprocesses need the main thread
 SERVERS: dict[str, Callable[[str], Any]] = {"psycopg": queries_postgres, "redis-py": queries_redis}

@@ -12,16 +12,16 @@
 
 #define SECOND_NS 1000000000LL
 
-/* settime(timer, delay_ns): signal once, so long from now; 0: not at all. */
+/* settime(timer, delay_ns, repeat_ns): signal so long from now, and then again and again; 0: not at all, once. */
 static PyObject *
 settime(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
     struct itimerspec spec = {{0, 0}, {0, 0}};
-    long long delay_ns;
+    long long delay_ns, repeat_ns;
     void *timer;
 
-    if (count != 2) {
-        PyErr_SetString(PyExc_TypeError, "settime(timer, delay_ns)");
+    if (count != 3) {
+        PyErr_SetString(PyExc_TypeError, "settime(timer, delay_ns, repeat_ns)");
         return NULL;
     }
     timer = PyLong_AsVoidPtr(args[0]);
@@ -29,10 +29,15 @@ settime(PyObject *module, PyObject *const *args, Py_ssize_t count)
         return NULL;
     }
     delay_ns = PyLong_AsLongLong(args[1]);
-    if (delay_ns == -1 && PyErr_Occurred()) {
+    repeat_ns = PyLong_AsLongLong(args[2]);
+    if ((delay_ns == -1 || repeat_ns == -1) && PyErr_Occurred()) {
         return NULL;
     }
     if (delay_ns > 0) {
+        if (repeat_ns > 0) {
+            spec.it_interval.tv_sec = (time_t)(repeat_ns / SECOND_NS);
+            spec.it_interval.tv_nsec = (long)(repeat_ns % SECOND_NS);
+        }
         spec.it_value.tv_sec = (time_t)(delay_ns / SECOND_NS);
         spec.it_value.tv_nsec = (long)(delay_ns % SECOND_NS);
     }
@@ -172,7 +177,7 @@ gc_totals(PyObject *module, PyObject *const *args, Py_ssize_t count)
 static PyMethodDef module_methods[] = {
     {"gc_hook", (PyCFunction)(void (*)(void))gc_hook, METH_FASTCALL, "gc_hook(phase, info)"},
     {"gc_totals", (PyCFunction)(void (*)(void))gc_totals, METH_FASTCALL, "gc_totals() -> (ns, collections)"},
-    {"settime", (PyCFunction)(void (*)(void))settime, METH_FASTCALL, "settime(timer, delay_ns)"},
+    {"settime", (PyCFunction)(void (*)(void))settime, METH_FASTCALL, "settime(timer, delay_ns, repeat_ns)"},
     {"walk", (PyCFunction)(void (*)(void))walk, METH_FASTCALL,
      "walk(frame, outer, depth, lines, place, cut) -> tuple of places, innermost first"},
     {NULL, NULL, 0, NULL},

@@ -4,7 +4,7 @@ from typing import TypeVar
 
 Place = TypeVar("Place")
 
-def settime(timer: int, delay_ns: int, /) -> None: ...
+def settime(timer: int, delay_ns: int, repeat_ns: int, /) -> None: ...
 def walk(
     frame: FrameType | None,
     outer: FrameType | None,

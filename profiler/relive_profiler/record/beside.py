@@ -4,7 +4,8 @@ whose code it meets.
 A timer signal comes every 5 ms while anything runs. On the main thread the code that it interrupts is of the
 invocation whose context (contextvars) is current; other threads are looked at from there; those that wait
 are seen at the lines that they await. A look stands for the time since the one before, so that shares are
-right in the sum; single short invocations are seen seldom.
+right in the sum; single short invocations are seen seldom. Where other threads compute, they tell themselves
+(ticks.py): a tick is of the invocation whose context was current there.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextvars import ContextVar
 from types import FrameType
 from typing import Any, Final, Protocol, cast
 
@@ -23,6 +25,7 @@ from relive_base.wire.messages import Profile, StackFrames
 
 from relive_profiler.record.folded import Fold, fill
 from relive_profiler.record.stacks import StackTable
+from relive_profiler.record.ticks import ThreadTicks, thread_ticks
 from relive_profiler.record.timer import PROFILE_SIGNAL, ThreadTimer, TimerUnavailable, thread_cpu_ns
 
 __builtins__ = KEPT
@@ -49,6 +52,11 @@ def _clocks() -> dict[int, int]:
     return {ident: thread_cpu_ns(ident) for ident in idents if ident != main}
 
 
+def _native(ident: int) -> int:
+    """The kernel's id of a thread of Python's; 0 if it has ended."""
+    return getattr(cast(Any, threading)._active.get(ident), "native_id", None) or 0
+
+
 class Look:
     """What has been seen of one invocation."""
 
@@ -67,12 +75,13 @@ class Look:
 class Seen(Protocol):
     """What one tick can meet. `running`: on the main thread; `threads`: elsewhere, with the thread's ident,
     the innermost frame and how much CPU time the thread has used; `waiting`: at these frames,
-    innermost first."""
+    innermost first; `owners`: by the id of what the variable has for its value in their code."""
 
     def anybody(self) -> bool: ...
     def running(self) -> Look | None: ...
     def threads(self) -> Iterable[tuple[Look, int, FrameType, int]]: ...
     def waiting(self, limit: int) -> Iterable[tuple[Look, Sequence[FrameType]]]: ...
+    def owners(self) -> Mapping[int, Look]: ...
 
 
 Tick = Callable[[int, "Look | None", "StackFrames | None", "FrameType | None"], None]
@@ -90,12 +99,16 @@ class BesideSampler:
         *,
         source: str = "",
         recording: bool = True,
+        variable: ContextVar[Any] | None = None,
         timer_factory: Callable[[int], Any] = ThreadTimer,
         clock: Callable[[], int] = time.perf_counter_ns,
         cpu_clock: Callable[[], int] = time.thread_time_ns,
         thread_clocks: Callable[[], dict[int, int]] = _clocks,
     ) -> None:
+        """`variable`: its value says whose code runs, in a context."""
         self.reason = ""
+        self._variable = variable
+        self._ticks: ThreadTicks | None = None
         self._seen = seen
         self._tick = tick
         self._recording = recording
@@ -127,6 +140,10 @@ class BesideSampler:
             self._timer = self._timer_factory(PROFILE_SIGNAL)
             signal.signal(PROFILE_SIGNAL, self._on_signal)
             signal.siginterrupt(PROFILE_SIGNAL, False)
+            if self._recording and self._variable is not None:
+                self._ticks = thread_ticks(
+                    self._table, depth=_DEPTH, interval_ns=INTERVAL_NS, variable=self._variable
+                )
         except (TimerUnavailable, OSError, ValueError) as error:
             self.reason = str(error)
             self._timer = None
@@ -141,6 +158,7 @@ class BesideSampler:
             self._last, self._cpu_last = now, self._cpu_clock()
             self._unplaced_ns = 0
             self._thread_cpu = self._thread_clocks()
+            self._watch(self._thread_cpu)
             self._timer.arm(INTERVAL_NS)
         elif self._idle and self._timer is not None:
             self._idle = False
@@ -151,6 +169,7 @@ class BesideSampler:
 
     def end(self, look: Look) -> Profile | None:
         """It is over. None if nothing was sampled."""
+        self._take_ticks()
         fold = look.fold
         if not fold:
             return None
@@ -178,6 +197,8 @@ class BesideSampler:
             timer.disarm()
             signal.signal(PROFILE_SIGNAL, signal.SIG_IGN)
             timer.delete()
+        if self._ticks is not None:
+            self._ticks.close()
 
     # ------------------------------------------------------------ inside
 
@@ -224,9 +245,9 @@ class BesideSampler:
             self._sent.clear()
 
     def _look_at_threads(self, wall_ns: int) -> bool:
-        """Each is charged what it has used since the tick before, whoever's code it ran then: requests that
-        are shorter than the ticks are met once at most."""
-        computes = False
+        """One that does not tick by itself is charged what it has used since the look before, whoever's code
+        it ran then: requests that are shorter than that are met once at most."""
+        computes = self._take_ticks()
         used = self._thread_clocks()
         for look, ident, frame, cpu in self._seen.threads():
             stack = self._table.look(frame, None, _DEPTH)
@@ -236,9 +257,31 @@ class BesideSampler:
             used[ident] = cpu
             cpu_ns = min(max(cpu - before, 0), wall_ns)
             computes = computes or bool(cpu_ns)
-            self._add(look, stack, wall_ns, cpu_ns)
+            if self._ticks is not None and self._ticks.ticks(_native(ident)):
+                if wall_ns > cpu_ns:
+                    self._add(look, stack, wall_ns - cpu_ns, 0)
+            else:
+                self._add(look, stack, wall_ns, cpu_ns)
         self._thread_cpu = used
+        self._watch(used)
         return computes
+
+    def _watch(self, idents: Iterable[int]) -> None:
+        """These threads are to tick."""
+        if self._ticks is not None:
+            self._ticks.watch(native for ident in idents if (native := _native(ident)))
+
+    def _take_ticks(self) -> bool:
+        """What threads have told since the last time; whether any has."""
+        ticks = self._ticks.fetch() if self._ticks is not None else ()
+        if not ticks:
+            return False
+        owners = self._seen.owners()
+        for tick in ticks:
+            look = owners.get(tick.owner)
+            if look is not None and tick.stack is not None:
+                self._add(look, tick.stack, tick.cpu_ns, tick.cpu_ns)
+        return True
 
     def _look_at_waiting(self, now: int) -> None:
         """Of many not all are looked at each time: a look stands for the time since its last one."""
@@ -268,4 +311,4 @@ class BesideSampler:
 
     def _after_fork(self) -> None:
         """Timers stay with the parent."""
-        self._timer = None
+        self._timer = self._ticks = None

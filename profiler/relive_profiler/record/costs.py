@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import os
 import resource
+from collections.abc import Callable
 from typing import Final
 
 from relive_base.kept_builtins import KEPT
@@ -25,6 +26,9 @@ _FRESH_NS: Final = 100_000_000
 _WORTH_NS: Final = 4_000_000
 """Shorter invocations are not measured."""
 _LATE_NS: Final = 2_000_000
+_WOKEN_NS: Final = 100_000
+_BACK_NS: Final = 300_000
+"""A thread that waits on after a look needs no more CPU time for that."""
 _BLOCK_BYTES: Final = 512
 _KIB: Final = 1024
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
@@ -56,7 +60,19 @@ class _Reading:
 class CostMeter:
     """One per worker; on its main thread. No method raises."""
 
-    __slots__ = ("_begun", "_begun_ns", "_cpu_wait", "_gc_begun", "_hook", "_last", "_memory", "_totals")
+    __slots__ = (
+        "_begun",
+        "_begun_ns",
+        "_cpu_wait",
+        "_gc_begun",
+        "_hook",
+        "_last",
+        "_memory",
+        "_totals",
+        "_woken",
+        "_woken_ns",
+        "_woken_switches",
+    )
 
     def __init__(self, cpu_wait: int = _UNKNOWN, memory: int = _UNKNOWN) -> None:
         """Descriptors of COST_FILES; -1: what they tell is not known."""
@@ -66,6 +82,8 @@ class CostMeter:
         self._begun: _Reading | None = None
         self._gc_begun = (0, 0)
         self._begun_ns = 0
+        self._woken_ns = 0  # without a CPU because a look had woken it
+        self._woken = self._woken_switches = 0  # of the last look: how late it was, and the switches by then
 
     def open(self) -> None:
         """Begin to count collections."""
@@ -81,6 +99,7 @@ class CostMeter:
         """An invocation begins. `seldom`: after a pause, in which nothing of what is measured was its own."""
         last = self._last
         self._begun_ns = now_ns
+        self._woken_ns = self._woken = 0
         if seldom or last is None or now_ns - last.at_ns > _FRESH_NS:
             last = self._last = self._read(now_ns)
         self._begun = last
@@ -93,10 +112,28 @@ class CostMeter:
         if begun is not None and begun.at_ns != self._begun_ns and not late:
             self._begun = self._read(now_ns)
 
-    def end(self, now_ns: int) -> Costs | None:
-        """It is over. None: it was too short to be measured."""
+    def late(self, late_ns: int, cpu_ns: int, switches: Callable[[], int]) -> None:
+        """A look is so late, and so much CPU time was used since the one before.
+
+        A thread that waits is woken by a look, and has no CPU at once if the machine is busy. If it waits on
+        after the look, it has lost nothing by that.
+        """
+        if self._woken:
+            self._settle(cpu_ns, switches)
+        if late_ns > _WOKEN_NS:
+            self._woken, self._woken_switches = late_ns, switches()
+
+    def _settle(self, cpu_ns: int, switches: Callable[[], int]) -> None:
+        woken, self._woken = self._woken, 0
+        if cpu_ns < _BACK_NS and switches() != self._woken_switches:
+            self._woken_ns += woken
+
+    def end(self, now_ns: int, cpu_ns: int, switches: Callable[[], int]) -> Costs | None:
+        """It is over, `cpu_ns` of CPU time after the last look. None: it was too short to be measured."""
         begun = self._begun
         self._begun = None
+        if self._woken:
+            self._settle(cpu_ns, switches)
         if begun is None or now_ns - self._begun_ns < _WORTH_NS:
             return None
         ended = self._last = self._read(now_ns)
@@ -106,7 +143,7 @@ class CostMeter:
         return Costs(
             gc_ns=ended.gc[0] - self._gc_begun[0],
             collections=ended.gc[1] - self._gc_begun[1],
-            runqueue_ns=ended.runqueue - begun.runqueue
+            runqueue_ns=max(ended.runqueue - begun.runqueue - self._woken_ns, 0)
             if min(begun.runqueue, ended.runqueue) >= 0
             else _UNKNOWN,
             system_ns=round((after.ru_stime - before.ru_stime) * 1e9),

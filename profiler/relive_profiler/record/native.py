@@ -12,7 +12,7 @@ from relive_base.kept_builtins import KEPT
 
 __builtins__ = KEPT
 
-__all__ = ["PURE_VARIABLE", "chosen_gc_clock", "chosen_settime", "chosen_walk", "native", "walk"]
+__all__ = ["PURE_VARIABLE", "chosen_gc_clock", "chosen_settime", "chosen_walk", "native", "ticking", "walk"]
 
 PURE_VARIABLE: Final = "RELIVE_PURE_PYTHON"
 """Set to 1 it keeps the extension from being built, and from being used."""
@@ -29,6 +29,17 @@ def native() -> Any | None:
     except ImportError:
         return None
     return _looks
+
+
+def ticking() -> Any | None:
+    """The one that notes where threads compute; it is written for some versions of the interpreter."""
+    if native() is None:
+        return None
+    try:
+        from relive_profiler.record import _ticks
+    except ImportError:
+        return None
+    return _ticks
 
 
 def walk(
@@ -66,8 +77,9 @@ def chosen_walk() -> Callable[..., tuple[Any, ...]]:
     return walk if extension is None else extension.walk
 
 
-def chosen_settime() -> Callable[[int, int], None] | None:
-    """`timer_settime` for (timer, delay in ns; 0 disarms); None if there is no extension."""
+def chosen_settime() -> Callable[[int, int, int], None] | None:
+    """`timer_settime` for (timer, delay in ns; 0 disarms, ns from one signal to the next; 0: there is one);
+    None if there is no extension."""
     extension = native()
     return None if extension is None else extension.settime
 

@@ -45,6 +45,8 @@ _WAITING_KEPT: Final = 16
 class Timer(Protocol):
     """What is needed of a timer."""
 
+    repeat_ns: int
+
     def arm(self, delay_ns: int) -> None: ...
     def disarm(self) -> None: ...
     def delete(self) -> None: ...
@@ -101,6 +103,7 @@ class Rhythm:
         "_limits",
         "_number",
         "_random",
+        "_repeat_ns",
         "_switches",
         "_switches_before",
         "_tick_ns",
@@ -119,9 +122,12 @@ class Rhythm:
         *,
         cpu_clock: Callable[[], int] = time.thread_time_ns,
         switches: Callable[[], int] = voluntary_switches,
+        repeat_ns: int = 0,
     ) -> None:
-        """`cpu`: a timer on the thread's CPU time, which fires in a tick, `tick_ns` apart."""
+        """`cpu`: a timer on the thread's CPU time, which fires in a tick, `tick_ns` apart. `repeat_ns`: after
+        which signals of the other one come again."""
         self._limits = limits
+        self._repeat_ns = repeat_ns
         self._wall = wall
         self._cpu = cpu
         self._tick_ns = tick_ns
@@ -174,6 +180,11 @@ class Rhythm:
             delay = interval - (-ahead) % interval + ((self._draw() - 512) * interval >> 12)
             self._shoot(now, delay if delay > 0 else delay + interval)
 
+    def late(self, now: int) -> int:
+        """How long ago the signal was due that has come; 0 or less if it was not sent by the real clock."""
+        late_ns = now - self._due
+        return late_ns % self._repeat_ns if late_ns > 0 and self._repeat_ns else late_ns
+
     def shot(self, now: int, elapsed_ns: int, wall_ns: int, cpu_ns: int, samples: int) -> bool:
         """A signal has come, `elapsed_ns` into the invocation, `wall_ns` and `cpu_ns` after the last look.
 
@@ -225,8 +236,10 @@ class Rhythm:
             self._cpu.arm(self._cpu_delay_ns)
 
     def missed(self) -> None:
-        """A signal has come between two invocations."""
+        """A signal has come between two invocations; it may be one that comes again."""
         self._cpu_armed = False
+        if self._repeat_ns:
+            self._wall.disarm()
 
     def overrun(self, now: int) -> None:
         """A signal has come while its predecessor's look went on, which then brings no other one."""

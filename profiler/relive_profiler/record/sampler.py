@@ -30,7 +30,8 @@ from relive_profiler.record.outlook import Awaiting, Outlook
 from relive_profiler.record.precise import PreciseProfiler
 from relive_profiler.record.rhythm import Rhythm, SamplerLimits, Timer, voluntary_switches
 from relive_profiler.record.stacks import StackTable, standard_folders, without_inner, without_own
-from relive_profiler.record.threads import OtherThreads
+from relive_profiler.record.threads import OtherThreads, TickingThreads
+from relive_profiler.record.ticks import thread_ticks
 from relive_profiler.record.timer import PROFILE_SIGNAL, ThreadTimer, TimerUnavailable, cpu_timer, tick_ns
 
 __builtins__ = KEPT
@@ -38,6 +39,7 @@ __builtins__ = KEPT
 __all__ = ["Sampler", "SamplerLimits", "preload"]
 
 _RESEND_AFTER_NS: Final = 3 * 86_400 * 1_000_000_000
+_REPEAT_NS: Final = 50_000_000
 _HERE: Final = os.path.dirname(__file__)
 _WARM_ROUNDS: Final = 9  # from the eighth on the interpreter has adapted its code
 
@@ -83,7 +85,7 @@ class Sampler:
         self._switches = switches
         self._clock = clock
         self._cpu_clock = cpu_clock
-        self._others = OtherThreads()
+        self._others: OtherThreads | TickingThreads | None = None  # made when threads are to be looked at
         self._table = StackTable(source, cached=self._limits.cached_stacks)
         self._sent: set[int] = set()
         self._sent_since_ns = clock()
@@ -126,6 +128,9 @@ class Sampler:
         self._active = False
         if self._costs is not None:
             self._costs.close()
+        others, self._others = self._others, None
+        if others is not None:
+            others.close()
         rhythm, self._rhythm = self._rhythm, None
         if rhythm is not None and threading.get_ident() == self._thread:
             rhythm.close()
@@ -161,6 +166,8 @@ class Sampler:
                 return
         cpu = self._cpu_last = self._cpu_clock()
         if self._outlook.looks_at_threads:
+            if self._others is None:
+                self._others = self._other_threads()
             self._others.begin(self._outlook.threads(), cpu)
         now = self._begun = self._last = self._clock()
         self._active = True
@@ -190,6 +197,9 @@ class Sampler:
         rhythm = self._rhythm
         if rhythm is not None:
             rhythm.end(ended)
+        if self._others is not None:
+            for share in self._others.end():
+                self._add(*share)
         return self._profile("sampled", ended) if self._fold or self._dropped else None
 
     def _end_precise(self, precise: PreciseProfiler) -> Profile | None:
@@ -223,7 +233,9 @@ class Sampler:
             duration_ns=ended - self._begun,
             new_stacks=self._fresh,
             dropped=self._dropped,
-            costs=self._costs.end(ended) if self._costs is not None else None,
+            costs=self._costs.end(ended, self._cpu_clock() - self._cpu_last, self._switches)
+            if self._costs is not None
+            else None,
         )
         return fill(profile, self._fold)
 
@@ -237,6 +249,8 @@ class Sampler:
                 return None
             if self._rhythm is None:
                 timer = self._timer_factory(PROFILE_SIGNAL)
+                if self._outlook.looks_at_threads:
+                    timer.repeat_ns = _REPEAT_NS
                 by_cpu = self._cpu_timer_factory(PROFILE_SIGNAL)
                 self._rhythm = Rhythm(
                     self._limits,
@@ -245,6 +259,7 @@ class Sampler:
                     self._tick_ns(),
                     cpu_clock=self._cpu_clock,
                     switches=self._switches,
+                    repeat_ns=_REPEAT_NS if self._outlook.looks_at_threads else 0,
                 )
             if current is not self._handler:
                 signal.signal(PROFILE_SIGNAL, self._handler)
@@ -270,6 +285,8 @@ class Sampler:
             now = self._clock()
             cpu = self._cpu_clock()
             wall_ns, cpu_ns = now - self._last, cpu - self._cpu_last
+            if self._costs is not None:
+                self._costs.late(rhythm.late(now), cpu_ns, self._switches)
             if not rhythm.shot(now, now - self._begun, wall_ns, cpu_ns, self._samples + 1):
                 return
             self._samples += 1
@@ -305,7 +322,7 @@ class Sampler:
                 cpu_ns = min(cpu_ns, wall_ns) + self._unplaced_ns
                 self._unplaced_ns = 0
                 self._add(stack, 1, wall_ns, cpu_ns, outlook.span())
-        if outlook.looks_at_threads:
+        if self._others is not None:
             main_ns = self._cpu_clock()
             for share in self._others.look(outlook.threads(), self._stack_of_thread, main_ns, wall_ns):
                 self._add(*share)
@@ -320,6 +337,13 @@ class Sampler:
             if stack is not None:
                 self._add(stack, count, wall_ns // len(tasks), 0, span)
                 count = 0
+
+    def _other_threads(self) -> OtherThreads | TickingThreads:
+        limits = self._limits
+        ticks = thread_ticks(
+            self._table, depth=limits.depth, interval_ns=limits.interval_ns, share=limits.fine_share
+        )
+        return OtherThreads() if ticks is None else TickingThreads(ticks)
 
     def _stack_of_thread(self, frame: FrameType) -> StackFrames | None:
         return self._table.look(frame, None, self._limits.depth)

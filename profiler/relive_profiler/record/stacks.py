@@ -21,6 +21,7 @@ __builtins__ = KEPT
 
 __all__ = [
     "DEEP_FRAME",
+    "Location",
     "StackTable",
     "frame_hash",
     "stack_hash",
@@ -150,9 +151,14 @@ class StackTable:
 
     def _intern(self, places: tuple[_Place, ...]) -> StackFrames | None:
         cut = places[-1:] == (_CUT,)
-        locations = [place.location for place in reversed(places[: len(places) - cut])]
+        return self.of_locations([place.location for place in places[: len(places) - cut]], cut)
+
+    def of_locations(self, locations: Sequence[Location], cut: bool) -> StackFrames | None:
+        """As `look`, of locations, innermost first, with files as `short` names them. `cut`: there are outer
+        ones that are not told."""
+        outwards = list(reversed(locations))
         kept = without_loop(
-            [location for location in without_inner(without_own(locations)) if location[1] not in _IMPORTLIB]
+            [location for location in without_inner(without_own(outwards)) if location[1] not in _IMPORTLIB]
         )
         if not kept:
             return None

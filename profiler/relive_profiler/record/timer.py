@@ -25,6 +25,7 @@ __builtins__ = KEPT
 
 __all__ = [
     "PROFILE_SIGNAL",
+    "TICK_SIGNAL",
     "ThreadTimer",
     "TimerUnavailable",
     "cpu_timer",
@@ -36,6 +37,8 @@ __all__ = [
 
 PROFILE_SIGNAL: Final[int] = int(signal.SIGRTMIN) + 4 if hasattr(signal, "SIGRTMIN") else 0
 """Far enough from the signals that C libraries and users take (glibc's own are below SIGRTMIN)."""
+TICK_SIGNAL: Final[int] = int(signal.SIGRTMIN) + 8 if hasattr(signal, "SIGRTMIN") else 0
+"""Of other threads, by their CPU time. Between the two: the deadline's, the memory limit's, the capture's."""
 
 _SIGEV_THREAD_ID: Final = 4
 _SECOND_NS: Final = 1_000_000_000
@@ -75,24 +78,25 @@ def _library() -> Any:
     raise TimerUnavailable("the C library has no timer_create")
 
 
-def _settime_of(library: Any) -> Callable[[int, int], None]:
+def _settime_of(library: Any) -> Callable[[int, int, int], None]:
     settime = library.timer_settime
     spec = (ctypes.c_long * 4)()  # struct itimerspec: interval s, ns; value s, ns
 
-    def set_once(timer: int, delay_ns: int) -> None:
+    def set_to(timer: int, delay_ns: int, repeat_ns: int) -> None:
+        spec[0], spec[1] = divmod(repeat_ns, _SECOND_NS)
         if delay_ns < _SECOND_NS:
             spec[2], spec[3] = 0, delay_ns
         else:
             spec[2], spec[3] = divmod(delay_ns, _SECOND_NS)
         settime(timer, 0, spec, None)
 
-    return set_once
+    return set_to
 
 
 class ThreadTimer:
     """A timer for the thread that makes it, on CLOCK_MONOTONIC or another clock. Raises TimerUnavailable."""
 
-    __slots__ = ("_delete", "_id", "_set")
+    __slots__ = ("_delete", "_id", "_set", "repeat_ns")
 
     def __init__(self, signum: int = PROFILE_SIGNAL, clock: int = _MONOTONIC) -> None:
         if not sys.platform.startswith("linux") or not signum:
@@ -103,16 +107,19 @@ class ThreadTimer:
         if library.timer_create(clock, ctypes.byref(event), ctypes.byref(timer)) != 0:
             raise TimerUnavailable(f"timer_create failed with errno {ctypes.get_errno()}")
         self._id = timer.value
+        self.repeat_ns = 0
+        """The signal comes again after this, until the timer is armed anew. One that comes just before a lock
+        is waited for does not interrupt the wait, and its handler would arm the next when that is over."""
         self._delete = library.timer_delete
         self._set = chosen_settime() or _settime_of(library)
 
     def arm(self, delay_ns: int) -> None:
-        """Signal once, `delay_ns` from now (at least 1 ns)."""
-        self._set(self._id, delay_ns if delay_ns > 0 else 1)
+        """Signal `delay_ns` from now (at least 1 ns)."""
+        self._set(self._id, delay_ns if delay_ns > 0 else 1, self.repeat_ns)
 
     def disarm(self) -> None:
         """Signal no more; one that is already on its way may still arrive."""
-        self._set(self._id, 0)
+        self._set(self._id, 0, 0)
 
     def delete(self) -> None:
         """Give the timer back to the kernel."""

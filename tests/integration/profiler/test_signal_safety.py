@@ -6,7 +6,8 @@ import importlib.util
 from pathlib import Path
 
 import pytest
-from signal_clients import LOCAL, with_signals
+from relive_profiler.record.native import ticking
+from signal_clients import IN_THREADS, LOCAL, with_signals, with_ticks
 
 
 @pytest.mark.parametrize("threads", [False, True], ids=["restarted", "interrupted"])
@@ -21,3 +22,14 @@ def test_a_clients_result_is_the_same_under_signals(name: str, threads: bool, tm
     # I expect the same, and that there were looks
     assert found == expected
     assert looks
+
+
+@pytest.mark.skipif(ticking() is None, reason="the C extension was not built")
+@pytest.mark.parametrize("name", sorted(IN_THREADS))
+def test_a_clients_result_in_a_thread_is_the_same_under_its_ticks(name: str, tmp_path: Path) -> None:
+    if name == "gevent" and importlib.util.find_spec("gevent") is None:
+        pytest.skip("gevent is not installed; scripts/signal_safety.py has it")
+    expected = LOCAL[name](tmp_path)
+    found, ticks = with_ticks(lambda: LOCAL[name](tmp_path))
+    assert found == expected
+    assert ticks

@@ -16,6 +16,7 @@ class FakeTimer:
 
     def __init__(self, signum: int) -> None:
         self.armed: list[int] = []  # delays
+        self.repeat_ns = 0
         self.disarmed = 0
 
     def arm(self, delay_ns: int) -> None:

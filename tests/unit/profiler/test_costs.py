@@ -25,12 +25,67 @@ def meter(request, monkeypatch):
         os.close(descriptor)
 
 
+def end(meter, at_ms):
+    return meter.end(at_ms * MS, 0, lambda: 0)
+
+
+class Queue:
+    """How long a thread has had no CPU, by a file as /proc has one, and how often it has waited."""
+
+    def __init__(self, folder):
+        self.path = folder / "schedstat"
+        self.switches = 0
+        self.lacks_cpu(0)
+        self.meter = CostMeter(os.open(self.path, os.O_RDONLY))
+
+    def lacks_cpu(self, ms):
+        self.path.write_text(f"1 {ms * MS} 1")
+
+    def look(self, late_ms, cpu_ms, *, waits_on):
+        self.meter.late(late_ms * MS, round(cpu_ms * MS), lambda: self.switches)
+        self.switches += waits_on
+
+
+@pytest.fixture
+def queue(tmp_path):
+    queue = Queue(tmp_path)
+    queue.meter.begin(0, True)
+    yield queue
+    os.close(queue.meter._cpu_wait)
+
+
+def test_a_wait_that_a_look_has_broken_is_no_wait_for_a_cpu(queue):
+    # Given a thread that sleeps, and looks that wake it, each 5 ms late on a busy machine
+    for _ in range(3):
+        queue.look(5, 0.1, waits_on=True)
+    queue.lacks_cpu(15)
+    # Then it has not waited for a CPU
+    assert queue.meter.end(100 * MS, 0, lambda: queue.switches).runqueue_ns == 0
+
+
+@pytest.mark.parametrize(
+    ("cpu_ms", "waits_on"), [(0.1, False), (2, True)], ids=["computes", "computes and waits"]
+)
+def test_who_computes_after_a_late_look_has_waited_for_a_cpu(queue, cpu_ms, waits_on):
+    for _ in range(3):
+        queue.look(5, cpu_ms, waits_on=waits_on)
+    queue.lacks_cpu(15)
+    assert queue.meter.end(100 * MS, 2 * MS, lambda: queue.switches).runqueue_ns == 15 * MS
+
+
+def test_looks_that_come_in_time_excuse_nothing(queue):
+    for _ in range(3):
+        queue.look(0, 0, waits_on=True)
+    queue.lacks_cpu(15)
+    assert queue.meter.end(100 * MS, 0, lambda: queue.switches).runqueue_ns == 15 * MS
+
+
 def test_the_collectors_time_is_measured(meter):
     kept = [[number] for number in range(100_000)]
     meter.begin(0, True)
     for _ in range(2):
         gc.collect()
-    costs = meter.end(50 * MS)
+    costs = end(meter, 50)
     assert costs.collections >= 2
     assert costs.gc_ns > 0
     assert costs.runqueue_ns >= 0
@@ -49,14 +104,14 @@ def test_after_it_is_closed_nothing_of_it_stays(meter):
 
 def test_a_short_invocation_is_not_measured(meter):
     meter.begin(0, True)
-    assert meter.end(3 * MS) is None
+    assert end(meter, 3) is None
 
 
 def test_a_function_that_closes_every_descriptor_costs_a_figure_and_no_more():
     meter = CostMeter(*[os.open(path, os.O_RDONLY) for path in COST_FILES])
     os.close(meter._cpu_wait)
     meter.begin(0, True)
-    costs = meter.end(50 * MS)
+    costs = end(meter, 50)
     assert costs.runqueue_ns == -1
     assert costs.waits >= 0
     os.close(meter._memory)
@@ -65,7 +120,7 @@ def test_a_function_that_closes_every_descriptor_costs_a_figure_and_no_more():
 def test_a_reading_serves_the_invocations_of_the_next_tenth_of_a_second(meter):
     meter.begin(0, True)
     first = meter._begun
-    meter.end(10 * MS)
+    end(meter, 10)
     second = meter._last
     meter.begin(50 * MS, False)
     assert meter._begun is second

@@ -134,6 +134,17 @@ def test_a_shot_comes_once_and_can_be_called_off(monkeypatch, settime, clock):
         _compute(40_000_000)
         # Then nothing comes
         assert len(shots) == 1
+        # When it is to come again and again
+        timer.repeat_ns = 5_000_000
+        timer.arm(10_000_000)
+        while len(shots) < 4 and time.monotonic() * 1e9 < began[1] + 120e9:
+            pass
+        timer.disarm()
+        # Then it does, until it is called off
+        assert len(shots) >= 4
+        count = len(shots)
+        _compute(40_000_000)
+        assert len(shots) == count
     finally:
         timer.delete()
         signal.signal(PROFILE_SIGNAL, before)
@@ -150,3 +161,4 @@ def test_the_extension_can_be_left_out(monkeypatch):
     assert native.native() is None
     assert native.chosen_walk() is native.walk
     assert native.chosen_settime() is None
+    assert native.ticking() is None

@@ -21,6 +21,7 @@ EXTENSIONS: Final = (
     "relive_capture.record.heap._heapwalk",
     "relive_capture.record.values._trees",
     "relive_profiler.record._looks",
+    "relive_profiler.record._ticks",
     "relive_runtime.worker._standstill",
 )
 STAMP: Final = b"relive-source:"

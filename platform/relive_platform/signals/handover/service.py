@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 from relive_base.errors import ReliveError
-from relive_base.garbage import settle
+from relive_base.garbage import GivesBack, settle
 from relive_base.wire.framing import FrameReader, framed
 from relive_store import Mark, SpoolInUse, Store, Writer, open_store, own_spool, require_current
 from relive_tracer.explore.otlp_settings import DEFAULT_TIMEOUT_S, OtlpSettings, endpoint_settings
@@ -85,6 +85,7 @@ class CollectorService:
         self._runs = {self._run: _Run(Mark(self._run), Mark(self._run))}
         self._lost = 0
         self._unreadable = 0
+        self._gives_back = GivesBack()
         self._lock = self._own_spool()
         redactors = Redactors(options.redact_keys)
         self._writer = Writer(
@@ -266,6 +267,7 @@ class CollectorService:
 
     def _spooled(self, mark: Mark) -> None:
         """In the writer's thread: rows, or a scene, are on disk."""
+        self._gives_back.now_and_then()
         state = self._runs.get(mark.run)
         if state is not None:
             state.done = state.done.and_then(mark)

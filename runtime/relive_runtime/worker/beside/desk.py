@@ -77,7 +77,11 @@ class Desk:
         self.where = Whereabouts(self._attempts, telemetry, self._carrier.threads)
         self.watch = LoopWatch(self._attempts, self.where)
         self.sampler = BesideSampler(
-            self.where, self.watch.tick, source=spec.source, recording=spec.profile != "off"
+            self.where,
+            self.watch.tick,
+            source=spec.source,
+            recording=spec.profile != "off",
+            variable=next(iter(telemetry.variables), None),
         )
         self.telling = Telling(
             spec, sink, telemetry, self.sampler, background, self._account, own_tmp, outside

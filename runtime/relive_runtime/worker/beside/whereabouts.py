@@ -94,6 +94,14 @@ class Whereabouts:
             if len(frames) > 1:
                 yield attempt.look, frames
 
+    def owners(self) -> Mapping[int, Look]:
+        """Those that run, by the id of what our variable has for its value in their code."""
+        return {
+            id(one.state): one.look
+            for one in list(self._attempts.values())
+            if one.state and one.look is not None
+        }
+
     # ------------------------------------------------------------ for scenes
 
     def frames_of(self, attempt: BesideAttempt) -> FrameType | Sequence[FrameType]:
