@@ -11,6 +11,7 @@ from relive_base.redaction.redactor import Redactor
 
 from relive_capture.bodies import body_bytes, body_of
 from relive_capture.explore.scene.content_coding import decoded
+from relive_capture.explore.scene.redis_calls import from_redis
 from relive_capture.recording_format import Body, Failure, RawCall, RecordedCall, Recording
 from relive_capture.typed_bodies import clean_values, unknown_in
 from relive_capture.wire import Message, parse_request, parse_response
@@ -19,6 +20,7 @@ __all__ = ["CheckedRecording", "build_recording", "decode_recording"]
 
 _UNPACKED_BYTES: Final = 4 * 1024 * 1024
 _NAMES: Final = 5
+_CALLS: Final = ("wire", "values", "redis")
 _decoder = msgspec.msgpack.Decoder(Recording)
 
 
@@ -74,7 +76,7 @@ def _state(recording: Recording, recorded_calls: list[RecordedCall]) -> PartStat
 
 def _other_connections(recording: Recording, recorded_calls: list[RecordedCall]) -> list[str]:
     """Connections that were opened for something else: a database, say."""
-    known = "\n".join(raw.origin for raw in recording.recorded_calls if raw.form in ("wire", "values"))
+    known = "\n".join(raw.origin for raw in recording.recorded_calls if raw.form in _CALLS)
     return [_without_user(place) for place in recording.connections if place not in known]
 
 
@@ -87,7 +89,7 @@ def _without_user(place: str) -> str:
 
 
 def _recorded_call(raw: RawCall, redactor: Redactor) -> RecordedCall:
-    found = _MADE.get(raw.form, _from_connect)(raw)
+    found = from_redis(raw, redactor) if raw.form == "redis" else _MADE.get(raw.form, _from_connect)(raw)
     found.library, found.phase, found.started_ns = raw.library, raw.phase, raw.started_ns
     found.took_ns = raw.took_ns
     found.failure = _clean_failure(raw.failure, redactor)

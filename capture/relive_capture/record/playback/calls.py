@@ -32,6 +32,11 @@ class PlayedCalls:
         self.own_ports: set[object] = set()
         """Where the function itself has listened: it may go there."""
 
+    @property
+    def hint(self) -> str:
+        """What to do about a call that is not there."""
+        return self._hint
+
     def request(self, method: str, url: str, body: bytes) -> RecordedCall:
         """The recorded call, of which the caller does `took_s`, then `ended`. Raises NotRecorded."""
         found = self.recorded_calls.take("http", method, url, body)

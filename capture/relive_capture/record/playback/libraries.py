@@ -31,9 +31,17 @@ def play_libraries(player: PlayedCalls) -> None:
                 "urllib3.util.connection": partial(_play_urllib3, player),
                 "httpcore": partial(play_httpcore, player),
                 "aiohttp": partial(play_aiohttp, player),
+                "redis.connection": partial(_play_stream, "play_redis", player),
+                "redis.asyncio.connection": partial(_play_stream, "play_redis_asyncio", player),
             }
         )
     )
+
+
+def _play_stream(name: str, player: PlayedCalls, module: ModuleType) -> None:
+    from relive_capture.record.playback import streams
+
+    getattr(streams, name)(player, module)
 
 
 def _play_urllib3(player: PlayedCalls, module: ModuleType) -> None:

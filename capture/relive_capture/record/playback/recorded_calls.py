@@ -87,6 +87,25 @@ class RecordedCalls:
         self._use(found)
         return found
 
+    @property
+    def redactor(self) -> Redactor:
+        """What takes secrets out of a call before it is compared."""
+        return self._redactor
+
+    def same_values(self, method: str, target: str, statement: str, request: bytes) -> RecordedCall | None:
+        """The recorded call that is just this one; None if there is none, which is not noted."""
+        wanted, where = _words(self._redactor.text(statement)), self._redactor.text(target)
+        sent, _ = clean_values(request, statement, "request.body", self._redactor, [])
+        for entry in self._left:
+            if (
+                (entry.kind, entry.method, entry.url) == ("values", method, where)
+                and _words(entry.statement) == wanted
+                and _same_values(entry, sent)
+            ):
+                self._use(entry)
+                return entry
+        return None
+
     def has_values(self, target: str) -> bool:
         """Whether any call that is left went to `target`."""
         where = self._redactor.text(target)

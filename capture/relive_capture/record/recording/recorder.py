@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from functools import partial
+from types import ModuleType
 
 from relive_base.parts import Reason, Why
 from relive_base.wire.messages import CallCount
@@ -46,8 +47,16 @@ def watch_calls(holder: CallRecordingHolder) -> None:
             "urllib3.util.connection": partial(patch_urllib3, holder),
             "httpcore": partial(patch_httpcore, holder),
             "aiohttp": partial(patch_aiohttp, holder),
+            "redis.connection": partial(_patch_stream, "patch_redis", holder),
+            "redis.asyncio.connection": partial(_patch_stream, "patch_redis_asyncio", holder),
         }
     )
+
+
+def _patch_stream(name: str, holder: CallRecordingHolder, module: ModuleType) -> None:
+    from relive_capture.record.recording import streams  # most functions use none of these libraries
+
+    getattr(streams, name)(holder, module)
 
 
 def add_init(found: Recording, init: Recording) -> None:

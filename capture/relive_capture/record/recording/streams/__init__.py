@@ -1,0 +1,7 @@
+"""Libraries whose connections are tapped: their protocol is known, and the bytes of it are kept."""
+
+from __future__ import annotations
+
+from relive_capture.record.recording.streams.redis_calls import patch_redis, patch_redis_asyncio
+
+__all__ = ["patch_redis", "patch_redis_asyncio"]
