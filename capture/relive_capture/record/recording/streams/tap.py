@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-from typing import Any, Final
+from typing import Any
 
 from relive_capture.record.recording.recorded import Call, CallRecordingHolder
 
