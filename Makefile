@@ -48,7 +48,7 @@ fuzz: setup  ## Look for scenes that make their reader fail, guided by coverage 
 	$(BIN)/python tests/fuzz/fuzz_scene.py -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=1500 -max_len=65536 -len_control=0
 
 SPELLED := README.md ARCHITECTURE.md CONTRIBUTING.md SECURITY.md CHANGELOG.md docs examples scripts \
-	$(wildcard base store tracer capture profiler runtime platform tui agents cli)
+	$(wildcard base store tracer capture profiler runtime outside platform tui agents cli)
 
 check: setup  ## Format, lint, types, layers, import hygiene, style, spelling, links, generated files
 	$(BIN)/ruff format --check .

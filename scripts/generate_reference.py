@@ -16,6 +16,7 @@ from typing import Any
 
 import click
 from relive.group import GROUPS, cli
+from relive_outside.record.settings import markdown_table as recording_table
 from relive_platform.settings import markdown_table
 from relive_store import load_migrations
 
@@ -24,7 +25,11 @@ REFERENCE = ROOT / "docs" / "reference"
 MARK = "<!-- generated: make reference -->"
 
 API = {
-    "relive": ("Inside a function, nothing has to be imported. These are there if you want them.", ()),
+    "relive": (
+        "Inside a function, nothing has to be imported. These are there if you want them, and `record` is for"
+        " code that Relive does not run.",
+        (),
+    ),
     "relive.testing": ("What a test that `relive scene ID --to-test` wrote imports.", ()),
     "relive_store": (
         "Reads what was recorded, from a program of your own.",
@@ -66,6 +71,7 @@ def main() -> int:
     pages = {
         REFERENCE / "commands.md": _page("Commands", commands()),
         REFERENCE / "settings.md": _with_generated(REFERENCE / "settings.md", markdown_table()),
+        REFERENCE / "recording.md": _with_generated(REFERENCE / "recording.md", recording_table()),
         REFERENCE / "tables.md": _with_generated(REFERENCE / "tables.md", "\n".join(tables())),
         REFERENCE / "python-api.md": _page("Python API", python_api()),
     }

@@ -19,6 +19,7 @@ PACKAGES: Final = (
     "relive_capture",
     "relive_profiler",
     "relive_runtime",
+    "relive_outside",
     "relive_platform",
     "relive_tui",
 )

@@ -727,11 +727,12 @@ def _near(name: str, known: Mapping[str, object]) -> str:
 
 
 def unknown_variables(env: Mapping[str, str]) -> list[tuple[str, str]]:
-    """RELIVE_* variables that no setting reads, each with the name that was probably meant (or "")."""
+    """RELIVE_* variables that no setting reads, nor the recorder, each with the name that was probably meant
+    (or "")."""
     known = [*(name for item in settings() for name in (item.variable, *item.also)), *CLIENT_VARIABLES]
     found = []
     for name in sorted(env):
-        if name.startswith("RELIVE_") and name not in known:
+        if name.startswith("RELIVE_") and name not in known and not name.startswith("RELIVE_RECORD"):
             found.append((name, next(iter(difflib.get_close_matches(name, known, n=1)), "")))
     return found
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 from relive.group import cli
+from relive_outside.record.settings import DOCS, variable_of
 from relive_platform.settings import CLIENT_VARIABLES, settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,6 +35,7 @@ def test_settings_that_the_pages_name_exist() -> None:
         {name for item in settings() for name in (item.variable, *item.also)}
         | set(CLIENT_VARIABLES)
         | IN_FUNCTIONS
+        | {variable_of(name) for name in DOCS}
     )
     named = {(page.name, name) for page in pages() for name in VARIABLE.findall(page.read_text())}
     assert named

@@ -16,6 +16,7 @@ ROOMS = (
     "capture",
     "profiler",
     "runtime",
+    "outside",
     "platform",
     "views",
     "tui",

@@ -173,6 +173,14 @@ class Why:
     OPTIMIZED: Final = Code("optimized")  # (what has done it)
     RUN_ANEW: Final = Code("run_anew")
 
+    # a process that Relive did not run
+    RAN_IN_RELIVE: Final = Code("ran_in_relive")
+    RAN_OUTSIDE: Final = Code("ran_outside")
+    CHANGED_SINCE: Final = Code("changed_since")  # (files)
+    KILLED_WITH_EVENT: Final = Code("killed_with_event")
+    NOT_JSON: Final = Code("not_json")  # (type)
+    BODY_CUT: Final = Code("body_cut")  # (bytes)
+
     # the archive
     STORE_ALONE: Final = Code("store_alone")  # (error)
     NO_FILE: Final = Code("no_file")  # (error)

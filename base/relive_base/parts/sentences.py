@@ -148,6 +148,12 @@ SENTENCES: Final[dict[Code, str]] = {
     Why.NOT_KEPT: 'kind = "custom": its process goes on, or has ended; there is no Python to debug',
     Why.OPTIMIZED: "values that the code needs no more, {0} shows as undefined",
     Why.RUN_ANEW: 'kind = "custom": a replay runs the event again; clock and chance are not those of then',
+    Why.RAN_IN_RELIVE: "it ran in Relive",
+    Why.RAN_OUTSIDE: "it ran outside of Relive, which has no process of it",
+    Why.CHANGED_SINCE: "files that were changed after the process had started: {0}",
+    Why.KILLED_WITH_EVENT: "the process was killed, and nothing of an event is noted while it runs",
+    Why.NOT_JSON: "what it was called with is no JSON: it has a value of type {0}",
+    Why.BODY_CUT: "{0} bytes of the request's body were over the limit, or nobody has read them",
     Why.STORE_ALONE: "no file could be written ({0}): this scene is in the store alone",
     Why.NO_FILE: "no file could be written ({0})",
 }

@@ -11,9 +11,13 @@ from typing import Any, Final
 
 import msgspec
 from relive_base.parts import Why
+from relive_base.terminal import one_line
 from relive_base.wire.messages import FunctionSpec, HttpRequest
+from relive_capture.explore.parts import outside_facts
 from relive_capture.explore.scene import SceneFile
+from relive_capture.outside_format import OutsideFacts
 from relive_capture.recording_format import GivenAnswer, ReplayInput, ReplayNotes, Seeds, WatchedPlace
+from relive_runtime.adapters.outside.scripts import HANDLER as SCRIPT
 from relive_runtime.adapters.table import BESIDE, has_python
 
 from relive_platform.engine.invocation import InvokeRequest
@@ -24,13 +28,16 @@ from relive_platform.registry.needs import parts_of, requirements_of
 from relive_platform.registry.packages.assembling import assemble
 from relive_platform.registry.packages.dependencies import Dependencies, Requirements
 from relive_platform.registry.storage import VersionTable
+from relive_platform.replay.environments import environment_for
 from relive_platform.replay.errors import ReplayError
+from relive_platform.replay.handlers import is_inside
 from relive_platform.replay.pacing import about_time
 
 __all__ = ["Plan", "make_plan", "watching"]
 
 _CALLS: Final = 2_000  # ten times what a worker keeps
 _SCRIPT_BYTES: Final = 32 * 1_048_576
+_UNREPEATABLE: Final = (Why.CLIENT_UNRECORDED, Why.NOT_JSON)
 _LOCK_HASH: Final = re.compile(r"(?:[0-9a-f]{16})?")
 _MEMORY_MB: Final = 1_024
 _TIMEOUT_S: Final = 900.0
@@ -51,6 +58,34 @@ class Plan:
 
 
 @dataclass(slots=True)
+class Around:
+    """What counts for a scene from outside of Relive: `facts` None if it is from within."""
+
+    scene: SceneFile
+    home: Path
+    python: Path | None
+    trust: bool
+    notes: list[str]
+    facts: OutsideFacts | None = None
+
+    def __post_init__(self) -> None:
+        self.facts = outside_facts(self.scene)
+        if self.python is not None and self.facts is None:
+            raise ReplayError(
+                "--python is for what was recorded outside of Relive: a function has its own packages",
+                hint=_CODE,
+            )
+
+    def packages(self) -> str:
+        """The folder of packages like those it ran with. Raises ReplayError, DependencyError."""
+        if self.facts is None:
+            return ""
+        made = environment_for(self.facts, self.home, self.python, trust=self.trust)
+        self.notes += made.notes
+        return made.folder
+
+
+@dataclass(slots=True)
 class _Chosen:
     spec: FunctionSpec
     deps_dir: str
@@ -68,21 +103,22 @@ def make_plan(
     trust: bool = False,
     travel: bool = False,
     answers: Sequence[GivenAnswer] = (),
+    python: Path | None = None,
 ) -> Plan:
     """`scratch`: a folder for sources that are taken from the archive, which happens with `trust` only.
     `travel`: a run that can be gone back in. `answers`: for calls that the recording has no answer to.
+    `python`: whose packages it gets, if it was recorded outside of Relive.
     Raises ReplayError, ConfigError, DependencyError."""
     part = scene.parts.get("replay")
-    if part is not None and part.because(Why.CLIENT_UNRECORDED) is not None:
+    if part is not None and any(part.because(why) is not None for why in _UNREPEATABLE):
         raise ReplayError(part.reason, hint=f"relive failure {scene.invocation_id} shows what there is of it")
     notes: list[str] = []
     recorded = scene.replay_notes or ReplayNotes(seeds=Seeds(wall_ns=_started_ns(scene)))
+    around = Around(scene, home, python, trust, notes)
     if code is not None:
-        chosen = _working_copy(scene, recorded, home, code, scratch, notes)
+        chosen = _working_copy(scene, recorded, home, code, scratch, around)
     else:
-        chosen = _version(scene, recorded, home) or _from_archive(
-            scene, recorded, home, scratch, trust, notes
-        )
+        chosen = _version(scene, recorded, home) or _from_archive(scene, recorded, home, scratch, around)
     if not has_python(chosen.spec.kind):
         # Nothing of the dependencies is imported by a zygote: a plain one can cut its worker off the network.
         chosen.preload, chosen.deps_dir = (), ""
@@ -185,11 +221,16 @@ def _registered(home: Path, name: str, version: int, code_hash: str) -> Function
 
 
 def _working_copy(
-    scene: SceneFile, recorded: ReplayNotes, home: Path, code: Path, scratch: Path, notes: list[str]
+    scene: SceneFile, recorded: ReplayNotes, home: Path, code: Path, scratch: Path, around: Around
 ) -> _Chosen:
     """`code`: an application with a relive.toml, or the folder of the function's source."""
     name = str(scene.manifest["function"])
     root = find_manifest(code)
+    if around.facts is not None:
+        spec = _like_recorded(scene, recorded, home, code)
+        folder = around.packages()
+        spec = msgspec.structs.replace(spec, dependencies_dir=folder)
+        return _Chosen(spec, folder, (), f"the working copy in {code}")
     if root is not None and root.is_file():
         application = load(root)
         config = application.functions.get(name)
@@ -211,7 +252,7 @@ def _working_copy(
         needs = Requirements.of(Path(spec.source), (), str(code))
     installed = Dependencies(home / "deps").install(needs)
     if installed.lock_hash != recorded.dependencies and scene.replay_notes is not None:
-        notes.append("the working copy has other dependencies than the version that failed")
+        around.notes.append("the working copy has other dependencies than the version that failed")
     spec = msgspec.structs.replace(spec, dependencies_dir=installed.folder)
     return _Chosen(spec, installed.folder, installed.preload, f"the working copy in {code}")
 
@@ -239,6 +280,12 @@ def _like_recorded(scene: SceneFile, recorded: ReplayNotes, home: Path, code: Pa
             where=str(code),
             hint=f"name the folder that has the {MANIFEST}",
         )
+    if not is_inside(code.absolute(), recorded.handler):
+        raise ReplayError(
+            f"the handler {one_line(recorded.handler, 100)!r} that the scene names is not in that folder",
+            where=str(code),
+            hint=f"name the folder that has it, or one with a {MANIFEST}",
+        )
     return FunctionSpec(
         name=name,
         version=version,
@@ -251,7 +298,7 @@ def _like_recorded(scene: SceneFile, recorded: ReplayNotes, home: Path, code: Pa
 
 
 def _from_archive(
-    scene: SceneFile, recorded: ReplayNotes, home: Path, scratch: Path, trust: bool, notes: list[str]
+    scene: SceneFile, recorded: ReplayNotes, home: Path, scratch: Path, around: Around
 ) -> _Chosen:
     """From the sources in the archive, if the handler's module is among them and the user trusts it.
     What the archive says of its own isolation does not count."""
@@ -260,15 +307,15 @@ def _from_archive(
         raise ReplayError(
             f"{name} is a program (kind {recorded.kind!r}), which the scene does not have", hint=_CODE
         )
-    module = recorded.handler.partition(":")[0].replace(".", "/")
+    notes = around.notes
     files = [file for file in scene.sources if not file.startswith(("/", "<"))]
-    if not module or not {f"{module}.py", f"{module}/__init__.py"} & set(files):
+    if not files or not _names_one_of(recorded.handler, files):
         raise ReplayError(
             f"this home has no {name} version {version} with the code that failed"
             f" ({str(scene.manifest.get('code_hash', ''))[:12]}), and the scene lacks some of its sources",
             hint=_CODE,
         )
-    if not trust:
+    if not around.trust:
         raise ReplayError(
             f"this home has no {name} version {version} with the code that failed; the scene has its sources,"
             " and whoever made the scene decides what they do",
@@ -277,12 +324,9 @@ def _from_archive(
     if "source" in scene.redactions or any(place.startswith("source") for place in scene.redactions):
         notes.append("the sources in the archive were redacted")
     source = scratch / "source"
-    for file in files:
-        target = source / file
-        if not target.resolve().is_relative_to(source.resolve()):
-            raise ReplayError("a source file of the scene leads out of its folder", where=file)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(scene.source_bytes(file))
+    _write_sources(scene, files, source)
+    if around.facts is not None:
+        recorded = msgspec.structs.replace(recorded, dependencies="")
     if not _LOCK_HASH.fullmatch(recorded.dependencies):
         raise ReplayError("the scene's dependency set has no name that one can have", hint=_CODE)
     deps_dir = home / "deps" / recorded.dependencies if recorded.dependencies else None
@@ -300,8 +344,33 @@ def _from_archive(
         timeout_s=_within(recorded.timeout_s, 3.0, _TIMEOUT_S),
         memory_mb=int(_within(recorded.memory_mb, 256, _MEMORY_MB)),
     )
-    notes.append(f"{len(files)} source files are all there is of the code; what they import may be missing")
-    return _Chosen(spec, str(deps_dir or ""), (), "the sources in the archive")
+    folder = str(deps_dir or "")
+    if around.facts is not None:
+        folder = around.packages()
+        spec = msgspec.structs.replace(spec, dependencies_dir=folder)
+    if around.facts is None or around.facts.source_left_out:
+        notes.append(
+            f"{len(files)} source files are all there is of the code; what they import may be missing"
+        )
+    return _Chosen(spec, folder, (), "the sources in the archive")
+
+
+def _write_sources(scene: SceneFile, files: list[str], source: Path) -> None:
+    """Raises ReplayError."""
+    for file in files:
+        target = source / file
+        if not target.resolve().is_relative_to(source.resolve()):
+            raise ReplayError("a source file of the scene leads out of its folder", where=file)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(scene.source_bytes(file))
+
+
+def _names_one_of(handler: str, files: list[str]) -> bool:
+    """Whether the handler is in one of the archive's own source files."""
+    if handler == SCRIPT:
+        return True
+    module = handler.rpartition(":" if ":" in handler else ".")[0].replace(".", "/")
+    return bool({f"{module}.py", f"{module}/__init__.py"} & set(files))
 
 
 def _within(value: float, default: float, most: float) -> float:

@@ -23,6 +23,7 @@ from relive_capture.recording_format import ReplayNotes, Seeds
 from relive_platform.registry.application import MANIFEST, find_manifest, load
 from relive_platform.registry.application.model import FunctionConfig
 from relive_platform.replay.errors import ReplayError
+from relive_platform.replay.handlers import is_inside
 from relive_platform.replay.stand_ins import stand_in
 
 __all__ = ["MARK", "MAX_BYTES", "Code", "file_name", "find_code", "pytest_file"]
@@ -137,7 +138,7 @@ def _arguments(scene: SceneFile, recorded: ReplayNotes, code: Code, names: dict[
             "the scene does not say which handler failed",
             hint=f"give a folder with a {MANIFEST}: --code PATH",
         )
-    if config is None and not _is_inside(code.source, handler):
+    if config is None and not is_inside(code.source, handler):
         raise ReplayError(
             f"the handler {one_line(handler, 100)!r} that the scene names is not in {code.source}",
             hint=f"give a folder with a {MANIFEST}: --code PATH",
@@ -174,17 +175,6 @@ def _ended_its_process(scene: SceneFile) -> bool:
     kind, native = scene.manifest["kind"], scene.parts.get("native")
     unheeded = kind == "timeout" and native is not None and native.state in ("ok", "partial")
     return unheeded or kind in _APART or scene.manifest["error"].get("type") == _EXITED
-
-
-def _is_inside(source: Path, handler: str) -> bool:
-    """Whether the handler's module is a file of the function's. A scene may come from anybody: it must not
-    have a test call what it likes ("shutil:rmtree") with its event."""
-    module, _, attribute = handler.rpartition(":" if ":" in handler else ".")
-    names = [*module.split("."), *attribute.split(".")]
-    if not all(name.isidentifier() for name in names):
-        return False
-    path = source.joinpath(*module.split("."))
-    return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
 
 
 def _given(scene: SceneFile, recorded: ReplayNotes) -> dict[str, str]:

@@ -52,7 +52,8 @@ class ReplayOptions:
     """`code`: a working copy instead of the version that failed; `live`: let calls reach the network;
     `trust`: run the sources in the archive if this home has not the code; `debug`
     gets a debugging session in the process of the first run that fails, which is then the last; with
-    `travel` it can go back from there. `answers`: for calls that the recording has no answer to."""
+    `travel` it can go back from there. `answers`: for calls that the recording has no answer to.
+    `python`: an interpreter whose packages it gets, if it was recorded outside of Relive."""
 
     code: Path | None = None
     live: bool = False
@@ -60,6 +61,7 @@ class ReplayOptions:
     trust: bool = False
     travel: bool = False
     answers: Sequence[GivenAnswer] = ()
+    python: Path | None = None
     debug: Callable[[LocalDebugCall], None] | None = None
 
 
@@ -136,7 +138,7 @@ class _Plans:
         scratch.mkdir(exist_ok=True)
         return make_plan(
             self.scene, self.home, code=code, live=options.live, scratch=scratch, trust=options.trust,
-            travel=travel, answers=options.answers,
+            travel=travel, answers=options.answers, python=options.python,
         )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ __all__ = [
     "BESIDE",
     "GRPC",
     "KINDS",
+    "OUTSIDE",
     "SERVICE",
     "Kind",
     "UnknownKind",
@@ -66,10 +67,18 @@ KINDS: Final[dict[str, Kind]] = {
 }
 """By `FunctionSpec.kind`: `kind` in relive.toml."""
 
+OUTSIDE: Final[dict[str, Kind]] = {
+    "call": Kind("function(*args, **kwargs)", "relive_runtime.adapters.outside.calls:CallAdapter"),
+    "request": Kind(
+        "app, an application of ASGI or WSGI", "relive_runtime.adapters.outside.requests:RequestAdapter"
+    ),
+}
+"""Of what was recorded outside of Relive, and is run again one at a time. No relive.toml has these."""
+
 
 def adapter_for(loaded: Loaded) -> Adapter | ServiceAdapter:
     """What calls a handler. Raises UnknownKind."""
-    kind = KINDS.get(loaded.spec.kind)
+    kind = KINDS.get(loaded.spec.kind) or OUTSIDE.get(loaded.spec.kind)
     if kind is None or not kind.adapter:
         raise UnknownKind(
             f"no handler is of the kind {loaded.spec.kind!r}",
@@ -94,7 +103,7 @@ def host_of(name: str) -> Callable[[WorkerStart], NoReturn] | None:
 
 def preload() -> None:
     """In the zygote: import every adapter and every host, so that no worker has to."""
-    for kind in KINDS.values():
+    for kind in (*KINDS.values(), *OUTSIDE.values()):
         _named(kind.adapter or kind.host)
 
 

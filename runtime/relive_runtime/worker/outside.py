@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from relive_capture.record.recording import BesideRecorder, Recorded, Recorder
     from relive_capture.recording_format import Recording, ReplayNotes
 
-__all__ = ["Outside", "outside_of", "replayed"]
+__all__ = ["Outside", "outside_of", "recorded_beside", "replayed"]
 
 _NAMES: Final = 500
 _SEEN_NS: Final = 100_000_000
@@ -324,6 +324,11 @@ def outside_of(spec: FunctionSpec, hash_seed: int, beside: bool = False) -> Outs
     from relive_capture.record.recording import BesideRecorder  # no other kind needs it
 
     return _Beside(spec, hash_seed, BesideRecorder(http=http, limits=limits, skipped=skipped))
+
+
+def recorded_beside(spec: FunctionSpec, hash_seed: int, recorder: BesideRecorder) -> Outside:
+    """What tells of one function among others in a process that one recorder is for."""
+    return _Beside(spec, hash_seed, recorder)
 
 
 def replayed(spec: FunctionSpec, hint: str = "") -> Outside:

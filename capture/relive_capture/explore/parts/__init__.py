@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from relive_capture.explore.parts.collecting import build_members
 from relive_capture.explore.parts.exception import RELATIONS
+from relive_capture.explore.parts.outside import outside_facts
 from relive_capture.explore.parts.page import failure_lines, render_text, to_json
 from relive_capture.explore.parts.part import (
     Extent,
@@ -27,6 +28,7 @@ __all__ = [
     "always",
     "build_members",
     "failure_lines",
+    "outside_facts",
     "pack_scene",
     "render_text",
     "to_json",

@@ -7,6 +7,7 @@ from typing import Final
 from relive_capture.explore.parts.blocking import BLOCKING
 from relive_capture.explore.parts.event import CONTEXT, EVENT, HEALTHY
 from relive_capture.explore.parts.exception import EXCEPTION, SOURCE
+from relive_capture.explore.parts.outside import OUTSIDE
 from relive_capture.explore.parts.part import ScenePart
 from relive_capture.explore.parts.process import BACKGROUND, ENVIRONMENT, HEAP, LIVE, NATIVE, TASKS, THREADS
 from relive_capture.explore.parts.recorded import CASSETTE, REPLAY
@@ -31,6 +32,7 @@ PARTS: Final[tuple[ScenePart, ...]] = (
     LOGS,
     SPANS,
     PROFILE,
+    OUTSIDE,
     ENVIRONMENT,
     HEAP,
     LIVE,

@@ -11,13 +11,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from relive_capture.record.recording.files import outside_of_code
+from relive_capture.record.recording.imports import when_imported
 from relive_capture.record.recording.limits import RecordingLimits
 from relive_capture.record.recording.recorder import Recorder
 
 if TYPE_CHECKING:
     from relive_capture.record.recording.beside import BesideRecorder, Recorded
 
-__all__ = ["BesideRecorder", "Recorded", "Recorder", "RecordingLimits", "outside_of_code"]
+__all__ = [
+    "BesideRecorder",
+    "Recorded",
+    "Recorder",
+    "RecordingLimits",
+    "outside_of_code",
+    "when_imported",
+]
 
 
 def __getattr__(name: str) -> object:

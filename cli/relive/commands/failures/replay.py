@@ -64,6 +64,11 @@ _WHOLE_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
     help="Answer calls that are not in the scene: a function's name, a URL, or method and URL; CALL=@FILE.",
 )
 @click.option("--trust", is_flag=True, help="Run the sources in the scene if the code is not deployed here.")
+@click.option(
+    "--python",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Of what was recorded outside of Relive: a Python whose packages it gets.",
+)
 @click.option("--pdb", "debug", is_flag=True, help="A real pdb in the process of the run that fails.")
 @click.option(
     "--travel", is_flag=True, help="The same, and back from there: rs, rr, goto, origin, values, why."
@@ -79,6 +84,7 @@ def replay(
     times: int,
     answers: tuple[str, ...],
     trust: bool,
+    python: Path | None,
     debug: bool,
     travel: bool,
     commands: tuple[str, ...],
@@ -113,7 +119,7 @@ def replay(
     talk = _debugger(session, commands) if debug else None
     options = ReplayOptions(
         code=code, live=live, times=times, trust=trust, travel=travel, debug=talk,
-        answers=read_answers(answers),
+        answers=read_answers(answers), python=python,
     )  # fmt: skip
     outcome = _run(session, _find(session, ident), options)
     if as_json:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from relive_base.errors import UsageError
+from relive_base.errors import ExitCode, UsageError
 
 from relive.arguments.completing import complete_failure
 from relive.output import echo, echo_styled, emit_object, format_bytes, json_option, text_width
@@ -50,7 +50,10 @@ def failure(session: Session, ident: str, frames: str, full: bool, all_frames: b
 
 @click.command()
 @click.argument(
-    "ident", default="last", metavar="[ID | FUNCTION | last | FILE]", shell_complete=complete_failure
+    "arguments",
+    nargs=-1,
+    metavar="[ID | FUNCTION | last | FILE | import PLACE...]",
+    shell_complete=complete_failure,
 )
 @click.option("--output", "-o", type=click.Path(), help="The file (or folder) to write.")
 @click.option(
@@ -64,25 +67,42 @@ def failure(session: Session, ident: str, frames: str, full: bool, all_frames: b
     type=click.Path(exists=True, path_type=Path),
     help="With --to-test: the code to be tested, a folder or a relive.toml. Default: found around the test.",
 )
+@click.option("--remove", is_flag=True, help="With import: remove scenes from where they came.")
 @json_option
 @click.pass_obj
 def scene(
-    session: Session, ident: str, output: str | None, test: str | None, code: Path | None, as_json: bool
-) -> None:
+    session: Session,
+    arguments: tuple[str, ...],
+    output: str | None,
+    test: str | None,
+    code: Path | None,
+    remove: bool,
+    as_json: bool,
+) -> int:
     """Write a failure's scene to a file that anybody can open, or open one that somebody else has sent.
+
+    import brings scenes into this home that were recorded elsewhere: files, folders, s3://bucket/prefix.
 
     \b
     relive scene last --output failure.scene
     relive scene failure.scene               shows it; no server is needed
     relive debug failure.scene               a read-only debugger on its frames
     relive scene last --to-test tests/       a pytest file that repeats it; it is run once
+    relive scene import ./scenes s3://ours/scenes
     """
+    if arguments[:1] == ("import",):
+        from relive.commands.failures.importing import import_scenes
+
+        return import_scenes(session, arguments[1:], remove=remove, as_json=as_json)
+    if len(arguments) > 1 or remove:
+        raise UsageError("what to do is not clear", hint="relive scene ID, or relive scene import PLACE")
+    ident = arguments[0] if arguments else "last"
     if test is not None:
         _write_test(session, ident, test, code, as_json)
-        return
+        return ExitCode.DONE
     if output is None:
         _show_scene(session, ident, as_json)
-        return
+        return ExitCode.DONE
     name, data = archive_of(session, ident)
     path = _target(output, name)
     with writing(path):
@@ -91,6 +111,7 @@ def scene(
         emit_object({"path": str(path), "bytes": len(data)})
     else:
         echo(f"{path}  {len(data):,} bytes")
+    return ExitCode.DONE
 
 
 def _target(given: str, name: str) -> Path:

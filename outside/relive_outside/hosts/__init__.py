@@ -1,0 +1,1 @@
+"""How each host is recorded: AWS Lambda, ASGI and WSGI servers, Celery, scripts."""

@@ -1,0 +1,89 @@
+"""An application of ASGI or WSGI, wrapped."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from types import ModuleType
+from typing import Any, Final
+
+from relive_outside.hosts.asgi import RecordedAsgi
+from relive_outside.hosts.wsgi import RecordedWsgi
+from relive_outside.record.recipes import Recipe, root_of
+from relive_outside.record.recorder import Recorder
+
+__all__ = ["interface_of", "recorded_application"]
+
+_NAMES: Final = 2_000
+_ASGI_PARAMETERS: Final = 3
+_WSGI_PARAMETERS: Final = 2
+
+
+def recorded_application(
+    application: Any,
+    recorder: Recorder,
+    name: str = "",
+    *,
+    handler: str = "",
+    interface: str = "",
+) -> Any:
+    """What records its requests; None if it is no application, or one that is recorded already. `handler`:
+    "module:attribute" where a replay finds it, if the host knows that."""
+    if isinstance(application, (RecordedAsgi, RecordedWsgi)):
+        return None
+    interface = interface or interface_of(application)
+    if not interface:
+        return None
+    handler = handler or _found(application)
+    module = handler.partition(":")[0]
+    settings = recorder.settings
+    host = interface if recorder.host == "call" else recorder.host
+    recipe = Recipe(
+        name or settings.name or module.rpartition(".")[2] or interface,
+        handler,
+        "request",
+        settings.source or root_of(module),
+        host,
+        trigger="http",
+    )
+    made = RecordedAsgi if interface == "asgi" else RecordedWsgi
+    return made(application, recipe, recorder)
+
+
+def interface_of(application: Any) -> str:
+    """ "asgi", "wsgi", or "" if it is neither."""
+    call = application if inspect.isroutine(application) else getattr(type(application), "__call__", None)  # noqa: B004
+    if call is None or inspect.isclass(application):
+        return ""
+    if inspect.iscoroutinefunction(call):
+        return "asgi"
+    try:
+        parameters = inspect.signature(application).parameters.values()
+    except (TypeError, ValueError):
+        return ""
+    wanted = sum(
+        one.default is inspect.Parameter.empty and one.kind is not one.VAR_KEYWORD for one in parameters
+    )
+    return {_ASGI_PARAMETERS: "asgi", _WSGI_PARAMETERS: "wsgi"}.get(wanted, "")
+
+
+def _found(application: Any) -> str:
+    """Which module has it under a name of its own; where it is recorded, the module that is being imported
+    gets the name only now: its class or function says the module then."""
+    own = getattr(application, "import_name", "")  # of Flask and Quart
+    frame = sys._getframe(1)
+    while frame is not None:
+        name = frame.f_globals.get("__name__")
+        if type(name) is str and not name.startswith("relive"):
+            own = own or name
+            break
+        frame = frame.f_back  # type: ignore[assignment]
+    for module, found in list(sys.modules.items()):
+        if type(found) is ModuleType and not module.startswith("relive"):
+            names = found.__dict__
+            if len(names) > _NAMES or (own and module != own):
+                continue
+            for name, value in list(names.items()):
+                if value is application:
+                    return f"{module}:{name}"
+    return f"{own}:app" if own else ""

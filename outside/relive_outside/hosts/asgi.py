@@ -1,0 +1,107 @@
+"""Records the requests of an ASGI application, outermost: it sees what every middleware lets through."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final
+
+from relive_outside.hosts.requests import request_of_scope
+from relive_outside.record.attempts import Attempt
+from relive_outside.record.recipes import Recipe
+from relive_outside.record.recorder import Recorder
+
+__all__ = ["RecordedAsgi"]
+
+_MARK: Final = "relive.recorded"
+_Message = MutableMapping[str, Any]
+_Receive = Callable[[], Awaitable[_Message]]
+_Send = Callable[[_Message], Awaitable[None]]
+
+
+class RecordedAsgi:
+    """The application, with all its attributes. Websockets and the lifespan go through as they are."""
+
+    def __init__(self, application: Any, recipe: Recipe, recorder: Recorder) -> None:
+        self.__dict__["_relive"] = (application, recipe, recorder)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.__dict__["_relive"][0], name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self.__dict__["_relive"][0], name, value)
+
+    async def __call__(self, scope: Any, receive: _Receive, send: _Send) -> None:
+        application, recipe, recorder = self.__dict__["_relive"]
+        if scope["type"] != "http" or _MARK in scope:
+            await application(scope, receive, send)
+            return
+        attempt = _begun(scope, recipe, recorder)
+        if attempt is None:
+            await application(scope, receive, send)
+            return
+        scope[_MARK] = True
+        body = _Body(attempt, recorder.settings.body_bytes)
+        try:
+            await application(scope, body.receiving(receive), _sending(attempt, send))
+        except BaseException as error:
+            body.close()
+            recorder.failed(attempt, error)
+            raise
+        body.close()
+        recorder.ended(attempt)
+
+
+def _begun(scope: Any, recipe: Recipe, recorder: Recorder) -> Attempt | None:
+    try:
+        request = request_of_scope(scope)
+        parent = next((value for name, value in request.headers if name == "traceparent"), "")
+    except Exception as error:  # a server that gives another scope
+        recorder.say(f"a request is not recorded: {type(error).__name__}: {error}")
+        return None
+    return recorder.begin(recipe, http=request, traceparent=parent)
+
+
+class _Body:
+    """What the application reads of the request's body, within a limit."""
+
+    def __init__(self, attempt: Attempt, most: int) -> None:
+        self._attempt = attempt
+        self._parts: list[bytes] = []
+        self._left = most
+        self._more = True
+
+    def receiving(self, receive: _Receive) -> _Receive:
+        """`receive`, looked at."""
+
+        async def received() -> _Message:
+            message = await receive()
+            if message["type"] == "http.request" and self._more:
+                self._take(bytes(message.get("body", b"")), bool(message.get("more_body", False)))
+            return message
+
+        return received
+
+    def _take(self, data: bytes, more: bool) -> None:
+        kept = data[: self._left]
+        self._left -= len(kept)
+        self._attempt.event_cut += len(data) - len(kept)
+        self._parts.append(kept)
+        self._more = more
+        if self._attempt.http is not None and not more:
+            self._attempt.http.body = b"".join(self._parts)
+
+    def close(self) -> None:
+        """The application has ended; what it has not read is not there."""
+        http = self._attempt.http
+        if http is not None and self._more:
+            http.body = b"".join(self._parts)
+
+
+def _sending(attempt: Attempt, send: _Send) -> _Send:
+    async def sent(message: _Message) -> None:
+        if message["type"] == "http.response.start":
+            status = message.get("status")
+            attempt.status = status if type(status) is int else 0
+        await send(message)
+
+    return sent

@@ -1,0 +1,188 @@
+"""Notes of what runs, by which the next process tells of one that was killed.
+
+A process has a small file, mapped into its memory, so that a note costs no system call and stays if the
+process is gone at once. A lock on the file ends with its process. Notes have ids, times and the name: nothing
+of the event, which may have secrets.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import mmap
+import os
+import platform
+import stat
+import struct
+import tempfile
+import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+from relive_base.ids import new_span_id
+
+if TYPE_CHECKING:
+    from relive_outside.record.attempts import Attempt
+
+__all__ = ["Left", "Marks"]
+
+_SLOTS: Final = 32
+_SLOT: Final = struct.Struct("<B36s32s16sQ80s20s")
+_BYTES: Final = 8_192
+_HEAD: Final = struct.Struct("<8sI16s")
+_MAGIC: Final = b"RELIVE01"
+_FILES: Final = 64
+_END: Final = ".running"
+
+
+class Left(msgspec.Struct, frozen=True):
+    """What a process was at when it was killed."""
+
+    invocation_id: str
+    trace_id: str
+    span_id: str
+    started_ns: int
+    name: str
+    host: str
+    pid: int
+    python: str
+
+
+class Marks:
+    """One per process, and anew in each that it forks. Without a folder that can be written there are
+    none."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder or os.path.join(tempfile.gettempdir(), f"relive-{os.getuid()}")
+        self._pid = 0
+        self._map: mmap.mmap | None = None
+        self._descriptor = -1
+        self._path = ""
+        self._free: list[int] = []
+        self._lock = threading.Lock()
+
+    def begin(self, attempt: Attempt) -> bool:
+        """It runs from now on; the first 32 at a time are noted. Whether it is the first one of this process,
+        which may have taken the place of one that was killed."""
+        first = self._pid != os.getpid()
+        if first:
+            self._open()
+        if self._map is None:
+            return first
+        with self._lock:
+            if not self._free:
+                return first
+            slot = self._free.pop()
+        recipe = attempt.recipe
+        _SLOT.pack_into(
+            self._map,
+            _HEAD.size + slot * _SLOT.size,
+            1,
+            attempt.invocation_id.encode(),
+            attempt.trace_id.encode(),
+            attempt.span_id.encode(),
+            attempt.started_ns,
+            recipe.name.encode("utf-8", "replace")[:80],
+            recipe.host.encode("utf-8", "replace")[:20],
+        )
+        attempt.slot = slot
+        return first
+
+    def end(self, attempt: Attempt) -> None:
+        """It does not any more."""
+        slot, attempt.slot = attempt.slot, -1
+        if slot < 0 or self._map is None or attempt.pid != os.getpid():
+            return
+        self._map[_HEAD.size + slot * _SLOT.size] = 0
+        with self._lock:
+            self._free.append(slot)
+
+    def close(self) -> None:
+        """The process ends by itself: nothing is left."""
+        if self._pid == os.getpid() and self._path:
+            with contextlib.suppress(OSError):
+                os.unlink(self._path)
+            self._path = ""
+
+    def left(self) -> list[Left]:
+        """What processes were at that are gone, each told once."""
+        found: list[Left] = []
+        with contextlib.suppress(OSError):
+            for entry in self._entries():
+                with contextlib.suppress(OSError, struct.error, ValueError):
+                    found += self._take(entry)
+        return found
+
+    def _entries(self) -> Iterator[str]:
+        if not _is_ours(self._folder):
+            return
+        names = [name for name in os.listdir(self._folder) if name.endswith(_END)]
+        yield from (os.path.join(self._folder, name) for name in sorted(names)[:_FILES])
+
+    def _take(self, path: str) -> list[Left]:
+        """Of one file, if its process is gone."""
+        descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            info = os.fstat(descriptor)
+            if not stat.S_ISREG(info.st_mode) or info.st_uid != os.getuid() or info.st_size != _BYTES:
+                return []
+            os.unlink(path)
+            return list(_read(os.pread(descriptor, _BYTES, 0)))
+        finally:
+            os.close(descriptor)
+
+    def _open(self) -> None:
+        self._pid = os.getpid()
+        self._map, self._path, self._free, self._lock = None, "", [], threading.Lock()
+        if self._descriptor >= 0:  # the one of the process that this one was forked from
+            os.close(self._descriptor)
+            self._descriptor = -1
+        try:
+            os.makedirs(self._folder, mode=0o700, exist_ok=True)
+            if not _is_ours(self._folder):
+                return
+            path = os.path.join(self._folder, f"{os.getpid()}-{new_span_id()}{_END}")
+            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            self._descriptor = os.open(path, flags, 0o600)
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.ftruncate(self._descriptor, _BYTES)
+            mapped = mmap.mmap(self._descriptor, _BYTES)
+            _HEAD.pack_into(mapped, 0, _MAGIC, self._pid, platform.python_version().encode()[:16])
+        except OSError:
+            return
+        self._map, self._path, self._free = mapped, path, list(range(_SLOTS))
+
+
+def _is_ours(folder: str) -> bool:
+    try:
+        info = os.lstat(folder)
+    except OSError:
+        return False
+    return stat.S_ISDIR(info.st_mode) and info.st_uid == os.getuid() and not info.st_mode & 0o022
+
+
+def _read(data: bytes) -> Iterator[Left]:
+    magic, pid, python = _HEAD.unpack_from(data, 0)
+    if magic != _MAGIC:
+        return
+    for slot in range(_SLOTS):
+        used, ident, trace, span, started_ns, name, host = _SLOT.unpack_from(
+            data, _HEAD.size + slot * _SLOT.size
+        )
+        if used == 1:
+            yield Left(
+                _text(ident),
+                _text(trace),
+                _text(span),
+                started_ns,
+                _text(name),
+                _text(host),
+                pid,
+                _text(python),
+            )
+
+
+def _text(data: bytes) -> str:
+    return data.rstrip(b"\0").decode("utf-8", "replace")

@@ -1,0 +1,1 @@
+"""Scenes from elsewhere: checked, and brought into the home."""

@@ -1,0 +1,107 @@
+"""Bringing scenes into a home: as files beside its own, and as rows of its store."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from relive_base.errors import ReliveError
+from relive_capture.explore.failures import blob_columns, scene_columns
+from relive_capture.explore.parts import outside_facts
+from relive_capture.explore.scene import SceneFile, read_scene, scene_path, write_archive
+from relive_store import Store
+
+from relive_platform.inbox.checking import checked, info_of
+
+__all__ = ["Imported", "Importer", "TooManyScenes"]
+
+_MOST: Final = 10_000
+
+
+class TooManyScenes(ReliveError):
+    """The home has as many scenes as it keeps."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imported:
+    """`state`: "new", "known" (it is there already, the very same), or "other" (the home has another scene of
+    this invocation, which stays)."""
+
+    state: str
+    invocation_id: str
+    function: str
+    host: str
+    error_type: str
+    message: str
+
+
+class Importer:
+    """Of one home. `limit`: scene files that it keeps. `store` None: files alone, the rows follow later."""
+
+    def __init__(
+        self,
+        scenes_dir: Path,
+        store: Store,
+        *,
+        limit: int = _MOST,
+        clock_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self._scenes_dir = scenes_dir
+        self._store = store
+        self._limit = limit
+        self._clock_ns = clock_ns
+
+    def take(self, data: bytes, where: str) -> Imported:
+        """Check it and bring it in. Raises SceneError, TooManyScenes, OSError, StoreError."""
+        scene = checked(data, where)
+        path = scene_path(self._scenes_dir, scene.invocation_id, scene.attempt)
+        state = _state(scene, path)
+        if state == "new":
+            self._check_room()
+            write_archive(path, scene.raw)
+        if state != "other":
+            self._write_rows(scene)
+        facts = outside_facts(scene)
+        info = info_of(scene, self._scenes_dir).manifest
+        return Imported(
+            state=state,
+            invocation_id=scene.invocation_id,
+            function=str(info["function"]),
+            host=facts.host if facts is not None else "",
+            error_type=str(info["error"]["type"]),
+            message=str(info["error"]["message"]),
+        )
+
+    def _check_room(self) -> None:
+        count = sum(1 for _ in self._scenes_dir.glob("*.scene"))
+        if count >= self._limit:
+            raise TooManyScenes(
+                f"the home has {count:,} scenes, which is its limit",
+                where=str(self._scenes_dir),
+                hint="a running server removes the oldest; or remove some files",
+            )
+
+    def _write_rows(self, scene: SceneFile) -> None:
+        """Once: a scene that is there already may have lost its rows to a store that was down."""
+        found = self._store.query(
+            "SELECT count() FROM failure_scenes WHERE InvocationId = {ident:String}"
+            " AND Attempt = {attempt:UInt16} AND ArchiveHash = {hash:String}",
+            {"ident": scene.invocation_id, "attempt": scene.attempt, "hash": scene.hash},
+        ).scalar()
+        if int(str(found)):
+            return
+        info = info_of(scene, self._scenes_dir)
+        self._store.insert("scene_blobs", blob_columns(info.hash, scene.raw, self._clock_ns()))
+        self._store.insert("failure_scenes", scene_columns([info]))
+
+
+def _state(scene: SceneFile, path: Path) -> str:
+    if not path.exists():
+        return "new"
+    with contextlib.suppress(ReliveError, OSError):
+        return "known" if read_scene(path).hash == scene.hash else "other"
+    return "other"

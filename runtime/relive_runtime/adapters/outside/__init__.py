@@ -1,0 +1,1 @@
+"""What was recorded outside of Relive, called again."""

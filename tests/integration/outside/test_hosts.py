@@ -1,0 +1,159 @@
+"""Real hosts run applications; what fails leaves a scene that is imported, replayed, gone back in, and made
+a test."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from pull_servers import free_port
+from recorded_hosts import asked, host, run, scene_of, scenes_in
+from relive_capture.explore.parts import outside_facts
+from relive_capture.explore.scene import SceneFile
+from relive_cli import Relive
+from relive_platform.replay import ReplayError, ReplayOptions, replay
+
+SHOP = """
+RATES = {"DE": 490}
+
+def cents(order):
+    address = order["address"]
+    return RATES[address["country"]]
+"""
+FASTAPI = """
+from fastapi import FastAPI, Request
+from shop import cents
+app = FastAPI()
+
+@app.post("/orders")
+async def orders(request: Request):
+    return {"cents": cents(await request.json())}
+"""
+FLASK = """
+from flask import Flask, request
+from shop import cents
+app = Flask(__name__)
+
+@app.post("/orders")
+def orders():
+    return {"cents": cents(request.get_json())}
+"""
+JOB = """
+import sys
+prices = {"mon": 1}
+def main(day):
+    return prices[day]
+print("hello")
+main(sys.argv[1])
+"""
+THREAD = """
+import threading
+def side():
+    raise ValueError("aside")
+thread = threading.Thread(target=side)
+thread.start()
+thread.join()
+"""
+GOOD = b'{"address": {"country": "DE"}}'
+BAD = b'{"address": {"street": "Lane 3"}, "password": "hunter2-hunter2"}'
+
+
+def check_same(scene: SceneFile, home: Path, **options: object) -> None:
+    """It is the same failure in a replay of the sources in its archive."""
+    run = replay(scene, home, ReplayOptions(trust=True, **options))  # type: ignore[arg-type]
+    assert run.outcome == "same", run
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "command"),
+    [
+        ("uvicorn", FASTAPI, ["uvicorn", "application:app", "--port"]),
+        ("gunicorn", FLASK, ["gunicorn", "application:app", "-b"]),
+    ],
+)
+def test_a_request_that_fails(tmp_path: Path, name: str, text: str, command: list[str]) -> None:
+    # Given a server that runs an application whose code knows nothing of Relive
+    (tmp_path / "shop.py").write_text(SHOP)
+    (tmp_path / "application.py").write_text(text)
+    port = free_port()
+    place = f"127.0.0.1:{port}" if name == "gunicorn" else str(port)
+    with host(tmp_path, ["relive-record", *command, place], port):
+        # When a request succeeds, and another one fails
+        assert asked(f"http://127.0.0.1:{port}/orders", GOOD) == (
+            200,
+            b'{"cents":490}' + b"\n" * (name == "gunicorn"),
+        )
+        status, _ = asked(f"http://127.0.0.1:{port}/orders", BAD, Authorization="Bearer abcdefgh12345678")
+        assert status == 500
+        scene = scene_of(tmp_path)
+    # I expect its scene, without secrets
+    facts = outside_facts(scene)
+    assert facts is not None
+    assert (facts.host, facts.kind, facts.handler) == (name, "request", "application:app")
+    assert {"shop.py", "application.py"} <= set(scene.sources)
+    assert scene.exceptions[0].frames[-1].function == "cents"
+    assert json.loads(scene.event)["password"] == "[redacted]"
+    assert b"abcdefgh12345678" not in scene.raw
+    assert dict(scene.context["http"]["headers"])["authorization"] == "[redacted]"
+    # ... and that it can be replayed, and gone back in
+    home = tmp_path / "home"
+    check_same(scene, home)
+    check_same(scene, home, travel=True)
+
+
+def test_a_script_that_raises(tmp_path: Path) -> None:
+    # Given a script with arguments
+    (tmp_path / "job.py").write_text(JOB)
+    # When it is run under the recorder, I expect what it says and its status as ever
+    plain = run(tmp_path, sys.executable, "job.py", "tue")
+    ran = run(tmp_path, "relive-record", "job.py", "tue", "--password", "hunter2-hunter2")
+    assert (ran.returncode, ran.stdout) == (plain.returncode, plain.stdout)
+    assert ran.stderr == plain.stderr
+    scene = scene_of(tmp_path)
+    assert scene.manifest["function"] == "job"
+    assert scene.manifest["version"] == 0
+    assert json.loads(scene.event)["args"][:2] == ["job.py", ""]
+    assert "hunter2" not in scene.event.decode()
+    # ... and a home that imports it, once
+    home = tmp_path / "home"
+    relive = Relive(home)
+    first = relive.run("scene", "import", str(tmp_path / "scenes"), "--json")
+    again = relive.run("scene", "import", str(tmp_path / "scenes"), "--json")
+    assert [row["state"] for row in json.loads(first.stdout)["scenes"]] == ["new"]
+    assert [row["state"] for row in json.loads(again.stdout)["scenes"]] == ["known"]
+    (listed,) = [json.loads(line) for line in relive.run("failures", "--json").stdout.splitlines()]
+    assert (listed["function"], listed["error_type"]) == ("job", "KeyError")
+    # ... where its code runs only if the user says so
+    with pytest.raises(ReplayError, match="--trust"):
+        replay(scene, home, ReplayOptions())
+    told = relive.run("replay", "job", "--trust", "--travel", "-c", "why", check=False)
+    assert "sys.argv[1] = 'tue'" in told.stdout
+    made = relive.run("scene", "job", "--to-test", str(tmp_path / "tests/"), "--code", str(tmp_path))
+    assert "failed with the recorded error, KeyError: 'tue'" in made.stdout
+
+
+def test_threads_of_a_script(tmp_path: Path) -> None:
+    (tmp_path / "job.py").write_text(THREAD)
+    assert run(tmp_path, "relive-record", "job.py").returncode == 0
+    scene = scene_of(tmp_path)
+    assert (scene.manifest["kind"], scene.manifest["error"]["type"]) == ("background", "ValueError")
+    check_same(scene, tmp_path / "home")
+
+
+def test_a_script_that_exits_or_is_interrupted_leaves_none(tmp_path: Path) -> None:
+    (tmp_path / "job.py").write_text("import sys\nsys.exit(3)\n")
+    assert run(tmp_path, "relive-record", "job.py").returncode == 3
+    assert not (tmp_path / "scenes").exists()
+
+
+def test_a_process_that_is_killed_is_told_of_by_the_next(tmp_path: Path) -> None:
+    # Given a script that is killed in the middle
+    (tmp_path / "job.py").write_text("import os\nos.kill(os.getpid(), 9)\n")
+    assert run(tmp_path, "relive-record", "job.py").returncode == -9
+    # When the next one starts, I expect a scene that says so
+    (tmp_path / "job.py").write_text("print(1)\n")
+    assert run(tmp_path, "relive-record", "job.py").returncode == 0
+    scene = scenes_in(tmp_path, 1)[0]
+    assert (scene.manifest["kind"], scene.manifest["error"]["type"]) == ("signal", "Killed")

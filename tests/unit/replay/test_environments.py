@@ -1,0 +1,71 @@
+"""On which packages a failure from outside is run again."""
+
+from __future__ import annotations
+
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+from relive_base.distributions import installed
+from relive_capture.outside_format import OutsideFacts
+from relive_platform.replay.environments import environment_for, unlike
+from relive_platform.replay.errors import ReplayError
+from relive_platform.replay.handlers import is_inside
+
+HERE = [f"{name}=={version}" for name, version in installed([sysconfig.get_path("purelib")])]
+
+
+def test_this_python_is_taken_if_it_has_the_very_versions(tmp_path: Path) -> None:
+    found = environment_for(OutsideFacts(installed=HERE), tmp_path, None, trust=False)
+    assert found.folder == sysconfig.get_path("purelib")
+    assert found.notes == ()
+
+
+def test_what_a_scene_names_is_installed_only_if_the_user_says_so(tmp_path: Path) -> None:
+    with pytest.raises(ReplayError, match="whoever made the scene"):
+        environment_for(OutsideFacts(installed=["evil==6.6.6"]), tmp_path, None, trust=False)
+
+
+@pytest.mark.parametrize(
+    "name", ["-r /etc/passwd", "a==1; b", "a @ file:///x", "a==1\n-e .", "A==1", "--index-url=x==1"]
+)
+def test_what_is_no_package_is_refused_in_any_case(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ReplayError, match="can be none"):
+        environment_for(OutsideFacts(installed=[name]), tmp_path, None, trust=True)
+
+
+def test_the_users_own_python_is_taken_and_what_differs_is_said(tmp_path: Path) -> None:
+    facts = OutsideFacts(installed=["msgspec==0.0.1", "notthere==1.0"])
+    found = environment_for(facts, tmp_path, Path(sys.executable), trust=False)
+    assert found.folder == sysconfig.get_path("purelib")
+    assert "msgspec 0.0.1, here " in found.notes[0]
+    assert found.notes[1] == "packages that are not here: notthere 1.0"
+
+
+def test_what_is_no_python_is_said(tmp_path: Path) -> None:
+    with pytest.raises(ReplayError, match="no Python that answers"):
+        environment_for(OutsideFacts(installed=["a==1"]), tmp_path, Path("/bin/true"), trust=False)
+
+
+def test_a_scene_without_packages_is_like_no_folder() -> None:
+    assert unlike([], "") == ()
+
+
+@pytest.mark.parametrize(
+    ("handler", "inside"),
+    [
+        ("app:handler", True),
+        ("app.handler", True),
+        ("pkg.mod:f", True),
+        ("os:system", False),
+        ("shutil.rmtree", False),
+        ("app:", False),
+        ("../x:y", False),
+    ],
+)
+def test_a_handler_is_the_applications_own(tmp_path: Path, handler: str, inside: bool) -> None:
+    (tmp_path / "app.py").touch()
+    (tmp_path / "pkg").mkdir()
+    (tmp_path / "pkg" / "mod.py").touch()
+    assert is_inside(tmp_path, handler) == inside
