@@ -1,0 +1,140 @@
+"""The recorder as a layer of AWS Lambda, or as a folder for PYTHONPATH anywhere else."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import uv
+from relive_base.errors import ReliveError
+from relive_base.terminal import one_line
+
+from relive.layer.closure import modules_needed, own_modules
+
+__all__ = ["LayerError", "LayerFile", "build_layer", "write_layer"]
+
+_FIRST: Final = ("relive", "relive.recording")
+_ROOM: Final = "relive_outside"
+_WRAPPER: Final = "relive-record"
+_DATE: Final = (1980, 1, 1, 0, 0, 0)
+_INSTALL_S: Final = 300.0
+_PLATFORMS: Final = {"x86_64": "x86_64-manylinux2014", "arm64": "aarch64-manylinux2014"}
+_SCRIPT: Final = b"""#!/bin/sh
+# AWS_LAMBDA_EXEC_WRAPPER: the function's handler is loaded, and recorded, by Relive's.
+export RELIVE_RECORD_HANDLER="$_HANDLER"
+export _HANDLER="relive_outside.hosts.aws_lambda.handler"
+if [ -z "$PYTHONHASHSEED" ]; then
+  seed=$(od -An -N4 -tu4 /dev/urandom 2>/dev/null | tr -d ' ')
+  if [ -n "$seed" ] && [ "$seed" != 0 ]; then export PYTHONHASHSEED="$seed"; fi
+fi
+exec "$@"
+"""
+
+
+class LayerError(ReliveError):
+    """The layer cannot be made."""
+
+
+@dataclass(frozen=True, slots=True)
+class LayerFile:
+    """What is in it: bytes by path, sizes of Relive's part and of all."""
+
+    files: dict[str, bytes]
+    own_bytes: int
+    total_bytes: int
+
+
+def build_layer(python: str = "", architecture: str = "x86_64", prefix: str = "python/") -> LayerFile:
+    """`python`: "3.12"; "" means this one. `prefix`: where modules lie in it. Raises LayerError."""
+    version = python or f"{sys.version_info[0]}.{sys.version_info[1]}"
+    if architecture not in _PLATFORMS:
+        raise LayerError(
+            f"{architecture!r} is no architecture of AWS Lambda", hint=f"one of {', '.join(_PLATFORMS)}"
+        )
+    needed = modules_needed([*_FIRST, *own_modules(_ROOM)])
+    files = {f"{prefix}{_path(name, file)}": file.read_bytes() for name, file in needed.items()}
+    own = sum(map(len, files.values()))
+    files |= {f"{prefix}{name}": data for name, data in _msgspec(version, architecture).items()}
+    files[_WRAPPER] = _SCRIPT
+    return LayerFile(files, own, sum(map(len, files.values())))
+
+
+def _path(name: str, file: Path) -> str:
+    path = name.replace(".", "/")
+    return f"{path}/__init__.py" if file.name == "__init__.py" else f"{path}.py"
+
+
+def _msgspec(version: str, architecture: str) -> dict[str, bytes]:
+    """The one library that is needed, for that Python and machine."""
+    import msgspec
+
+    with tempfile.TemporaryDirectory(prefix="relive-layer-") as folder:
+        command = [
+            uv.find_uv_bin(), "pip", "install", "--target", folder, "--no-deps", "--only-binary", ":all:",
+            "--python-version", version, "--python-platform", _PLATFORMS[architecture], "--quiet",
+            f"msgspec=={msgspec.__version__}",
+        ]  # fmt: skip
+        try:
+            ran = subprocess.run(
+                command,
+                capture_output=True,
+                text=True,
+                timeout=_INSTALL_S,
+                stdin=subprocess.DEVNULL,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise LayerError(f"msgspec cannot be fetched: {type(error).__name__}") from error
+        if ran.returncode:
+            raise LayerError(
+                f"msgspec cannot be fetched for Python {version}: {one_line(ran.stderr, 500)}",
+                hint="check the network and the version: relive layer build --python 3.12",
+            )
+        root = Path(folder)
+        return {
+            path.relative_to(root).as_posix(): path.read_bytes()
+            for path in sorted(root.rglob("*"))
+            if path.is_file() and _is_wanted(path)
+        }
+
+
+def _is_wanted(path: Path) -> bool:
+    return (
+        path.suffix not in (".pyc", ".pyi", ".lock")
+        and "__pycache__" not in path.parts
+        and path.name[0] != "."
+    )
+
+
+def write_layer(files: Mapping[str, bytes], target: Path) -> int:
+    """A zip, or a folder if the name does not end in .zip; the same files give the same bytes. Gives the
+    bytes written. Raises OSError."""
+    if target.suffix != ".zip":
+        for name, data in files.items():
+            path = target / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+            if name == _WRAPPER:
+                path.chmod(0o755)
+        return sum(map(len, files.values()))
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for name in sorted(files):
+            info = zipfile.ZipInfo(name, _DATE)
+            info.compress_type = zipfile.ZIP_DEFLATED
+            info.create_system = 3
+            info.external_attr = (0o755 if name == _WRAPPER or name.endswith(".so") else 0o644) << 16
+            archive.writestr(info, files[name])
+    with tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as file:
+        file.write(buffer.getvalue())
+    shutil.move(file.name, target)
+    target.chmod(0o644)
+    return target.stat().st_size
