@@ -14,6 +14,7 @@ import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from os import posix_spawn  # now: what a recorder puts in its place later is for the application
 from typing import Final
 
 import msgspec
@@ -74,7 +75,7 @@ class Hand:
                 (os.POSIX_SPAWN_DUP2, memory, 0),
                 (os.POSIX_SPAWN_DUP2, nothing, 1),
             ]
-            return os.posix_spawn(
+            return posix_spawn(
                 python,
                 [python, "-I", "-S", "-c", _START, str(self._send_s), json.dumps(_folders())],
                 self._environment,

@@ -14,7 +14,12 @@ from relive_base.records import InvocationRecord
 from relive_base.traceparent import parse_traceparent
 from relive_base.wire.messages import ErrorInfo, HttpRequest, Result, Scene
 from relive_capture.record import capture_exception, capture_frames
-from relive_capture.record.recording import BesideRecorder, RecordingLimits, when_imported
+from relive_capture.record.recording import (
+    BesideRecorder,
+    RecordingLimits,
+    outside_of_code,
+    when_imported,
+)
 from relive_runtime.worker.failures.capturing import bare_scene, capture_answer
 from relive_runtime.worker.outside import recorded_beside
 from relive_tracer.record.noticed import NoticedBeside
@@ -68,7 +73,9 @@ class Recorder:
         self._loaded = False
         self._current: ContextVar[Attempt | None] = ContextVar("relive_attempt", default=None)
         self._recorder = BesideRecorder(
-            http=settings.calls_bytes > 0, limits=RecordingLimits(total_bytes=settings.calls_bytes)
+            http=settings.calls_bytes > 0,
+            limits=RecordingLimits(total_bytes=settings.calls_bytes),
+            skipped=_of_code(settings),
         )
         self._rate = Rate(settings.per_minute)
         self._hand: Hands = hand or Hand(settings.send_s, os.environ)
@@ -122,13 +129,13 @@ class Recorder:
             if parent is not None:
                 attempt.trace_id, attempt.parent_span_id = parent.trace_id, parent.span_id
                 attempt.sampled = parent.sampled
+            if self._marks.begin(attempt):  # first: what it opens is not the application's
+                self._tell_left()
             attempt.outer = self._current.get()
             attempt.recorded = self._recorder.enter(attempt.started_ns)
             self._current.set(attempt)
             if http is not None:
                 self._watch_frameworks()
-            if self._marks.begin(attempt):
-                self._tell_left()
             limit_s = deadline_s or self.settings.timeout_s
             if limit_s > 0:
                 self._watchdog.watch(attempt, limit_s)
@@ -366,6 +373,13 @@ class Recorder:
         self._said += 1
         if self._said <= _SAID:
             self._say_to(text)
+
+
+def _of_code(settings: OutsideSettings) -> tuple[str, ...]:
+    """Folders whose files are code, or belong to it: what is read there is no input."""
+    script = os.path.dirname(os.path.abspath(getattr(sys, "argv", [""])[0] or "."))
+    folders = [entry for entry in sys.path if type(entry) is str and entry]
+    return outside_of_code(settings.source or os.getcwd(), (script, *folders))
 
 
 def _to_stderr(text: str) -> None:
