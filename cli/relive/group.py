@@ -41,7 +41,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "alerts": ("health.alerts", "How the alerts of relive.toml stand; --history, --follow"),
         "emit": ("functions.emit", "Put an event on a bus"),
         "aws": ("functions.aws", "Credentials for boto3 and the AWS CLI"),
-        "layer": ("functions.layer", "The recorder for AWS Lambda and other hosts"),
+        "layer": ("start.layer", "The recorder for AWS Lambda and other hosts"),
         "events": ("functions.events", "List asynchronous events; retry or discard dead ones"),
     },
     "What happened": {

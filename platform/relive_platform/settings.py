@@ -727,8 +727,7 @@ def _near(name: str, known: Mapping[str, object]) -> str:
 
 
 def unknown_variables(env: Mapping[str, str]) -> list[tuple[str, str]]:
-    """RELIVE_* variables that no setting reads, nor the recorder, each with the name that was probably meant
-    (or "")."""
+    """RELIVE_* variables that nobody reads, each with the name that was probably meant (or "")."""
     known = [*(name for item in settings() for name in (item.variable, *item.also)), *CLIENT_VARIABLES]
     found = []
     for name in sorted(env):

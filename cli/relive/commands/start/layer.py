@@ -12,12 +12,8 @@ from relive.output.files import writing
 __all__ = ["layer"]
 
 
-@click.group()
-def layer() -> None:
-    """The recorder for AWS Lambda and other places where Relive does not run."""
-
-
-@layer.command("build")
+@click.command()
+@click.argument("action", type=click.Choice(["build"]))
 @click.option(
     "--output",
     "-o",
@@ -35,7 +31,7 @@ def layer() -> None:
     help="The machines that it is for.",
 )
 @json_option
-def build(output: Path, python: str, arch: str, as_json: bool) -> None:
+def layer(action: str, output: Path, python: str, arch: str, as_json: bool) -> None:
     """Write the recorder as a layer of AWS Lambda: its own modules and msgspec, nothing of the server.
 
     \b
