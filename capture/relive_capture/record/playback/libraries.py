@@ -31,6 +31,8 @@ def play_libraries(player: PlayedCalls) -> None:
                 "urllib3.util.connection": partial(_play_urllib3, player),
                 "httpcore": partial(play_httpcore, player),
                 "aiohttp": partial(play_aiohttp, player),
+                "grpc._channel": partial(_play_stream, "play_grpc", player),
+                "grpc.aio._channel": partial(_play_stream, "play_grpc_asyncio", player),
                 "redis.connection": partial(_play_stream, "play_redis", player),
                 "redis.asyncio.connection": partial(_play_stream, "play_redis_asyncio", player),
             }

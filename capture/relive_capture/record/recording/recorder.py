@@ -47,6 +47,8 @@ def watch_calls(holder: CallRecordingHolder) -> None:
             "urllib3.util.connection": partial(patch_urllib3, holder),
             "httpcore": partial(patch_httpcore, holder),
             "aiohttp": partial(patch_aiohttp, holder),
+            "grpc._channel": partial(_patch_stream, "patch_grpc", holder),
+            "grpc.aio._channel": partial(_patch_stream, "patch_grpc_asyncio", holder),
             "redis.connection": partial(_patch_stream, "patch_redis", holder),
             "redis.asyncio.connection": partial(_patch_stream, "patch_redis_asyncio", holder),
         }
