@@ -33,7 +33,7 @@ def _slots_of(cls: type) -> tuple[str, ...]:
 
 def copied(one: Any) -> Any:
     """The same object once more, to be changed for one call."""
-    cls = type(one)
+    cls: Any = type(one)
     made = object.__new__(cls)
     for name in _slots_of(cls):
         try:
