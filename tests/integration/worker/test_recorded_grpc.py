@@ -13,6 +13,7 @@ from typing import Any
 import grpc
 import msgspec
 import pytest
+from patience import PATIENCE_S
 from relive_base.redaction.redactor import Redactor
 from relive_base.wire.messages import Playback
 from relive_capture.explore.scene.recordings import build_recording, decode_recording
@@ -120,7 +121,7 @@ def server(protos: Path) -> Iterator[tuple[Any, int]]:
                 context.abort(grpc.StatusCode.NOT_FOUND, "no such thing")
             if ask.name == "slow":
                 context.add_callback(slow.set)
-                slow.wait(20)
+                slow.wait(PATIENCE_S)
             return pb.Told(text=f"one {ask.name} {ask.count}", prices=[1.5, 0.1], raw=b"\xff")
 
         def Many(self, ask: Any, context: Any) -> Any:
