@@ -42,6 +42,7 @@ ALLOWED = {
     "platform/relive_platform/signals/receivers/otlp/process.py": {"os.environ.update"},
     "platform/relive_platform/server/gateways/process.py": {"os.environ.update"},
     "platform/relive_platform/server/process_limits.py": {"resource.setrlimit"},
+    "platform/relive_platform/inbox/process.py": {"resource.setrlimit"},
     "runtime/relive_runtime/isolation/confined.py": {"resource.setrlimit"},
     "runtime/relive_runtime/isolation/limits.py": {"resource.setrlimit"},
     "runtime/relive_runtime/isolation/users.py": {"os.setgroups"},

@@ -17,13 +17,9 @@ from relive_store import Store
 
 from relive_platform.inbox.checking import checked, info_of
 
-__all__ = ["Imported", "Importer", "TooManyScenes"]
+__all__ = ["Imported", "Importer"]
 
 _MOST: Final = 10_000
-
-
-class TooManyScenes(ReliveError):
-    """The home has as many scenes as it keeps."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,12 +52,12 @@ class Importer:
         self._clock_ns = clock_ns
 
     def take(self, data: bytes, where: str) -> Imported:
-        """Check it and bring it in. Raises SceneError, TooManyScenes, OSError, StoreError."""
+        """Check it and bring it in. Raises SceneError, OSError, StoreError."""
         scene = checked(data, where)
         path = scene_path(self._scenes_dir, scene.invocation_id, scene.attempt)
         state = _state(scene, path)
         if state == "new":
-            self._check_room()
+            self._make_room()
             write_archive(path, scene.raw)
         if state != "other":
             self._write_rows(scene)
@@ -76,14 +72,11 @@ class Importer:
             message=str(info["error"]["message"]),
         )
 
-    def _check_room(self) -> None:
-        count = sum(1 for _ in self._scenes_dir.glob("*.scene"))
-        if count >= self._limit:
-            raise TooManyScenes(
-                f"the home has {count:,} scenes, which is its limit",
-                where=str(self._scenes_dir),
-                hint="a running server removes the oldest; or remove some files",
-            )
+    def _make_room(self) -> None:
+        """The oldest files leave first; the store still has them."""
+        found = sorted(self._scenes_dir.glob("*.scene"), key=_written_ns)
+        for old in found[: max(len(found) - self._limit + 1, 0)]:
+            old.unlink(missing_ok=True)
 
     def _write_rows(self, scene: SceneFile) -> None:
         """Once: a scene that is there already may have lost its rows to a store that was down."""
@@ -97,6 +90,13 @@ class Importer:
         info = info_of(scene, self._scenes_dir)
         self._store.insert("scene_blobs", blob_columns(info.hash, scene.raw, self._clock_ns()))
         self._store.insert("failure_scenes", scene_columns([info]))
+
+
+def _written_ns(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0  # it is gone
 
 
 def _state(scene: SceneFile, path: Path) -> str:

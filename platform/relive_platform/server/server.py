@@ -32,6 +32,7 @@ from relive_platform.engine.engine import Engine
 from relive_platform.engine.errors import EventSizes
 from relive_platform.engine.invocation import InvokeRequest, Outcome, StreamReader
 from relive_platform.engine.pointing import PointWanted, check_point
+from relive_platform.inbox.folder import Inbox
 from relive_platform.registry import Deployed, FunctionVersion, Progress
 from relive_platform.registry.application import Given
 from relive_platform.registry.cancellation import Cancellation
@@ -45,6 +46,7 @@ from relive_platform.server.functions import Functions
 from relive_platform.server.gateways.keeper import Gateways
 from relive_platform.server.home import AlreadyRunning, UnusableHome, own_home
 from relive_platform.server.home_token import home_token
+from relive_platform.server.inbox import InboxDoor, InboxWatch
 from relive_platform.server.locate import ServerInfo
 from relive_platform.server.mappings import queue_mappings
 from relive_platform.server.metrics import PlatformMetrics
@@ -304,6 +306,10 @@ class ReliveServer:
             socket_limits(settings),
             ready=self.ready,
         )
+        inbox = Inbox(self.home / "inbox")
+        self.inbox = InboxWatch(inbox, self.home / "scenes", settings.store_url, settings.scenes)
+        self._stack.push_async_callback(self.inbox.close)
+        self.gateway.scenes = InboxDoor(inbox, home_token(settings))
         self.functions = Functions(settings, self.engine, self._environment, self.resources.folders)
         self.listener_limits = listener_limits(settings)
         self.listener = HttpListener(self.gateway, self.listener_limits)
@@ -393,6 +399,7 @@ class ReliveServer:
         self._stack.push_async_callback(self.metrics.close)  # before all that the status looks at
         await self.metrics.start(lambda: status_of(self))
         self.alerts.start()
+        self.inbox.start()
 
     async def _start_api(self) -> None:
         if self._api_factory is None:

@@ -17,6 +17,7 @@ from relive_store import Store
 
 from relive_platform.engine.engine import Engine
 from relive_platform.server.alerts import Alerts
+from relive_platform.server.inbox import InboxWatch
 from relive_platform.server.functions import Functions
 from relive_platform.server.gateways.keeper import Gateways
 from relive_platform.server.metrics import PlatformMetrics
@@ -48,6 +49,7 @@ class _Server(Protocol):
     aws_address: str
     aws_problem: str
     alerts: Alerts
+    inbox: InboxWatch
     collector: Collector
     destinations: Destinations
     engine: Engine
@@ -133,6 +135,7 @@ async def status_of(server: _Server) -> dict[str, Any]:
         "aws": {"address": server.aws_address, "problem": server.aws_problem},
         "metrics": server.metrics.address,
         "alerts": server.alerts.counts(),
+        "inbox": server.inbox.counts(),
         "queue": queue,
         "destinations": {
             "made": server.destinations.made,

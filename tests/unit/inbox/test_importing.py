@@ -9,7 +9,8 @@ import msgspec
 import pytest
 from relive_capture.explore import SceneError
 from relive_platform.inbox.checking import checked, info_of
-from relive_platform.inbox.importing import Importer, TooManyScenes
+from relive_platform.inbox.folder import Inbox, InboxFull, NoScene
+from relive_platform.inbox.importing import Importer
 from scene_bombs import REFUSED, scene_of
 
 ID = "01a22d1d-11a7-7fd5-9e70-580255493e1d"
@@ -63,9 +64,11 @@ def test_another_one_under_the_same_id_stays_out(tmp_path: Path) -> None:
     assert len(store.tables["failure_scenes"]) == 1
 
 
-def test_a_home_that_is_full_takes_no_more(tmp_path: Path) -> None:
-    with pytest.raises(TooManyScenes, match="limit"):
-        importer(tmp_path, Rows(), limit=0).take(archive(), "a")
+def test_of_a_home_that_is_full_the_oldest_file_leaves(tmp_path: Path) -> None:
+    into = importer(tmp_path, Rows(), limit=1)
+    into.take(archive(), "a")
+    into.take(archive(invocation_id=ID[:-1] + "e"), "b")
+    assert [path.name for path in (tmp_path / "scenes").iterdir()] == [f"{ID[:-1]}e-1.scene"]
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -116,3 +119,34 @@ def test_where_it_ran_is_told(tmp_path: Path) -> None:
     facts = msgspec.json.encode({"host": "lambda", "python": "3.12.1"})
     assert importer(tmp_path, Rows()).take(archive({"outside.json": facts}), "a").host == "lambda"
     assert importer(tmp_path / "b", Rows()).take(archive({"outside.json": b"\xff"}), "a").host == ""
+
+
+def test_an_inbox_takes_scenes_alone_and_is_bounded(tmp_path: Path) -> None:
+    # Given an inbox for two
+    inbox = Inbox(tmp_path / "inbox", scenes=2)
+    name = f"{ID}-1.scene"
+    for wrong in ("../x-1.scene", "a.zip", "x/y-1.scene", "-1.scene", "a-1.scene/", f"{name}.tmp"):
+        with pytest.raises(NoScene):
+            inbox.put(wrong, archive())
+    with pytest.raises(NoScene):
+        inbox.put(name, b"#!/bin/sh")
+    with pytest.raises(NoScene):
+        Inbox(tmp_path / "small", scene_bytes=10).put(name, archive())
+    # When it is full, I expect that it says so
+    inbox.put(name, archive())
+    inbox.put(f"{ID}-2.scene", archive())
+    with pytest.raises(InboxFull):
+        inbox.put(f"{ID}-3.scene", archive())
+    with pytest.raises(InboxFull):
+        Inbox(tmp_path / "inbox", total_bytes=10).put(f"{ID}-3.scene", archive())
+    assert [path.name for path in inbox.waiting()] == [name, f"{ID}-2.scene"]
+
+
+def test_links_in_an_inbox_are_not_followed_and_what_is_refused_is_set_aside(tmp_path: Path) -> None:
+    inbox = Inbox(tmp_path / "inbox")
+    inbox.put(f"{ID}-1.scene", archive())
+    (tmp_path / "inbox" / f"{ID}-2.scene").symlink_to("/etc/passwd")
+    (waiting,) = inbox.waiting()
+    inbox.refuse(waiting)
+    assert inbox.waiting() == []
+    assert [path.name for path in (tmp_path / "inbox" / "refused").iterdir()] == [f"{ID}-1.scene"]

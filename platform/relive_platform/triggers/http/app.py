@@ -34,13 +34,15 @@ from relive_platform.triggers.http.sockets.websockets import Upgrading, Websocke
 from relive_platform.triggers.queue.model import BadEventId, Conflict, DiskFull, QueueBusy, QueueFull
 from relive_platform.triggers.queue.publisher import Accepted, Publisher
 
-__all__ = ["Exchange", "Gateway", "GatewayLimits"]
+__all__ = ["SCENES", "Exchange", "Gateway", "GatewayLimits", "SceneDoor"]
 
 _log = logging.getLogger(__name__)
 _HEADER_CHARS: Final = 512  # kept of a user agent
 _QUALIFIER_CHARS: Final = 128
 QUALIFIER: Final = "relive-qualifier"
 """Header of a request for a version's number or an alias."""
+SCENES: Final = "/_relive/scenes/"
+"""What scenes are sent to, each under its name."""
 _LARGE_JSON_BYTES: Final = 65_536  # from here on a thread reads it
 _QUEUE_ERRORS: Final = (
     (BadEventId, 400),
@@ -71,6 +73,10 @@ class _UnknownPath(Exception):
     """No function has this path, which is the argument."""
 
 
+class _ForInbox(Exception):
+    """It is a scene that somebody sends."""
+
+
 class _Answered(Exception):
     """There is a response already, without the function: the argument."""
 
@@ -95,6 +101,15 @@ class Exchange(StreamReader, Protocol):
     async def pass_on(self, limit: int, /) -> None: ...
 
 
+class SceneDoor(Protocol):
+    """Takes scenes that were recorded elsewhere."""
+
+    limit_bytes: int
+
+    def admits(self, head: Head, /) -> bool: ...
+    async def take(self, method: str, name: str, data: bytes, /) -> Response: ...
+
+
 class Gateway:
     """No framework: it is on the path of every request."""
 
@@ -110,6 +125,7 @@ class Gateway:
     ) -> None:
         """`ready` has a version that is not in service ready for a request that asks for it by its number."""
         self._ready = ready
+        self.scenes: SceneDoor | None = None
         self.routes = Routes()
         self._access = access or Access()
         self._dispatcher = dispatcher
@@ -146,10 +162,26 @@ class Gateway:
             if head.asynchronous:
                 return await self._enqueue(request, head, exchange)
             self._dispatcher.begin(request, exchange)
+        except _ForInbox:
+            return await self._take_scene(head, exchange)
         except Exception as error:
             return _refusal(error)
         else:
             return None
+
+    async def _take_scene(self, head: Head, exchange: Exchange) -> Response | None:
+        door = self.scenes
+        if door is None or not door.admits(head):
+            return _refusal(Unauthorized())
+        if head.body_bytes > door.limit_bytes:
+            return _refusal(BodyTooLarge(door.limit_bytes))
+        try:
+            body = await exchange.read(door.limit_bytes, self.bodies) if head.body_bytes else b""
+        except Exception as error:
+            return _refusal(error)
+        if body is None:
+            return None
+        return await door.take(head.method, head.path.removeprefix(SCENES), body)
 
     async def _serve(self, target: Target, head: Head, exchange: Exchange, accepted_ns: int) -> None:
         """A service gets the request at once, and its body as it comes."""
@@ -180,6 +212,8 @@ class Gateway:
                 self._upgrade(request, target, head, exchange)
             else:
                 self._dispatcher.begin(request, exchange)
+        except _ForInbox:
+            return False
         except Exception as error:
             exchange.respond(_refusal(error))
         return True
@@ -203,6 +237,8 @@ class Gateway:
         """Where the request goes, if its client may send it there."""
         special = head.special
         self._access.check_host(special.get("host"))
+        if self.scenes is not None and head.path.startswith(SCENES):
+            raise _ForInbox
         if GUARDED in special or FORWARDED in special or not self._access.loopback:
             target = self._admitted(head)
         else:

@@ -1,0 +1,82 @@
+"""A process that brings in what waits in an inbox: to read what others have made takes no time of the
+server."""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from relive_base.errors import ReliveError
+from relive_capture.explore import SceneError
+from relive_store import StoreError, open_store
+
+from relive_platform.inbox.folder import Inbox
+from relive_platform.inbox.importing import Importer
+
+__all__ = ["InboxJob", "InboxLine", "main"]
+
+_NICE: Final = 10
+_MEMORY_BYTES: Final = 2 << 30
+_AT_ONCE: Final = 100
+
+
+class InboxJob(msgspec.Struct):
+    """What it is told, on standard input: a store's URL may have a password."""
+
+    inbox: str
+    scenes_dir: str
+    store: str
+    scenes: int = 10_000
+
+
+class InboxLine(msgspec.Struct, omit_defaults=True):
+    """What became of one file, a line of standard output."""
+
+    file: str
+    state: str  # "new", "known", "other" or "refused"
+    text: str
+
+
+def main() -> None:
+    """Bring in up to a hundred. The status is 3 if the store could not be used: they stay, for later."""
+    os.nice(_NICE)
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    most = _MEMORY_BYTES if hard == resource.RLIM_INFINITY else min(_MEMORY_BYTES, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (most, hard))
+    job = msgspec.json.decode(sys.stdin.buffer.read(), type=InboxJob)
+    inbox = Inbox(Path(job.inbox))
+    with closing(open_store(job.store)) as store:
+        importer = Importer(Path(job.scenes_dir), store, limit=job.scenes)
+        for path in inbox.waiting()[:_AT_ONCE]:
+            try:
+                line = _take(importer, inbox, path)
+            except StoreError as error:
+                print(f"{path.name}: {error.message}", file=sys.stderr)
+                sys.exit(3)
+            sys.stdout.write(msgspec.json.encode(line).decode() + "\n")
+
+
+def _take(importer: Importer, inbox: Inbox, path: Path) -> InboxLine:
+    try:
+        with path.open("rb") as file:
+            found = importer.take(file.read(inbox.scene_bytes + 1), path.name)
+    except (SceneError, OSError, MemoryError) as error:
+        inbox.refuse(path)
+        return InboxLine(
+            path.name, "refused", error.message if isinstance(error, ReliveError) else str(error)
+        )
+    if found.state == "other":
+        inbox.refuse(path)
+    else:
+        path.unlink(missing_ok=True)
+    host = f" on {found.host}" if found.host else ""
+    return InboxLine(path.name, found.state, f"{found.function}{host}: {found.error_type}: {found.message}")
+
+
+if __name__ == "__main__":
+    main()
