@@ -17,9 +17,9 @@ from relive_store import Store
 
 from relive_platform.engine.engine import Engine
 from relive_platform.server.alerts import Alerts
-from relive_platform.server.inbox import InboxWatch
 from relive_platform.server.functions import Functions
 from relive_platform.server.gateways.keeper import Gateways
+from relive_platform.server.inbox import InboxWatch
 from relive_platform.server.metrics import PlatformMetrics
 from relive_platform.server.processes import ProcessTimes, Usage
 from relive_platform.server.resources import Resources
