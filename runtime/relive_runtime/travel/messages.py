@@ -23,6 +23,8 @@ class Fork(msgspec.Struct, omit_defaults=True):
     until: int = -1
     frames: list[int] = []
     by_value: bool = True  # also what changes inside of a container, by code of any frame
+    explain: bool = False  # of `watch` in `frame` before step `until`, or of what fails: where it came from
+    since: int = 0  # the step from which on it is looked for
 
 
 class Arrived(msgspec.Struct, tag=True):

@@ -2,84 +2,71 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Final
 
+import msgspec
 from relive_runtime.travel.trail import NOBODY
 
-__all__ = ["Link", "Why", "root_of"]
+__all__ = ["Link", "Why"]
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(msgspec.Struct, array_like=True, frozen=True):
     """One step back. `step`: the line that did it; NOBODY: it was so before the handler began."""
 
     expression: str
     value: str
     step: int
-    how: str  # "given", "changed inside", "passed", "returned", "computed", "default", "before"
-    made_of: tuple[tuple[str, str], ...] = ()  # (expression, value) of what it was computed from
+    how: str
+    made_of: list[tuple[str, str]] = []  # (expression, value) of what it was computed from
 
 
-@dataclass(slots=True)
-class Why:
-    """`links`: the failing line's value first, the place where it arose last."""
+class Why(msgspec.Struct, tag=True):
+    """`links`: the failing line's value first, the place where it arose last. `root`: the step at which the
+    bad value arose, or came in; NOBODY if nothing was found. `about`: what the line stumbled over. `sure`:
+    nothing else explains the failure as well."""
 
     failing: int
-    links: list[Link] = field(default_factory=list)
+    links: list[Link] = []
+    root: int = NOBODY
+    kind: str = ""
+    about: str = ""
+    sure: bool = False
     note: str = ""
 
-    @property
-    def root(self) -> int | None:
-        """The step at which the bad value arose, or came in; None if nothing was found."""
-        number = self._root()
-        return None if number is None else self.links[number].step
-
-    def _root(self) -> int | None:
-        """The last link. Of what was there before the handler began, the line that took the value out."""
-        links = self.links
-        if links and links[-1].step == NOBODY:
-            parts = list(
-                itertools.takewhile(lambda link: root_of(link.expression) != link.expression, links[::-1])
-            )
-            taken = len(links) - len(parts) - 1
-            if parts and taken >= 0 and links[taken].step != NOBODY:
-                return taken
-        return next((number for number in reversed(range(len(links))) if links[number].step != NOBODY), None)
-
     def lines(self, where: Callable[[int], str], source: Callable[[int], str]) -> list[str]:
-        """For a terminal."""
+        """For a terminal: the failing line, the line to look at, and the way from the one to the other."""
         found = [f"step {self.failing}  {where(self.failing)}  {source(self.failing)}"]
-        root = self._root()
-        for number, link in enumerate(self.links):
-            found.append(f"  {link.expression} = {link.value}")
-            if link.step == NOBODY:
-                found.append(f"    it {_HOW[link.how]}")
-                continue
-            mark = "→" if number == root else " "
-            found.append(
-                f"  {mark} {_HOW[link.how]} by step {link.step}  {where(link.step)}  {source(link.step)}"
-            )
-            found += [f"      {name} = {value}" for name, value in link.made_of]
+        if self.about:
+            found.append(f"  {self.about}")
+        if self.root != NOBODY:
+            found.append(f"→ {self._verdict()} step {self.root}  {where(self.root)}  {source(self.root)}")
+            at_root = next((link for link in reversed(self.links) if link.step == self.root), None)
+            found += [f"      {name} = {value}" for name, value in (at_root.made_of if at_root else ())]
+        way = [link for link in self.links if link.how not in _ENDS or link.step not in (self.root, NOBODY)]
+        if way:
+            found.append("  the way from there, backwards:")
+        for link in way:
+            found.append(f"    {link.expression} = {link.value}")
+            found.append(f"      {link.how} by step {link.step}  {where(link.step)}  {source(link.step)}")
+        if self.kind == "before":
+            found.append("  what it was before the handler began: module state, or the event")
         if self.note:
             found.append(f"  {self.note}")
         return found
 
-
-_HOW: Final = {
-    "given": "given",
-    "changed inside": "changed inside",
-    "passed": "passed",
-    "returned": "returned",
-    "computed": "computed",
-    "default": "left to its default",
-    "elsewhere": "was so before this function was called",
-    "before": "was so before the handler began: module state, or the event",
-}
+    def _verdict(self) -> str:
+        if self.kind in ("before", "outside"):
+            return "came in at"
+        if self.kind in _NAMED:
+            return f"{_NAMED[self.kind]} at" if self.sure else f"may have been {_NAMED[self.kind]} at"
+        return "arose at" if self.sure else "may have arisen at"
 
 
-def root_of(expression: str) -> str:
-    """`cart["total"].value` -> `cart`."""
-    return expression.split(".")[0].split("[")[0]
+_NAMED: Final = {
+    "changed": "changed inside", "merged": "overwritten", "removed": "removed", "used up": "used up",
+    "ignored": "left as it was",
+}  # fmt: skip
+_ENDS: Final = frozenset(
+    ("before", "computed", "literal", "default", "absent", "ended", "outside", "passed on", *_NAMED)
+)

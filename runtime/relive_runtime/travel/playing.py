@@ -13,6 +13,9 @@ from types import FrameType
 from typing import Any, Final, NoReturn
 
 from relive_capture.record.playback.virtual_clock import VirtualClock
+from relive_runtime.travel.causes.journal import Journal
+from relive_runtime.travel.causes.recorder import Recorder
+from relive_runtime.travel.causes.why import explained
 from relive_runtime.travel.messages import (
     Answered,
     Arrived,
@@ -25,11 +28,13 @@ from relive_runtime.travel.messages import (
     Text,
     Trailed,
 )
+from relive_runtime.travel.origins import Why
 from relive_runtime.travel.pipe import Closed, Pipe
 from relive_runtime.travel.stem import Child
 from relive_runtime.travel.tracing import Watching, returning, stopping, trailing
 from relive_runtime.travel.trail import Trail
 from relive_runtime.travel.watch import Watch
+from relive_runtime.worker.start.namesakes import originals
 
 __all__ = ["PipeLink", "Run"]
 
@@ -81,7 +86,12 @@ class Run:
         self._watch = Watch(order.watch, order.by_value)
         self._order = order
         self.steps: Callable[[], int]
-        if order.stop >= 0:
+        self.trace: Callable[[FrameType, str, Any], Any]
+        self._journal = Journal(order.since)
+        if order.explain:
+            recorder = Recorder(self._journal, order.until, own, clock.tick, self.end)
+            self.trace, self.steps = recorder.trace, recorder.count
+        elif order.stop >= 0:
             self.trace, self.steps = stopping(order.stop, own, clock.tick, self._stop)
         elif order.frame >= 0:
             watching = Watching(order.frame, order.until, own, clock.tick, self._watch.look, self.end)
@@ -95,10 +105,18 @@ class Run:
         """The run is over, with a failure as a rule, or has seen all that it was to see. Does not return."""
         sys.settrace(None)
         order = self._order
+        if order.explain:
+            _leave(self._pipe, self._explained())
         if order.stop >= 0:
             _leave(self._pipe, Ran(self.steps()))
         looked = order.frame >= 0 or order.frames
         _leave(self._pipe, self._watch.result() if looked else _trailed(self._trail))
+
+    def _explained(self) -> Why:
+        order = self._order
+        error = sys.exc_info()[1] if order.until < 0 else None
+        with originals():
+            return explained(self._journal, error, "".join(order.watch), order.until, order.frame, self._own)
 
     def _stop(self, frame: FrameType) -> NoReturn:
         """Be there for as long as somebody looks around."""
@@ -135,7 +153,6 @@ def _converse(frame: FrameType, step: int, pipe: Pipe, own: _Own, shown: _Shown)
     from relive_runtime.debugger.interrupts import Interrupts
     from relive_runtime.debugger.standard import standard_library
     from relive_runtime.debugger.streams import SessionStreams
-    from relive_runtime.worker.start.namesakes import originals
 
     with originals(), standard_library():
         from relive_runtime.travel.travel_pdb import TravelPdb

@@ -25,12 +25,15 @@ from relive_runtime.travel.messages import (
     Text,
     Trailed,
 )
+from relive_runtime.travel.origins import Why
 from relive_runtime.travel.pipe import Closed, Pipe
 from relive_runtime.travel.traveller import Traveller
 
 __all__ = ["Gone", "Parted", "Runs"]
 
 _COMPLETE_S: Final = 1.0
+_JOURNAL_STEPS: Final = 50_000
+"""So many steps before the one that is asked about are looked through for where a value arose."""
 
 
 class Gone(Exception):
@@ -111,6 +114,21 @@ class Runs:
         for change in self._seen(Fork(frames=frames)).changes:
             if 0 <= change.expression < len(found):
                 found[change.expression] = change
+        return found
+
+    def explained(self, expression: str = "", frame: int = -1, until: int = -1) -> Why:
+        """Where an expression in a frame has its value before a step from; without one what a line has
+        stumbled over: that of a step, or that which fails. Raises Gone."""
+        watch = [expression] if expression else []
+        end = until if until >= 0 else len(self._trail)
+        since = max(end - _JOURNAL_STEPS, 0)
+        pipe = self._begin(Fork(frame=frame, watch=watch, until=until, explain=True, since=since))
+        try:
+            found: Why = pipe.receive(Why)[0]
+        except Closed:
+            raise Gone("the run that was to be followed was ended") from None
+        finally:
+            pipe.close()
         return found
 
     def _seen(self, order: Fork) -> Seen:

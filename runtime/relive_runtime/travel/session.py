@@ -38,7 +38,6 @@ def travel(failure: BaseException | FrameType, link: DebugLink, traveller: Trave
     try:
         with originals(), standard_library():
             from relive_runtime.travel.travel_pdb import TravelPdb  # noqa: F401 - found by what follows
-            from relive_runtime.travel.why import why  # noqa: F401
         with Interrupts() as interrupts:
             _Session(failure, link, traveller, interrupts).talk()
     except Exception as problem:
@@ -344,14 +343,15 @@ class _Session:
             self._say(f"{step_text:>8}  {place:<{min(width, 48)}}  {text}")
 
     def _why(self, argument: str) -> None:
-        from relive_runtime.travel.why import why
-
         if argument and not self._is_expression(argument):
             return
         at = self._failing if self._step is None else self._step
         frame = self._trail.frame(at) if self._step is not None or self._frame == NOBODY else self._frame
-        failure = self._failure if isinstance(self._failure, BaseException) and self._step is None else None
-        found = why(self._runs, self._trail, failure, at, argument, self._traveller.own, frame)
+        fails = isinstance(self._failure, BaseException) and self._step is None
+        if argument:
+            found = self._runs.explained(argument, frame, at)
+        else:
+            found = self._runs.explained(until=-1 if fails else at)
         for line in found.lines(self._where, self._source):
             self._say(line)
 

@@ -1,0 +1,90 @@
+"""What is bad about a value, so that it can be told whether what it was made of is bad in the same way."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from relive_runtime.travel.causes.values import MISSING, Large, same
+
+__all__ = ["Bad", "bad_of", "contains", "is_empty"]
+
+_SIZED: Final = (list, dict, set, frozenset, tuple, str, bytes, bytearray)
+_NUMBERS: Final = (int, float, complex)
+_MOMENTS: Final = (datetime.datetime, datetime.time)
+
+
+@dataclass(frozen=True, slots=True)
+class Bad:
+    """`carried`: whether an operand is bad in this way, so that the result is no worse than it was."""
+
+    name: str
+    carried: Callable[[Any], bool]
+    open: bool = False
+    """Nothing tells good from bad: any operand may be to blame."""
+
+
+def is_empty(value: Any) -> bool:
+    """A plain container or text without anything in it."""
+    return issubclass(type(value), _SIZED) and type(value).__len__ in _LENGTHS and len(value) == 0
+
+
+_LENGTHS: Final = tuple(kind.__len__ for kind in _SIZED)
+
+
+def contains(whole: Any, part: Any) -> bool:
+    """A text has another one in it, not cut in the middle of a word."""
+    if isinstance(whole, Large) or type(whole) is not type(part) or type(part) is not str or not part:
+        return False
+    at = -1
+    while (at := whole.find(part, at + 1)) >= 0:
+        before, after = whole[at - 1 : at], whole[at + len(part) : at + len(part) + 1]
+        if not (before.isalnum() and part[0].isalnum()) and not (after.isalnum() and part[-1].isalnum()):
+            return True
+    return False
+
+
+def bad_of(value: Any, *, whole: bool = False) -> Bad:
+    """Of a value that a failing line has stumbled over. `whole`: a text is bad as it is, not because of what
+    is in it."""
+    kind = type(value)
+    if value is None:
+        return Bad("None", lambda one: one is None)
+    if kind is float and value != value:
+        return Bad("nan", lambda one: type(one) is float and one != one)
+    if kind is bool:
+        return Bad("flag", lambda one: False, open=True)
+    if kind in _NUMBERS:
+        return Bad("number", lambda one: same(one, value), open=True)
+    if is_empty(value):
+        return Bad("empty", is_empty)
+    if kind is str:
+        return Bad("text", lambda one: same(one, value) if whole else one == value or contains(one, value))
+    if issubclass(kind, _MOMENTS):
+        naive = value.tzinfo is None
+        return Bad("moment", lambda one: issubclass(type(one), _MOMENTS) and (one.tzinfo is None) == naive)
+    return Bad("thing", lambda one: one is value, open=issubclass(kind, _SIZED))
+
+
+_WORDS: Final = re.compile(r"\w+")
+
+
+def alike(one: Any, other: Any) -> bool:
+    """Keys that somebody took for the same: other case, blanks, type, or one in the other."""
+    if type(one) is tuple and type(other) is tuple and len(one) == len(other):
+        return all(same(a, b) or alike(a, b) for a, b in zip(one, other, strict=True))
+    if one is MISSING or other is MISSING:
+        return False
+    first, second = _words(one), _words(other)
+    if not first or not second:
+        return False
+    return first == second or (len(first) > 1 and first in second) or (len(second) > 1 and second in first)
+
+
+def _words(key: Any) -> str:
+    if type(key) in (str, int, float):
+        return "".join(_WORDS.findall(str(key))).casefold()
+    return ""

@@ -1,0 +1,107 @@
+"""What the expressions of a line gave while it ran, as far as a journal tells."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from operator import add, floordiv, mod, mul, sub, truediv
+from typing import Any, Final
+
+from relive_runtime.travel.causes.frames import Frames, name_of
+from relive_runtime.travel.causes.journal import Journal
+from relive_runtime.travel.causes.places import Read
+from relive_runtime.travel.causes.statements import plain
+from relive_runtime.travel.causes.values import MISSING, attribute, element
+
+__all__ = ["Evaluation"]
+
+
+class Evaluation:
+    """Over one journal."""
+
+    def __init__(self, journal: Journal) -> None:
+        self.journal = journal
+        self.frames = Frames(journal)
+
+    def value_of(self, node: ast.expr, frame: int, step: int) -> Any:
+        """What it gave while a step ran; MISSING: not known."""
+        if isinstance(node, ast.Constant):
+            return node.value
+        if plain(node):
+            found = self.journal.read(step, ast.unparse(node))
+            if found is not MISSING:
+                return found
+        work = _BY_NODE.get(type(node))
+        return MISSING if work is None else work(self, node, frame, step)
+
+    def _of_call(self, node: ast.Call, frame: int, step: int) -> Any:
+        number = self.frames.run_by(node, frame, step)
+        return self._of_builtin(node, frame, step) if number is None else self.journal.outcome(number)
+
+    def _of_awaited(self, node: ast.Await, frame: int, step: int) -> Any:
+        return self.value_of(node.value, frame, step)
+
+    def _of_negative(self, node: ast.UnaryOp, frame: int, step: int) -> Any:
+        inner = self.value_of(node.operand, frame, step)
+        return -inner if isinstance(node.op, ast.USub) and type(inner) in (int, float) else MISSING
+
+    def _of_attribute(self, node: ast.Attribute, frame: int, step: int) -> Any:
+        base = self.value_of(node.value, frame, step)
+        found = MISSING if base is MISSING else attribute(base, node.attr)
+        return found if found is not MISSING else self._of_property(node.attr, frame, step)
+
+    def _of_subscript(self, node: ast.Subscript, frame: int, step: int) -> Any:
+        base, key = self.value_of(node.value, frame, step), self.value_of(node.slice, frame, step)
+        return MISSING if base is MISSING or key is MISSING else element(base, key)
+
+    def _of_walrus(self, node: ast.NamedExpr, frame: int, step: int) -> Any:
+        return self.journal.bound(step, node.target.id)
+
+    def _of_binary(self, node: ast.BinOp, frame: int, step: int) -> Any:
+        left, right = self.value_of(node.left, frame, step), self.value_of(node.right, frame, step)
+        return combined(node.op, left, right)
+
+    def _of_builtin(self, node: ast.Call, frame: int, step: int) -> Any:
+        """Of a few whose result the arguments tell."""
+        if name_of(node) != "len" or len(node.args) != 1:
+            return MISSING
+        held = self.value_of(node.args[0], frame, step)
+        return len(held) if type(held) in (list, dict, tuple, str, set, bytes) else MISSING
+
+    def _of_property(self, name: str, frame: int, step: int) -> Any:
+        for number in reversed(self.journal.called_in(frame, step)):
+            if self.journal.frames[number].code.co_name == name:
+                return self.journal.outcome(number)
+        return MISSING
+
+    def read(self, node: ast.expr, frame: int, step: int) -> Read:
+        """With its value."""
+        return Read(node, frame, step, self.value_of(node, frame, step))
+
+
+_BY_NODE: Final[dict[type[ast.expr], Callable[[Evaluation, Any, int, int], Any]]] = {
+    ast.Call: Evaluation._of_call,
+    ast.Await: Evaluation._of_awaited,
+    ast.UnaryOp: Evaluation._of_negative,
+    ast.Attribute: Evaluation._of_attribute,
+    ast.Subscript: Evaluation._of_subscript,
+    ast.NamedExpr: Evaluation._of_walrus,
+    ast.BinOp: Evaluation._of_binary,
+}
+
+
+def combined(operator: ast.operator, left: Any, right: Any) -> Any:
+    """Of plain numbers, or texts that are joined."""
+    work = _ARITHMETIC.get(type(operator))
+    numbers = type(left) in (int, float) and type(right) in (int, float)
+    if work is None or not (numbers or (type(left) is str and type(right) is str and work is add)):
+        return MISSING
+    try:
+        return work(left, right)
+    except (ArithmeticError, ValueError):
+        return MISSING
+
+
+_ARITHMETIC: Final[dict[type[ast.operator], Callable[[Any, Any], Any]]] = {
+    ast.Add: add, ast.Sub: sub, ast.Mult: mul, ast.FloorDiv: floordiv, ast.Mod: mod, ast.Div: truediv,
+}  # fmt: skip

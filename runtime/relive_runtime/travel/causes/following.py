@@ -1,0 +1,489 @@
+"""One step back on the way of a value: from where a line read it to the line that put it there."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from typing import Any, Final
+
+from relive_runtime.travel.causes.arguments import argument_of, has_default
+from relive_runtime.travel.causes.contents import Contents
+from relive_runtime.travel.causes.evaluation import Evaluation
+from relive_runtime.travel.causes.frames import name_of
+from relive_runtime.travel.causes.journal import COMPREHENSIONS, Journal
+from relive_runtime.travel.causes.places import Hop, Made, Read, target_path
+from relive_runtime.travel.causes.statements import plain, within
+from relive_runtime.travel.causes.values import MISSING, element, interned, same
+from relive_runtime.travel.trail import NOBODY
+
+__all__ = ["Following"]
+
+_COMPREHENSIONS: Final = (ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)
+_PASSING: Final = frozenset(
+    ("next", "max", "min", "copy", "deepcopy", "replace", "str", "int", "float", "list", "tuple", "cast")
+)
+_TAKING: Final = frozenset(("get", "pop", "setdefault"))
+_ORDERS: Final = frozenset(
+    ("sorted", "reversed", "list", "tuple", "set", "iter", "filter", "islice", "frozenset")
+)
+
+
+class Following(Evaluation):
+    """Over one journal."""
+
+    def __init__(self, journal: Journal) -> None:
+        super().__init__(journal)
+        self.contents = Contents(journal, self)
+
+    # ------------------------------------------------------------ one step back
+
+    def back(self, read: Read) -> Hop:
+        """To what gave it its value."""
+        step = self._BY_NODE.get(type(read.node), Following._computed)
+        return step(self, read)
+
+    def _computed(self, read: Read) -> Hop:
+        kind = "literal" if isinstance(read.node, ast.Constant) else "computed"
+        return self._here(read, Made(kind, read.value, read.frame, read.step, read.node))
+
+    def _here(self, read: Read, then: Read | Made) -> Hop:
+        return Hop(read.step, "", then)
+
+    def _onward(self, read: Read, node: ast.expr, path: tuple[Any, ...] | None = None) -> Hop:
+        return self._here(
+            read, Read(node, read.frame, read.step, read.value, read.path if path is None else path)
+        )
+
+    def part(self, read: Read) -> Hop | None:
+        """Of a read with a path: where the outermost object got the part; None: the object is not known."""
+        whole = self.value_of(read.node, read.frame, read.step)
+        if whole is MISSING:
+            return None
+        for key in read.path[:-1]:
+            whole = self.journal.part(whole, key, read.step + 1)
+            if whole is MISSING:
+                return None
+        return self.contents.given(whole, read.path[-1], read)
+
+    # ------------------------------------------------------------ names
+
+    def _name(self, read: Read) -> Hop:
+        assert isinstance(read.node, ast.Name)
+        if read.path:
+            return self.part(read) or self._computed(read)
+        name, step, journal = read.node.id, read.step, self.journal
+        inner = self._in_comprehension(read)
+        if inner is not None:
+            return inner
+        frame = self._owner(name, read.frame)
+        if frame is None:
+            return self._global(read, name)
+        limit = step if frame == read.frame else len(journal)
+        for earlier in journal.steps_before(frame, limit):
+            if type(read.value) in (str, bytes) and _is_ignored(journal.plan(earlier).statement, name):
+                return Hop(earlier, "", Made("ignored", read.value, frame, earlier, None, name))
+            if name in journal.plan(earlier).binds and self._has_bound(earlier, name):
+                return self._bound(read, name, frame, earlier)
+        return self._parameter(read, name, frame)
+
+    def _has_bound(self, step: int, name: str) -> bool:
+        journal = self.journal
+        if step in journal.raised and isinstance(
+            journal.plan(step).statement, ast.Assign | ast.AugAssign | ast.AnnAssign
+        ):
+            return False  # the exception came first
+        return journal.bound(step, name) is not MISSING
+
+    def _owner(self, name: str, frame: int) -> int | None:
+        """The frame whose local it is; None: a global."""
+        frames = self.journal.frames
+        code = frames[frame].code
+        if name in code.co_varnames or name in code.co_cellvars:
+            return frame
+        if name not in code.co_freevars:
+            return None
+        for above in self.journal.ancestors(frame):
+            if name in frames[above].code.co_cellvars:
+                return above
+        outer = [number for number, entry in enumerate(frames[:frame]) if name in entry.code.co_cellvars]
+        return outer[-1] if outer else None
+
+    def _global(self, read: Read, name: str) -> Hop:
+        journal = self.journal
+        for step in range(read.step - 1, journal.start - 1, -1):
+            if name in journal.plan(step).binds:
+                frame = journal.frame(step)
+                code = journal.frames[frame].code
+                if (
+                    name not in code.co_varnames
+                    and name not in code.co_cellvars
+                    and name not in code.co_freevars
+                ):
+                    return self._bound(read, name, frame, step)
+        return self._here(read, Made("before", read.value, read.frame, read.step, read.node, name))
+
+    def _bound(self, read: Read, name: str, frame: int, step: int) -> Hop:
+        """A step gave the name its value."""
+        statement = self.journal.plan(step).statement
+        assert statement is not None
+        then = self.given(statement, name, frame, step, read.value)
+        return Hop(step, "given", then)
+
+    def given(self, statement: ast.stmt, target: str, frame: int, step: int, value: Any) -> Read | Made:
+        """What a statement gives to a target."""
+        if isinstance(statement, ast.Assign):
+            paths = (target_path(left, target) for left in statement.targets)
+            path = next((one for one in paths if one is not None), None)
+            if path is not None:
+                return self.unpacked(statement.value, path, frame, step, value)
+        if isinstance(statement, ast.AnnAssign) and statement.value is not None:
+            return Read(statement.value, frame, step, value)
+        if isinstance(statement, ast.AugAssign):
+            binary = ast.BinOp(_loaded(statement.target), statement.op, statement.value)
+            ast.copy_location(binary, statement.value)
+            return Made("computed", value, frame, step, binary, target)
+        if isinstance(statement, ast.For | ast.AsyncFor):
+            path = target_path(statement.target, target)
+            if path is not None:
+                return self.element(statement.iter, path, frame, step, value)
+        return self._given_within(statement, target, frame, step, value)
+
+    def _given_within(
+        self, statement: ast.stmt, target: str, frame: int, step: int, value: Any
+    ) -> Read | Made:
+        """By a part of its head."""
+        for item in statement.items if isinstance(statement, ast.With | ast.AsyncWith) else ():
+            if item.optional_vars is not None and ast.unparse(item.optional_vars) == target:
+                return Read(item.context_expr, frame, step, value)
+        for node in within(statement):
+            if isinstance(node, ast.NamedExpr) and node.target.id == target:
+                return Read(node.value, frame, step, value)
+        subject = statement.subject if isinstance(statement, ast.Match) else None
+        return Made("computed", value, frame, step, subject, target)
+
+    def unpacked(
+        self, node: ast.expr, path: tuple[Any, ...], frame: int, step: int, value: Any
+    ) -> Read | Made:
+        """What a path leads to in an expression, which may be a display."""
+        while (
+            path
+            and isinstance(node, ast.Tuple | ast.List)
+            and not any(isinstance(item, ast.Starred) for item in node.elts)
+        ):
+            if not -len(node.elts) <= path[0] < len(node.elts):
+                break
+            node, path = node.elts[path[0]], path[1:]
+        return Read(node, frame, step, value, path)
+
+    def _in_comprehension(self, read: Read) -> Hop | None:
+        """Of a comprehension's own name: the element that it was."""
+        statement = self.journal.plan(read.step).statement
+        assert isinstance(read.node, ast.Name)
+        if statement is None:
+            return None
+        for node in within(statement):
+            if isinstance(node, _COMPREHENSIONS) and any(part is read.node for part in ast.walk(node)):
+                for part in node.generators:
+                    path = target_path(part.target, read.node.id)
+                    if path is not None and not any(inner is read.node for inner in ast.walk(part.iter)):
+                        frame, step = self._outside(read.frame, read.step)
+                        return Hop(step, "", self.element(part.iter, path, frame, step, read.value))
+        return None
+
+    def _outside(self, frame: int, step: int) -> tuple[int, int]:
+        """The frame that a comprehension's frame is in."""
+        entry = self.journal.frames[frame]
+        if entry.code.co_name in COMPREHENSIONS and entry.caller != NOBODY:
+            return entry.caller, entry.called
+        return frame, step
+
+    # ------------------------------------------------------------ elements of what is gone through
+
+    def element(
+        self, node: ast.expr, path: tuple[Any, ...], frame: int, step: int, value: Any
+    ) -> Read | Made:
+        """What a loop over an expression gives out: the value is at `path` in an element of it."""
+        made = Made("computed", value, frame, step, node)
+        if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Slice):
+            return self.element(node.value, path, frame, step, value)
+        if isinstance(node, ast.Call):
+            name = name_of(node)
+            inner = self._rearranged(name, node, path)
+            if inner is not None:
+                return self.element(inner[0], inner[1], frame, step, value)
+            if name in ("enumerate", "zip", "range", "items", "keys"):
+                return self._keys(node, name, frame, step, value) or made
+        found = self._yielded(node, path, frame, step, value)
+        if found is not None:
+            return found
+        if not plain(node):
+            step = self._entered(frame, step)
+        held = self.value_of(node, frame, step)
+        if held is MISSING:
+            return made
+        return self.contents.element_of(held, path, Read(node, frame, step, value)) or made
+
+    def _entered(self, frame: int, step: int) -> int:
+        """The step at which a loop began to go over what it goes over."""
+        journal = self.journal
+        statement = journal.plan(step).statement
+        if not isinstance(statement, ast.For | ast.AsyncFor):
+            return step
+        for earlier in journal.steps_before(frame, step):
+            line = journal.line(earlier)
+            if journal.plan(earlier).statement is statement:
+                step = earlier
+            elif not statement.lineno < line <= (statement.end_lineno or line):
+                break
+        return step
+
+    def _rearranged(
+        self, name: str, call: ast.Call, path: tuple[Any, ...]
+    ) -> tuple[ast.expr, tuple[Any, ...]] | None:
+        """Through what only goes over something else."""
+        if name in _ORDERS and call.args and isinstance(call.func, ast.Name | ast.Attribute):
+            return call.args[-1 if name == "filter" else 0], path
+        if name == "enumerate" and call.args and path[:1] == (1,):
+            return call.args[0], path[1:]
+        if name == "zip" and path and path[0] < len(call.args):
+            return call.args[path[0]], path[1:]
+        if name in ("items", "values") and isinstance(call.func, ast.Attribute) and not call.args:
+            if name == "values":
+                return call.func.value, ("values", *path)
+            if path[:1] == (1,):
+                return call.func.value, ("values", *path[1:])
+        return None
+
+    def _keys(self, call: ast.Call, name: str, frame: int, step: int, value: Any) -> Read | Made | None:
+        """A key of a dict that was gone over."""
+        if name not in ("items", "keys") or not isinstance(call.func, ast.Attribute):
+            return None
+        step = self._entered(frame, step)
+        held = self.value_of(call.func.value, frame, step)
+        if held is MISSING:
+            return None
+        return self.contents.key_of(held, Read(call.func.value, frame, step, value))
+
+    def _yielded(
+        self, node: ast.expr, path: tuple[Any, ...], frame: int, step: int, value: Any
+    ) -> Read | Made | None:
+        name = name_of(node) if isinstance(node, ast.Call) else ""
+        until = self.journal.next_in(frame, step)
+        found = None
+        if not path:
+            found = self.frames.yielded(value, until, name)
+        else:
+            for number, entry in enumerate(self.journal.frames):
+                for at, given in entry.yields:
+                    mine = at < until and name in ("", entry.code.co_name)
+                    if mine and same(element(given, path[0]), value):
+                        found = number, at
+        if found is None or (not name and interned(value)):
+            return None
+        number, at = found
+        for part in within(self.journal.plan(at).statement or ast.Pass()):
+            if isinstance(part, ast.Yield) and part.value is not None:
+                return self.unpacked(part.value, path, number, at, value)
+        return None
+
+    # ------------------------------------------------------------ parameters
+
+    def _parameter(self, read: Read, name: str, frame: int) -> Hop:
+        journal = self.journal
+        entry = journal.frames[frame]
+        if entry.caller == NOBODY or entry.called < journal.start:
+            return self._here(read, Made("before", read.value, read.frame, read.step, read.node, name))
+        call, caller, step = self.frames.call_of(frame), entry.caller, entry.called
+        function = journal.source(entry.code).function(entry.code.co_firstlineno, entry.code.co_name)
+        if call is not None and function is not None:
+            argument = argument_of(call, function, name)
+            if argument is not None:
+                return Hop(step, "passed", Read(argument, caller, step, read.value))
+            if has_default(function, name) and not any(isinstance(item, ast.Starred) for item in call.args):
+                return Hop(step, "passed", Made("default", read.value, caller, step, call, name))
+        statement = journal.plan(step).statement
+        if not interned(read.value) and statement is not None:
+            for text, node in journal.plan(step).reads:
+                if journal.read(step, text) is read.value:
+                    return Hop(step, "passed", Read(node, caller, step, read.value))
+        return Hop(step, "passed", Made("passed", read.value, caller, step, call, name))
+
+    # ------------------------------------------------------------ attributes and elements
+
+    def _attribute(self, read: Read) -> Hop:
+        node = read.node
+        assert isinstance(node, ast.Attribute)
+        if read.path:
+            return self.part(read) or self._computed(read)
+        base = self.value_of(node.value, read.frame, read.step)
+        number = self._property_frame(node.attr, read)
+        if number is not None:
+            return self._returned(read, number)
+        if base is MISSING:
+            return self._computed(read)
+        return self.contents.given(base, node.attr, read)
+
+    def _property_frame(self, name: str, read: Read) -> int | None:
+        for number in reversed(self.journal.called_in(read.frame, read.step)):
+            entry = self.journal.frames[number]
+            if entry.code.co_name == name and same(entry.result, read.value) and entry.code.co_argcount == 1:
+                return number
+        return None
+
+    def _subscript(self, read: Read) -> Hop:
+        node = read.node
+        assert isinstance(node, ast.Subscript)
+        if isinstance(node.slice, ast.Slice):
+            return self._computed(read)
+        if read.path:
+            return self.part(read) or self._computed(read)
+        base = self.value_of(node.value, read.frame, read.step)
+        key = self.value_of(node.slice, read.frame, read.step)
+        if base is MISSING or key is MISSING:
+            return self._computed(read)
+        return self.contents.given(base, key, read)
+
+    # ------------------------------------------------------------ calls
+
+    def _call(self, read: Read) -> Hop:
+        node = read.node
+        assert isinstance(node, ast.Call)
+        number = self.frames.run_by(node, read.frame, read.step, MISSING if read.path else read.value)
+        if number is not None and self.journal.frames[number].code.co_name != "__init__":
+            return self._returned(read, number)
+        if read.path:
+            return self.part(read) or self._computed(read)
+        return self._taken(read, node) or self._passed_through(read, node) or self._computed(read)
+
+    def _returned(self, read: Read, number: int) -> Hop:
+        entry = self.journal.frames[number]
+        if entry.returned == NOBODY:
+            return self._computed(read)
+        statement = self.journal.plan(entry.returned).statement
+        if isinstance(statement, ast.Return) and statement.value is not None:
+            then = self.unpacked(statement.value, read.path, number, entry.returned, read.value)
+            return Hop(entry.returned, "returned", then)
+        if entry.code.co_name == "<lambda>":
+            return self._computed(read)
+        made = Made("ended", read.value, number, entry.returned, None, entry.code.co_name)
+        return Hop(entry.returned, "returned", made)
+
+    def _taken(self, read: Read, node: ast.Call) -> Hop | None:
+        """By `table.get(key)` and its like, or `getattr`."""
+        if not isinstance(node.func, ast.Attribute) or node.func.attr not in _TAKING or not node.args:
+            return None
+        held = self.value_of(node.func.value, read.frame, read.step)
+        key = self.value_of(node.args[0], read.frame, read.step)
+        if not isinstance(held, dict) or key is MISSING:
+            return None
+        if self.journal.part(held, key, read.step) is not MISSING:
+            return self.contents.given(held, key, read)
+        return self._here(read, Made("absent", read.value, read.frame, read.step, node))
+
+    def _passed_through(self, read: Read, node: ast.Call) -> Hop | None:
+        """What came in comes out: an argument itself, or an element of what the call goes over."""
+        if interned(read.value) and name_of(node) not in _PASSING:
+            return None
+        arguments = [*node.args, *(keyword.value for keyword in node.keywords)]
+        if isinstance(node.func, ast.Attribute):
+            arguments.append(node.func.value)
+        if name_of(node) == "next" and len(arguments) == 2 and interned(read.value):
+            return self._here(read, Made("absent", read.value, read.frame, read.step, node))
+        for argument in arguments:
+            if same(self.value_of(argument, read.frame, read.step), read.value):
+                return self._onward(read, argument)
+        if interned(read.value):
+            return None
+        for argument in arguments:
+            held = self.value_of(argument, read.frame, read.step)
+            if held is not MISSING:
+                found = self.contents.element_of(held, (), Read(argument, read.frame, read.step, read.value))
+                if found is not None:
+                    return self._here(read, found)
+        return None
+
+    # ------------------------------------------------------------ what chooses, and what wraps
+
+    def _chosen(self, read: Read) -> Hop:
+        node = read.node
+        assert isinstance(node, ast.IfExp)
+        ways = [node.body, node.orelse]
+        known = [way for way in ways if same(self.value_of(way, read.frame, read.step), read.value)]
+        if len(known) == 1:
+            return self._onward(read, known[0])
+        open_ways = [way for way in ways if not isinstance(way, ast.Constant)]
+        return self._onward(read, open_ways[0]) if len(open_ways) == 1 and not known else self._computed(read)
+
+    def _alternative(self, read: Read) -> Hop:
+        node = read.node
+        assert isinstance(node, ast.BoolOp)
+        for way in node.values[:-1]:
+            value = self.value_of(way, read.frame, read.step)
+            if (
+                value is not MISSING
+                and same(value, read.value)
+                and bool_of(value) == isinstance(node.op, ast.Or)
+            ):
+                return self._onward(read, way)
+        if same(self.value_of(node.values[-1], read.frame, read.step), read.value):
+            last = node.values[-1]
+            if isinstance(node.op, ast.Or):
+                return self._here(read, Made("absent", read.value, read.frame, read.step, node))
+            return self._onward(read, last)
+        return self._computed(read)
+
+    def _awaited(self, read: Read) -> Hop:
+        assert isinstance(read.node, ast.Await)
+        inner = read.node.value
+        if isinstance(inner, ast.Call):
+            number = self.frames.run_by(inner, read.frame, read.step, MISSING if read.path else read.value)
+            if number is not None:
+                return self._returned(read, number)
+        found = self.frames.awaited(read.value, self.journal.next_in(read.frame, read.step))
+        if found is not None:
+            return self._returned(Read(read.node, read.frame, read.step, read.value), found)
+        return self._computed(read)
+
+    def _walrus(self, read: Read) -> Hop:
+        assert isinstance(read.node, ast.NamedExpr)
+        return self._onward(read, read.node.value)
+
+    def _display(self, read: Read) -> Hop:
+        if read.path:
+            then = self.unpacked(read.node, read.path, read.frame, read.step, read.value)
+            if isinstance(then, Read) and then.node is not read.node:
+                return self._here(read, then)
+            return self.part(read) or self._computed(read)
+        return self._computed(read)
+
+    _BY_NODE: Final[dict[type[ast.expr], Callable[[Following, Read], Hop]]] = {
+        ast.Name: _name,
+        ast.Attribute: _attribute,
+        ast.Subscript: _subscript,
+        ast.Call: _call,
+        ast.IfExp: _chosen,
+        ast.BoolOp: _alternative,
+        ast.Await: _awaited,
+        ast.NamedExpr: _walrus,
+        ast.Tuple: _display,
+        ast.List: _display,
+    }
+
+
+def bool_of(value: Any) -> bool | None:
+    """Of plain values and containers; None of others."""
+    if type(value) in (int, float, str, bytes, bool, type(None), list, dict, tuple, set):
+        return bool(value)
+    return None
+
+
+def _is_ignored(statement: ast.stmt | None, name: str) -> bool:
+    """A text's method that is called for nothing: `name.strip()` as a line of its own."""
+    if not isinstance(statement, ast.Expr) or not isinstance(statement.value, ast.Call):
+        return False
+    func = statement.value.func
+    return isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name) and func.value.id == name
+
+
+def _loaded(target: ast.expr) -> ast.expr:
+    return ast.parse(ast.unparse(target), mode="eval").body

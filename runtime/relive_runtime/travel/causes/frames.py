@@ -1,0 +1,114 @@
+"""Which frames an expression has run, and which expression has run a frame."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from types import CodeType, FunctionType, MethodType
+from typing import Any, Final
+
+from relive_runtime.travel.causes.journal import Journal
+from relive_runtime.travel.causes.statements import within
+from relive_runtime.travel.causes.values import MISSING, interned, same
+from relive_runtime.travel.trail import NOBODY
+
+__all__ = ["Frames", "name_of"]
+
+_AWAITED: Final = inspect.CO_COROUTINE
+_GENERATES: Final = inspect.CO_GENERATOR
+
+
+class Frames:
+    """Of one journal."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    def code_of(self, func: ast.expr, step: int) -> CodeType | None:
+        """Of the function that a call's expression names; None: it cannot be told, or is not Python's."""
+        found = self._journal.read(step, ast.unparse(func))
+        if found is MISSING and isinstance(func, ast.Attribute):
+            base = self._journal.read(step, ast.unparse(func.value))
+            if base is not MISSING:
+                found = inspect.getattr_static(base, func.attr, MISSING)
+        if isinstance(found, staticmethod | classmethod):
+            found = found.__func__
+        if type(found) is MethodType:
+            found = found.__func__
+        if type(found) is type or (isinstance(found, type) and "__init__" in vars(found)):
+            found = inspect.getattr_static(found, "__init__", MISSING)
+        return found.__code__ if type(found) is FunctionType else None
+
+    def run_by(self, call: ast.Call, frame: int, step: int, value: Any = MISSING) -> int | None:
+        """The frame that a call at a step has run; of several, that which has given back `value`, or the last
+        one."""
+        journal = self._journal
+        frames = journal.called_in(frame, step)
+        code, name = self.code_of(call.func, step), name_of(call)
+        mine = [number for number in frames if journal.frames[number].code is code]
+        mine = mine or [number for number in frames if journal.frames[number].code.co_name == name]
+        if not mine and value is not MISSING and not interned(value):
+            mine = [number for number in frames if journal.frames[number].result is value]
+        if value is not MISSING:
+            gave = [number for number in mine if same(journal.frames[number].result, value)]
+            mine = gave or [number for number in mine if journal.frames[number].result is MISSING]
+        return mine[-1] if mine else None
+
+    def call_of(self, frame: int) -> ast.Call | None:
+        """The expression that has run a frame, in the statement of its caller."""
+        journal = self._journal
+        entry = journal.frames[frame]
+        if entry.called < journal.start:
+            return None
+        statement = journal.plan(entry.called).statement
+        if statement is None:
+            return None
+        calls = [node for node in within(statement) if isinstance(node, ast.Call)]
+        mine = [call for call in calls if self.code_of(call.func, entry.called) is entry.code]
+        mine = mine or [call for call in calls if self._named(call, entry.code)]
+        if not mine:
+            return None
+        beside = [
+            number
+            for number in journal.called_in(entry.caller, entry.called)
+            if journal.frames[number].code is entry.code
+        ]
+        index = beside.index(frame) if frame in beside else 0
+        return mine[index] if len(mine) == len(beside) else mine[-1]
+
+    def _named(self, call: ast.Call, code: CodeType) -> bool:
+        name = name_of(call)
+        if code.co_name == "__init__":
+            return (
+                code.co_qualname.split(".")[-2:-1] == [name]
+                or name[:1].isupper()
+                or name in ("cls", "__init__")
+            )
+        return code.co_name == name
+
+    def awaited(self, value: Any, step: int) -> int | None:
+        """The coroutine that has given back a value before a step; None: none, or any of several."""
+        found = [
+            number
+            for number, entry in enumerate(self._journal.frames)
+            if entry.code.co_flags & _AWAITED
+            and NOBODY < entry.returned <= step
+            and same(entry.result, value)
+        ]
+        return found[-1] if len(found) == 1 or (found and not interned(value)) else None
+
+    def yielded(self, value: Any, before: int, name: str = "") -> tuple[int, int] | None:
+        """The generator's frame and step that have last given out a value before a step."""
+        best: tuple[int, int] | None = None
+        for number, entry in enumerate(self._journal.frames):
+            if not entry.code.co_flags & _GENERATES or (name and entry.code.co_name != name):
+                continue
+            for step, given in entry.yields:
+                if step < before and same(given, value) and (best is None or step > best[1]):
+                    best = number, step
+        return best
+
+
+def name_of(call: ast.Call) -> str:
+    """Of the function or method; "" of what has none."""
+    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")

@@ -1,0 +1,212 @@
+"""What a run has read, bound, changed and given back, step by step."""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from types import CodeType
+from typing import Any, Final
+
+from relive_runtime.travel.causes.statements import Plan, Statements
+from relive_runtime.travel.causes.values import (
+    MISSING,
+    contents,
+    has_contents,
+    kept,
+    parts,
+    same,
+    unchanged,
+)
+from relive_runtime.travel.trail import LINE_BITS, NOBODY
+
+__all__ = ["COMPREHENSIONS", "Frame", "Journal"]
+
+COMPREHENSIONS: Final = frozenset(("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"))
+_DEPTH: Final = 5
+_NEW_ITEMS: Final = 400
+_LINE_MASK: Final = (1 << LINE_BITS) - 1
+
+
+@dataclass(slots=True)
+class Frame:
+    """A call of a function. `called`: the step of its caller that called it; NOBODY: the handler."""
+
+    code: CodeType
+    caller: int
+    called: int
+    steps: list[int] = field(default_factory=list)
+    children: list[int] = field(default_factory=list)
+    result: Any = MISSING
+    returned: int = NOBODY
+    yields: list[tuple[int, Any]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Version:
+    """What was in an object since a step."""
+
+    step: int
+    contents: Any
+
+
+class Journal:
+    """Of one run. Steps before `start` are not in it."""
+
+    def __init__(self, start: int = 0) -> None:
+        self.start = start
+        self.steps: list[int] = []  # frame << LINE_BITS | line
+        self.frames: list[Frame] = []
+        self.before: list[dict[str, Any]] = []  # by step: what its line was about to read
+        self.after: list[dict[str, Any]] = []  # by step: the names it bound
+        self.raised: dict[int, BaseException] = {}  # by step: what came out of its line
+        self.history: dict[int, list[Version]] = {}  # by identity
+        self._objects: dict[int, Any] = {}  # they live as long as their identities are used
+        self._sources: dict[str, Statements] = {}
+
+    def __len__(self) -> int:
+        return self.start + len(self.steps)
+
+    # ------------------------------------------------------------ places
+
+    def frame(self, step: int) -> int:
+        """The number of its frame."""
+        return self.steps[step - self.start] >> LINE_BITS
+
+    def line(self, step: int) -> int:
+        """Its line, from 1."""
+        return self.steps[step - self.start] & _LINE_MASK
+
+    def source(self, code: CodeType) -> Statements:
+        """The file of a code."""
+        found = self._sources.get(code.co_filename)
+        if found is None:
+            import linecache
+
+            text = "".join(linecache.getlines(code.co_filename))
+            found = self._sources[code.co_filename] = Statements(text)
+        return found
+
+    def plan(self, step: int) -> Plan:
+        """What its line reads and binds."""
+        return self.source(self.frames[self.frame(step)].code).plan(self.line(step))
+
+    def steps_before(self, frame: int, step: int) -> Iterator[int]:
+        """A frame's, the newest first."""
+        steps = self.frames[frame].steps
+        for index in range(bisect.bisect_left(steps, step) - 1, -1, -1):
+            yield steps[index]
+
+    def next_in(self, frame: int, step: int) -> int:
+        """The frame's next step; the number of all if there is none."""
+        steps = self.frames[frame].steps
+        index = bisect.bisect_right(steps, step)
+        return steps[index] if index < len(steps) else len(self)
+
+    def read(self, step: int, text: str) -> Any:
+        """What an expression of its line was before it ran."""
+        return self.before[step - self.start].get(text, MISSING) if step >= self.start else MISSING
+
+    def bound(self, step: int, name: str) -> Any:
+        """What a name was after it."""
+        return self.after[step - self.start].get(name, MISSING) if step >= self.start else MISSING
+
+    def ancestors(self, frame: int) -> Iterator[int]:
+        """Its caller, that one's caller, and so on."""
+        while (frame := self.frames[frame].caller) != NOBODY:
+            yield frame
+
+    # ------------------------------------------------------------ objects
+
+    def look_at(self, value: Any, born: int, step: int) -> None:
+        """Note what is in an object, if that is not known yet; `born`: the step that has made it, if it is
+        seen for the first time; `step`: the one that has changed it, if it is another than before."""
+        if not has_contents(value):
+            return
+        history = self.history.get(id(value))
+        now = contents(value)
+        if history is None:
+            self._enter(value, now, born)
+        elif not unchanged(history[-1].contents, now):
+            history.append(Version(step, now))
+            self._enter_parts(now, step, 0, [_NEW_ITEMS])
+
+    def _enter(self, value: Any, now: Any, step: int) -> None:
+        self._objects[id(value)] = value
+        self.history[id(value)] = [Version(step, now)]
+        self._enter_parts(now, step, 0, [_NEW_ITEMS])
+
+    def _enter_parts(self, now: Any, step: int, depth: int, left: list[int]) -> None:
+        if depth >= _DEPTH:
+            return
+        for key, value in parts(now):
+            for one in (key, value):
+                if has_contents(one) and id(one) not in self.history and left[0] > 0:
+                    left[0] -= 1
+                    inner = contents(one)
+                    self._objects[id(one)] = one
+                    self.history[id(one)] = [Version(step, inner)]
+                    self._enter_parts(inner, step, depth + 1, left)
+
+    def version(self, value: Any, step: int) -> Any:
+        """What was in an object before a step; MISSING: not known."""
+        found = MISSING
+        for one in self.history.get(id(value), ()):
+            if one.step >= step:
+                break
+            found = one.contents
+        return found
+
+    def versions(self, value: Any, step: int) -> list[Version]:
+        """The contents it has had before a step, oldest first."""
+        return [one for one in self.history.get(id(value), ()) if one.step < step]
+
+    def born(self, value: Any) -> int | None:
+        """The step at which it was first there; NOBODY: before the handler's first; None: not known."""
+        history = self.history.get(id(value))
+        return history[0].step if history else None
+
+    def part(self, value: Any, key: Any, step: int) -> Any:
+        """Of an object as it was before a step."""
+        found = self.version(value, step)
+        if found is MISSING:
+            return MISSING
+        return next((part for name, part in parts(found) if same(name, key) or name is key), MISSING)
+
+    def as_it_was(self, value: Any, step: int, depth: int = 3) -> Any:
+        """A plain container with what was in it before a step, to be shown; other objects themselves."""
+        kind = type(value)
+        found = self.version(value, step) if depth and kind in (list, dict, tuple, set) else MISSING
+        if found is MISSING:
+            return value
+        if kind is dict:
+            return {key: self.as_it_was(part, step, depth - 1) for key, part in parts(found)}
+        if kind is set:
+            return set(found)
+        return kind(self.as_it_was(part, step, depth - 1) for part in found)
+
+    # ------------------------------------------------------------ calls
+
+    def called_in(self, frame: int, step: int) -> list[int]:
+        """The frames that a step has called itself, also from within its comprehensions and lambdas."""
+        found = list[int]()
+        inside = (
+            self.frames[frame].code.co_name in COMPREHENSIONS
+        )  # its steps are one line's, again and again
+        for number in self.frames[frame].children:
+            child = self.frames[number]
+            if child.called == step or (inside and child.called <= step):
+                found.append(number)
+                if child.code.co_name.startswith("<") and child.steps:
+                    found += self.called_in(number, child.steps[-1])
+        return found
+
+    def outcome(self, frame: int) -> Any:
+        """What it has given back."""
+        return self.frames[frame].result
+
+
+def remembered(values: dict[str, Any], text: str, value: Any) -> None:
+    """Put a value under its expression, unless there is none."""
+    if value is not MISSING:
+        values[text] = kept(value)

@@ -1,0 +1,189 @@
+"""The trace function that fills a journal. It numbers frames and steps as `tracing` does."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Callable, Mapping
+from types import CodeType, FrameType
+from typing import Any, Final
+
+from relive_capture.record.playback.leaving import goes_up, has_returned, suspends
+from relive_runtime.travel.causes.journal import COMPREHENSIONS, Frame, Journal, remembered
+from relive_runtime.travel.causes.statements import Plan
+from relive_runtime.travel.causes.values import MISSING, evaluated
+from relive_runtime.travel.trail import LINE_BITS, NOBODY
+
+__all__ = ["Recorder"]
+
+_TICK: Final = 1_023
+_Own = Callable[[str], bool]
+
+
+class _Call:
+    """A frame while it runs."""
+
+    __slots__ = ("number", "pending")
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.pending = NOBODY  # its step that is not over
+
+
+_GONE: Final = Frame((lambda: None).__code__, NOBODY, NOBODY)
+
+
+class Recorder:
+    """`trace` is for sys.settrace. `over` is called before the step `until` runs; -1: never."""
+
+    def __init__(
+        self, journal: Journal, until: int, own: _Own, tick: Callable[[], None], over: Callable[[], None]
+    ) -> None:
+        self._journal = journal
+        self._until = until
+        self._own = own
+        self._tick = tick
+        self._over = over
+        self._known: dict[CodeType, bool] = {}
+        self._plans: dict[tuple[CodeType, int], Plan] = {}
+        self._calls: dict[FrameType, _Call] = {}
+        self._stack: list[_Call] = []
+        self._step = -1
+
+    def count(self) -> int:
+        """How many steps there have been."""
+        return self._step + 1
+
+    def trace(self, frame: FrameType, event: str, argument: Any) -> Any:
+        """For sys.settrace."""
+        code = frame.f_code
+        mine = self._known.get(code)
+        if mine is None:
+            mine = self._known[code] = self._own(code.co_filename)
+        if not mine:
+            return None
+        call = self._calls.get(frame)
+        if call is None:
+            call = self._calls[frame] = self._entered(code)
+        self._stack.append(call)
+
+        def local(frame: FrameType, event: str, argument: Any) -> Any:
+            if event == "line":
+                self._line(call, frame)
+            elif event == "return":
+                self._returned(call, frame, argument)
+            elif event == "exception":
+                self._raised(call, frame, argument)
+            return local
+
+        return local
+
+    def _entered(self, code: CodeType) -> _Call:
+        frames = self._journal.frames
+        caller = self._stack[-1].number if self._stack else NOBODY
+        called = self._stack[-1].pending if self._stack else NOBODY
+        number = len(frames)
+        frames.append(Frame(code, caller, called))
+        if caller != NOBODY:
+            frames[caller].children.append(number)
+        return _Call(number)
+
+    # ------------------------------------------------------------ events
+
+    def _line(self, call: _Call, frame: FrameType) -> None:
+        self._finish(call, frame)
+        self._step += 1
+        step, journal = self._step, self._journal
+        if step & _TICK == _TICK:
+            self._tick()
+        call.pending = step
+        if step >= journal.start:
+            journal.steps.append(call.number << LINE_BITS | frame.f_lineno)
+            journal.frames[call.number].steps.append(step)
+            journal.before.append(self._values(frame, step))
+            journal.after.append({})
+        if step == self._until:
+            self._over()
+
+    def _values(self, frame: FrameType, step: int) -> dict[str, Any]:
+        plan = self._plan(frame.f_code, frame.f_lineno)
+        found: dict[str, Any] = {}
+        names, outer = frame.f_locals, frame.f_globals
+        for text, node in plan.reads:
+            value = evaluated(node, names, outer)
+            remembered(found, text, value)
+            self._journal.look_at(value, NOBODY if _is_older(node, names) else step - 1, step - 1)
+        return found
+
+    def _finish(self, call: _Call, frame: FrameType) -> None:
+        """Its last line is over: what it has bound and changed."""
+        step, journal = call.pending, self._journal
+        call.pending = NOBODY
+        if step < journal.start:
+            return
+        plan = self._plan(frame.f_code, journal.line(step))
+        names, outer = frame.f_locals, frame.f_globals
+        after = journal.after[step - journal.start]
+        for name in plan.binds:
+            value = names.get(name, MISSING)
+            value = outer.get(name, MISSING) if value is MISSING else value
+            remembered(after, name, value)
+            journal.look_at(value, step, step)
+        for text, _ in plan.reads:
+            journal.look_at(journal.read(step, text), step, step)
+
+    def _returned(self, call: _Call, frame: FrameType, value: Any) -> None:
+        step, entry = call.pending, self._journal.frames[call.number]
+        over = has_returned(frame)
+        self._stack.pop()
+        if over or not suspends(frame):
+            self._finish(call, frame)
+            del self._calls[frame]
+        if over and step < self._journal.start:
+            self._forget(call.number)
+        if step < self._journal.start:
+            return
+        self._journal.look_at(value, step, step)
+        if over:
+            entry.result, entry.returned = value, step
+        elif frame.f_code.co_flags & inspect.CO_GENERATOR:
+            entry.yields.append((step, value))
+
+    def _forget(self, number: int) -> None:
+        """A call that was over before the journal began: there may be millions."""
+        frames = self._journal.frames
+        caller = frames[number].caller
+        if caller != NOBODY and frames[caller].children[-1:] == [number]:
+            frames[caller].children.pop()
+        frames[number] = _GONE
+
+    def _raised(self, call: _Call, frame: FrameType, argument: Any) -> None:
+        step = call.pending
+        if step >= self._journal.start and goes_up(frame, argument) and argument[1] is not None:
+            self._journal.raised[step] = argument[1]
+            self._at_exception(frame, step)
+
+    def _at_exception(self, frame: FrameType, step: int) -> None:
+        """What a comprehension was at, and what the line itself has bound before it failed."""
+        journal = self._journal
+        before = journal.before[step - journal.start]
+        names, outer = frame.f_locals, frame.f_globals
+        inside = frame.f_code.co_name in COMPREHENSIONS
+        for text, node in self._plan(frame.f_code, journal.line(step)).reads:
+            if inside or text not in before:
+                value = evaluated(node, names, outer)
+                remembered(before, text, value)
+                journal.look_at(value, step, step)
+
+    def _plan(self, code: CodeType, line: int) -> Plan:
+        found = self._plans.get((code, line))
+        if found is None:
+            found = self._plans[code, line] = self._journal.source(code).plan(line)
+        return found
+
+
+def _is_older(node: ast.expr, names: Mapping[str, Any]) -> bool:
+    """What is first seen in a global was there before: what the run puts there is seen when it does."""
+    while isinstance(node, ast.Attribute | ast.Subscript):
+        node = node.value
+    return isinstance(node, ast.Name) and node.id not in names

@@ -1,0 +1,197 @@
+"""A file's statements by line, and what the head of each reads and binds. Pure."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+__all__ = ["Plan", "Statements", "bound_names", "children", "conditions", "plain", "reads", "within"]
+
+_BODIES: Final = frozenset(("body", "orelse", "finalbody", "handlers", "cases"))
+_DEFINITIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_MOST: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to look at when a line runs. `statement`: None where the source has none."""
+
+    statement: ast.stmt | None
+    reads: tuple[tuple[str, ast.expr], ...]
+    binds: frozenset[str]
+    stores: frozenset[str] = frozenset()
+    """Names of attributes that it sets; "[]" for elements."""
+
+
+class Statements:
+    """Of one file."""
+
+    def __init__(self, text: str) -> None:
+        """Text that is no Python has no statements."""
+        try:
+            self.tree = ast.parse(text)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            self.tree = ast.Module([], [])
+        self._by_line: dict[int, ast.stmt] = {}
+        self._plans: dict[int, Plan] = {}
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.stmt):
+                self._enter(node)
+
+    def _enter(self, node: ast.stmt) -> None:
+        for line in range(_first_line(node), (_head_end(node) or node.lineno) + 1):
+            known = self._by_line.get(line)
+            if known is None or (node.lineno, node.col_offset) >= (known.lineno, known.col_offset):
+                self._by_line[line] = node
+
+    def statement(self, line: int) -> ast.stmt | None:
+        """The innermost one at a line: of a compound one, its head."""
+        return self._by_line.get(line)
+
+    def plan(self, line: int) -> Plan:
+        """For the statement at a line."""
+        found = self._plans.get(line)
+        if found is None:
+            statement = self._by_line.get(line)
+            found = Plan(
+                statement,
+                tuple(reads(statement).items())[:_MOST] if statement is not None else (),
+                bound_names(statement) if statement is not None else frozenset(),
+                _stores(statement) if statement is not None else frozenset(),
+            )
+            self._plans[line] = found
+        return found
+
+    def expression(self, line: int, end_line: int, column: int, end_column: int) -> ast.expr | None:
+        """The expression at a place, columns in bytes as code objects have them."""
+        for node in ast.walk(self.tree):
+            if (
+                isinstance(node, ast.expr)
+                and (node.lineno, node.end_lineno) == (line, end_line)
+                and (node.col_offset, node.end_col_offset) == (column, end_column)
+            ):
+                return node
+        return None
+
+    def function(self, first_line: int, name: str) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
+        """The definition that a code object comes from; decorators may stand above it."""
+        for node in ast.walk(self.tree):
+            if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or node.name != name:
+                continue
+            if _first_line(node) <= first_line <= node.lineno:
+                return node
+        return None
+
+    def enclosing(self, line: int, kinds: type[ast.stmt] | tuple[type[ast.stmt], ...]) -> list[ast.stmt]:
+        """The statements of a kind that a line is in, the innermost first."""
+        found = [
+            node
+            for node in ast.walk(self.tree)
+            if isinstance(node, kinds) and node.lineno <= line <= (node.end_lineno or 0)
+        ]
+        return sorted(found, key=lambda node: -node.lineno)
+
+
+def _first_line(node: ast.AST) -> int:
+    lines: list[int] = [item.lineno for item in getattr(node, "decorator_list", ())]
+    return min([*lines, getattr(node, "lineno", 0)])
+
+
+def _head_end(node: ast.stmt) -> int | None:
+    body = getattr(node, "body", None) or getattr(node, "cases", None)
+    if not isinstance(body, list) or not body:
+        return node.end_lineno
+    first = body[0]
+    at = first.pattern.lineno if isinstance(first, ast.match_case) else _first_line(first)
+    return max(node.lineno, at - 1)
+
+
+def children(node: ast.AST) -> Iterator[ast.AST]:
+    """Of an expression, all; of the head of a statement, not those of its body."""
+    for name, value in ast.iter_fields(node):
+        if isinstance(node, ast.stmt) and name in _BODIES:
+            continue
+        items = value if isinstance(value, list) else [value]
+        yield from (child for child in items if isinstance(child, ast.AST))
+
+
+def within(node: ast.AST) -> Iterator[ast.AST]:
+    """It and what is in it, without the bodies of statements and of definitions."""
+    yield node
+    if isinstance(node, _DEFINITIONS):
+        return
+    for child in children(node):
+        yield from within(child)
+
+
+def plain(node: ast.AST) -> bool:
+    """Whether it can be looked at again without a call."""
+    if isinstance(node, ast.Name | ast.Constant):
+        return True
+    if isinstance(node, ast.UnaryOp):
+        return isinstance(node.op, ast.USub) and plain(node.operand)
+    if isinstance(node, ast.Attribute):
+        return plain(node.value)
+    if isinstance(node, ast.Subscript):
+        return plain(node.value) and not isinstance(node.slice, ast.Slice) and plain(node.slice)
+    if isinstance(node, ast.Tuple):
+        return all(map(plain, node.elts))
+    return False
+
+
+def reads(node: ast.AST) -> dict[str, ast.expr]:
+    """The names, attributes and elements that it reads or changes, by their text."""
+    found: dict[str, ast.expr] = {}
+    for part in within(node):
+        if isinstance(part, ast.Name | ast.Attribute | ast.Subscript) and plain(part):
+            found.setdefault(ast.unparse(part), part)
+    return found
+
+
+def bound_names(statement: ast.stmt) -> frozenset[str]:
+    """The names that it gives a value."""
+    found: set[str] = set()
+    if isinstance(statement, _DEFINITIONS):
+        return frozenset((statement.name,))
+    if isinstance(statement, ast.Import | ast.ImportFrom):
+        return frozenset((alias.asname or alias.name).split(".")[0] for alias in statement.names)
+    if isinstance(statement, ast.Try):
+        return frozenset(handler.name for handler in statement.handlers if handler.name)
+    if isinstance(statement, ast.Match):
+        for case in statement.cases:
+            found |= {
+                name
+                for part in ast.walk(case.pattern)
+                if (name := getattr(part, "name", None) or getattr(part, "rest", None))
+            }
+    inner = _of_comprehensions(statement)
+    for part in within(statement):
+        if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store | ast.Del) and part not in inner:
+            found.add(part.id)
+    return frozenset(found)
+
+
+def _stores(statement: ast.stmt) -> frozenset[str]:
+    return frozenset(
+        node.attr if isinstance(node, ast.Attribute) else "[]"
+        for node in within(statement)
+        if isinstance(node, ast.Attribute | ast.Subscript) and isinstance(node.ctx, ast.Store)
+    )
+
+
+def _of_comprehensions(statement: ast.stmt) -> set[ast.AST]:
+    return {
+        name
+        for part in within(statement)
+        if isinstance(part, ast.comprehension)
+        for name in ast.walk(part.target)
+    }
+
+
+def conditions(statement: ast.stmt | None) -> ast.expr | None:
+    """What a statement decides by."""
+    if isinstance(statement, ast.If | ast.While | ast.Assert):
+        return statement.test
+    return statement.subject if isinstance(statement, ast.Match) else None

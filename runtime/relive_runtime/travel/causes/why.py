@@ -1,0 +1,131 @@
+"""Where the values of a failing line come from: in the process of a run that has just failed again."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from types import TracebackType
+from typing import Final
+
+from relive_runtime.debugger.chain import exception_chain, traceback_of
+from relive_runtime.travel.causes.badness import bad_of
+from relive_runtime.travel.causes.following import Following
+from relive_runtime.travel.causes.journal import Journal
+from relive_runtime.travel.causes.suspects import Failing, Suspect, suspects
+from relive_runtime.travel.causes.ways import Passed, Way, Ways
+from relive_runtime.travel.origins import Link, Why
+from relive_runtime.travel.watch import shown
+
+__all__ = ["explained"]
+
+_LOOKED_AT: Final = 6
+_AHEAD: Final = 2.0
+"""A suspect so far ahead of the others is the one."""
+
+
+def explained(
+    journal: Journal,
+    error: BaseException | None,
+    expression: str,
+    step: int,
+    frame: int,
+    own: Callable[[str], bool],
+) -> Why:
+    """Of `expression` in `frame` before `step`; else of what failed there, with `error`, or in its first
+    cause."""
+    following = Following(journal)
+    if error is not None and not expression:
+        failing = _failing(journal, error, own) or _at(journal, step, error)
+    else:
+        failing = _at(journal, step, None)
+    if expression:
+        node = ast.parse(expression, mode="eval").body
+        read = following.read(node, frame, failing.step)
+        found = [Suspect(read, bad_of(read.value))]
+    else:
+        found = suspects(failing, following)
+    why = Why(failing.step)
+    if not found:
+        why.note = "this line reads no value that could be followed"
+        return why
+    ways = Ways(following, failing.step)
+    rated = sorted((_rated(ways, one) for one in found[:_LOOKED_AT]), key=lambda pair: -pair[0])
+    best, why.about = rated[0][1], _about(journal, rated[0][2])
+    others = [points for points, way, _ in rated[1:] if way.root != best.root]
+    why.sure = best.sure and (not others or rated[0][0] - others[0] >= _AHEAD)
+    why.links = [_link(journal, one) for one in best.passed]
+    why.root = best.root
+    why.kind = best.kind
+    return why
+
+
+def _rated(ways: Ways, suspect: Suspect) -> tuple[float, Way, Suspect]:
+    way = ways.of(suspect)
+    return suspect.weight + way.score, way, suspect
+
+
+def _link(journal: Journal, one: Passed) -> Link:
+    made_of = [(text, shown(journal.as_it_was(value, one.step))) for text, value in one.made_of[:6]]
+    until = one.step + 1 if one.step >= journal.start else len(journal)
+    return Link(one.text, shown(journal.as_it_was(one.value, until)), one.step, one.how, made_of)
+
+
+def _about(journal: Journal, suspect: Suspect) -> str:
+    """What the failing line stumbled over."""
+    read, key = suspect.read, suspect.key
+    shown_value = shown(journal.as_it_was(read.value, read.step))
+    if key is None:
+        return f"{read.text} = {shown_value}"
+    index = f", {key.text} = {shown(key.value)}" if not isinstance(key.node, ast.Constant) else ""
+    return f"{read.text} has no {shown(key.value)}: it is {shown_value}{index}"
+
+
+def _at(journal: Journal, step: int, error: BaseException | None) -> Failing:
+    step = min(max(step, journal.start), len(journal) - 1)
+    statement = journal.plan(step).statement
+    return Failing(error, str(error or ""), journal.frame(step), step, statement, None)
+
+
+def _failing(journal: Journal, error: BaseException, own: Callable[[str], bool]) -> Failing | None:
+    """Of the exception that all began with: its innermost line of the application's."""
+    for one in exception_chain(error):
+        trace, found = traceback_of(one), None
+        while trace is not None:
+            if own(trace.tb_frame.f_code.co_filename):
+                found = trace
+            trace = trace.tb_next
+        if found is None:
+            continue
+        step = _step_of(journal, found)
+        if step is not None:
+            node = _expression(journal, found)
+            return Failing(one, _message(one), journal.frame(step), step, journal.plan(step).statement, node)
+    return None
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)[:2_000]
+    except Exception:
+        return ""
+
+
+def _step_of(journal: Journal, trace: TracebackType) -> int | None:
+    code, line = trace.tb_frame.f_code, trace.tb_lineno
+    at = journal.source(code).statement(line)
+    for step in range(len(journal) - 1, journal.start - 1, -1):
+        if journal.frames[journal.frame(step)].code is code:
+            statement = journal.plan(step).statement
+            if journal.line(step) == line or (statement is not None and statement is at):
+                return step
+    return None
+
+
+def _expression(journal: Journal, trace: TracebackType) -> ast.expr | None:
+    code = trace.tb_frame.f_code
+    positions = list(code.co_positions())
+    index = trace.tb_lasti // 2
+    first, last, column, end = positions[index] if index < len(positions) else (None,) * 4
+    if first is None or last is None or column is None or end is None:
+        return None
+    return journal.source(code).expression(first, last, column, end)
