@@ -16,7 +16,7 @@ from travel_harness import in_a_worker
 
 HERE = Path(__file__).parent
 SOURCES = [HERE / name for name in ("wrong_values.py", "wrong_values_again.py")]
-SETS = [HERE / "wrong_values_sets" / f"{name}.txt" for name in ("third", "fourth")]
+SETS = [HERE / "wrong_values_sets" / f"{name}.txt" for name in ("third", "fourth", "fifth")]
 EVENT = {"sku": "B-2", "count": 1, "fields": {"count": "3"}}
 ANSWERS = {
     found[1]: (source, number)
@@ -32,8 +32,18 @@ MISSED = frozenset(
 )
 MISSED_IN_MODULES = frozenset(
     (
-        *("used_generator", "env_limit", "namedtuple_replace"),  # a line further on the way
-        *("late_callback", "percent_unit", "unpacked_dict"),  # another computation of the way
+        *(
+            "used_generator",
+            "env_limit",
+            "namedtuple_replace",
+            "wrong_default_key",
+        ),  # a line further on the way
+        *(
+            "late_callback",
+            "percent_unit",
+            "stale_total",
+            "indented_comment",
+        ),  # another computation of the way
         *(
             "removed_while_looping",
             "text_false",
@@ -41,11 +51,22 @@ MISSED_IN_MODULES = frozenset(
             "first_match",
             "inclusive_range",
         ),  # a branch
-        *("decimal_of_float", "graph_parent", "replace_ignored", "sentinel_index"),  # another value
+        *(
+            "decimal_of_float",
+            "graph_parent",
+            "replace_ignored",
+            "reused_row",
+            "closed_range",
+        ),  # another value
+        *(
+            "blank_columns",
+            "squeezed_batch",
+            "merged_playlist",
+        ),  # a class's own value; a shape; a missing key
     )
 )
 """Another line of the chain is named, or another value followed."""
-EVERY = 3
+EVERY = 4
 """Of the cases of the sets, every so many is run here, and `scripts/why_scores.py` runs all."""
 
 

@@ -14,7 +14,6 @@ __all__ = ["Bad", "bad_of", "contains", "is_empty"]
 
 _SIZED: Final = (list, dict, set, frozenset, tuple, str, bytes, bytearray)
 _NUMBERS: Final = (int, float, complex)
-_MOMENTS: Final = (datetime.datetime, datetime.time)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +62,8 @@ def bad_of(value: Any, *, whole: bool = False) -> Bad:
         return Bad("empty", is_empty)
     if kind is str:
         return Bad("text", lambda one: same(one, value) if whole else one == value or contains(one, value))
-    if issubclass(kind, _MOMENTS):
-        naive = value.tzinfo is None
-        return Bad("moment", lambda one: issubclass(type(one), _MOMENTS) and (one.tzinfo is None) == naive)
+    if issubclass(kind, (datetime.date, datetime.time, datetime.timedelta)):
+        return Bad("moment", lambda one: one is value, open=True)
     return Bad("thing", lambda one: one is value, open=issubclass(kind, _SIZED))
 
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING, Any, Final
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final
 
-from relive_runtime.travel.causes.journal import Journal, Version
+from relive_runtime.travel.causes.evaluation import Evaluation
+from relive_runtime.travel.causes.journal import Version
 from relive_runtime.travel.causes.places import Hop, Made, Read, parts_read
 from relive_runtime.travel.causes.statements import within
-from relive_runtime.travel.causes.values import MISSING, has_contents, interned, parts, same
+from relive_runtime.travel.causes.values import MISSING, has_contents, interned, own_dict, parts, same
 from relive_runtime.travel.trail import NOBODY
-
-if TYPE_CHECKING:
-    from relive_runtime.travel.causes.following import Following
 
 __all__ = ["Contents"]
 
@@ -20,15 +20,21 @@ _ADDS: Final = frozenset(
     ("append", "add", "appendleft", "put", "put_nowait", "push", "heappush", "setattr", "__setitem__")
 )
 _REARRANGES: Final = frozenset(("reverse", "sort", "pop", "popleft", "remove", "rotate", "shuffle", "insert"))
+_CONTAINERS: Final = (list, dict, set, tuple, deque)
 _MERGES: Final = frozenset(("update", "extend", "extendleft"))
+
+
+Given = Callable[[ast.stmt, str, int, int, Any], Read | Made]
 
 
 class Contents:
     """Over one journal."""
 
-    def __init__(self, journal: Journal, following: Following) -> None:
-        self._journal = journal
-        self._following = following
+    def __init__(self, evaluation: Evaluation, given: Given) -> None:
+        """`given`: what a statement gives to a target of its."""
+        self._journal = evaluation.journal
+        self._evaluation = evaluation
+        self._given = given
 
     def given(self, holder: Any, key: Any, read: Read) -> Hop:
         """The step that put a part where `read` found it."""
@@ -36,6 +42,9 @@ class Contents:
             key = type(holder)._fields.index(key)  # type: ignore[attr-defined]
         if isinstance(holder, dict) is False and type(key) is int and key < 0:
             key = self._from_the_front(holder, key, read.step)
+        if type(key) is str and issubclass(type(holder), _CONTAINERS):
+            own = own_dict(holder)
+            holder = holder if own is None or isinstance(read.node, ast.Subscript) else own
         version, number = self._putting(holder, key, read)
         if version is None:
             kind = "computed" if not has_contents(holder) else "before"
@@ -95,52 +104,70 @@ class Contents:
         statement = self._journal.plan(step).statement
         if statement is None:
             return Made("changed", value, frame, step)
+        if isinstance(statement, ast.AugAssign) and isinstance(holder, list):
+            return self._extended(statement.value, value, frame, step) or Made("changed", value, frame, step)
         target = self._target(statement, holder, key, frame, step)
         if target:
-            return self._following.given(statement, target, frame, step, value)
+            return self._given(statement, target, frame, step, value)
         for node in within(statement):
             if isinstance(node, ast.Call):
                 found = self._by_call(node, holder, value, frame, step)
                 if found is not None:
                     return found
         for part in parts_read(statement):
-            if not interned(value) and self._following.value_of(part, frame, step) is value:
+            if not interned(value) and self._evaluation.value_of(part, frame, step) is value:
                 return Read(part, frame, step, value)
         return Made("changed", value, frame, step)
+
+    def _extended(self, node: ast.expr, value: Any, frame: int, step: int) -> Read | None:
+        """The element of what was added to a list."""
+        held = self._evaluation.value_of(node, frame, step)
+        found = (
+            self._journal.version(held, self._journal.next_in(frame, step))
+            if held is not MISSING
+            else MISSING
+        )
+        if found is MISSING:
+            return None
+        at = next((name for name, part in parts(found) if same(part, value)), MISSING)
+        return None if at is MISSING else Read(node, frame, step, value, (at,))
 
     def _target(self, statement: ast.stmt, holder: Any, key: Any, frame: int, step: int) -> str:
         """The target of a statement that is this part of the holder."""
         for node in within(statement):
             if isinstance(node, ast.Attribute | ast.Subscript) and isinstance(node.ctx, ast.Store):
-                if self._following.value_of(node.value, frame, step) is not holder:
+                base = self._evaluation.value_of(node.value, frame, step)
+                if base is not holder and (base is MISSING or own_dict(base) is not holder):
                     continue
                 if isinstance(node, ast.Attribute):
                     named = node.attr == key
                 else:
-                    found = self._following.value_of(node.slice, frame, step)
+                    found = self._evaluation.value_of(node.slice, frame, step)
                     named = found is MISSING or same(found, key) or found is key or type(found) is tuple
                 if named:
                     return ast.unparse(node)
         return ""
 
     def _by_call(self, call: ast.Call, holder: Any, value: Any, frame: int, step: int) -> Read | Made | None:
-        following = self._following
+        evaluation = self._evaluation
         name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
         arguments = [*call.args, *(keyword.value for keyword in call.keywords)]
         on = (
-            following.value_of(call.func.value, frame, step)
+            evaluation.value_of(call.func.value, frame, step)
             if isinstance(call.func, ast.Attribute)
             else MISSING
         )
-        holds = on is holder or any(following.value_of(one, frame, step) is holder for one in arguments)
+        holds = on is holder or any(evaluation.value_of(one, frame, step) is holder for one in arguments)
         if not holds or not (arguments or name in _REARRANGES):
             return None
         if name in _ADDS:
             return Read(arguments[-1], frame, step, value)
-        if name == "insert" and same(following.value_of(arguments[-1], frame, step), value):
+        if name == "insert" and same(evaluation.value_of(arguments[-1], frame, step), value):
             return Read(arguments[-1], frame, step, value)
         if name == "setdefault" and len(arguments) > 1:
             return Read(arguments[1], frame, step, value)
+        if name == "extend":
+            return self._extended(arguments[0], value, frame, step)
         if name in _MERGES:
             return Made("merged", value, frame, step, call)
         if name in _REARRANGES:
@@ -192,7 +219,7 @@ class Contents:
         self, node: ast.expr, value: Any, frame: int, step: int, *, certain: bool = False
     ) -> Read | Made | None:
         """An expression that may have given the value: not if it is known to have given another one."""
-        found = self._following.value_of(node, frame, step)
+        found = self._evaluation.value_of(node, frame, step)
         other = found is not MISSING and not same(found, value)
         if other and not (certain and isinstance(node, ast.Call)):
             return None
@@ -204,14 +231,14 @@ class Contents:
         there = False
         for name, item in zip(node.keys, node.values, strict=True):
             if name is None:
-                held = self._following.value_of(item, frame, step)
+                held = self._evaluation.value_of(item, frame, step)
                 part = MISSING if held is MISSING else self._journal.part(held, key, step + 1)
                 if part is not MISSING and same(part, value):
                     inner = Read(item, frame, step, value, (key,))
                     found = Made("merged", value, frame, step, node) if there else inner
                 there = there or part is not MISSING
             else:
-                known = self._following.value_of(name, frame, step)
+                known = self._evaluation.value_of(name, frame, step)
                 if same(known, key) or known is key:
                     there = True
                     found = self._fits(item, value, frame, step) or found
@@ -241,7 +268,7 @@ class Contents:
     def _copied(self, statement: ast.stmt, key: Any, value: Any, frame: int, step: int) -> Read | Made | None:
         """Out of another container that the statement reads."""
         for node in parts_read(statement):
-            held = self._following.value_of(node, frame, step)
+            held = self._evaluation.value_of(node, frame, step)
             if held is MISSING or not has_contents(held):
                 continue
             if isinstance(held, dict) and same(self._journal.part(held, key, step + 1), value):
@@ -303,7 +330,7 @@ class Contents:
 
     def _is_set(self, node: ast.Subscript, held: Any, frame: int, step: int) -> bool:
         """An element of just this container gets a value."""
-        return isinstance(node.ctx, ast.Store) and self._following.value_of(node.value, frame, step) is held
+        return isinstance(node.ctx, ast.Store) and self._evaluation.value_of(node.value, frame, step) is held
 
     def _key_put(self, held: Any, value: Any, step: int) -> Read | Made:
         frame = self._journal.frame(step)
@@ -313,7 +340,7 @@ class Contents:
                 return Read(node.slice, frame, step, value)
             if isinstance(node, ast.Dict):
                 for name in node.keys:
-                    if name is not None and same(self._following.value_of(name, frame, step), value):
+                    if name is not None and same(self._evaluation.value_of(name, frame, step), value):
                         return Read(name, frame, step, value)
             if isinstance(node, ast.DictComp):
                 return Read(node.key, frame, step, value)

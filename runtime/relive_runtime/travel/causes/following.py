@@ -33,7 +33,7 @@ class Following(Evaluation):
 
     def __init__(self, journal: Journal) -> None:
         super().__init__(journal)
-        self.contents = Contents(journal, self)
+        self.contents = Contents(self, self.given)
 
     # ------------------------------------------------------------ one step back
 

@@ -14,6 +14,7 @@ from relive_runtime.travel.causes.values import (
     contents,
     has_contents,
     kept,
+    own_dict,
     parts,
     same,
     unchanged,
@@ -123,6 +124,8 @@ class Journal:
         seen for the first time; `step`: the one that has changed it, if it is another than before."""
         if not has_contents(value):
             return
+        if issubclass(type(value), (list, dict, set)) and type(value) not in (list, dict, set):
+            self.look_at(own_dict(value), born, step)
         history = self.history.get(id(value))
         now = contents(value)
         if history is None:

@@ -60,6 +60,8 @@ def _turned(made: Made, value: Value) -> float:
             return 3.2
         if numbers and isinstance(node.op, ast.FloorDiv | ast.Mod) and result == 0 and left != 0:
             return 4.5
+    if isinstance(node, ast.Call) and name_of(node) in ("find", "rfind") and result == -1:
+        return 4.5
     if is_empty(result) and not isinstance(node, ast.List | ast.Dict | ast.Constant | ast.Set | ast.Tuple):
         return 3.5
     return 0.0

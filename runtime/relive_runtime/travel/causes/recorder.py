@@ -94,6 +94,10 @@ class Recorder:
         self._finish(call, frame)
         self._step += 1
         step, journal = self._step, self._journal
+        entry = journal.frames[call.number]
+        if not entry.steps and step >= journal.start:
+            for value in frame.f_locals.values():
+                journal.look_at(value, entry.called, step - 1)
         if step & _TICK == _TICK:
             self._tick()
         call.pending = step

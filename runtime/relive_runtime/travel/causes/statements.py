@@ -16,7 +16,7 @@ _MOST: Final = 32
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to look at when a line runs. `statement`: None where the source has none."""
+    """What to look at when a line runs. `statement`: None if the source has none."""
 
     statement: ast.stmt | None
     reads: tuple[tuple[str, ast.expr], ...]

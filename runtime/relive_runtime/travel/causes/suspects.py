@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import datetime
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,15 +14,16 @@ from relive_runtime.travel.causes.badness import Bad, bad_of, is_empty
 from relive_runtime.travel.causes.following import Following
 from relive_runtime.travel.causes.places import Read, parts_read
 from relive_runtime.travel.causes.statements import conditions
-from relive_runtime.travel.causes.values import CODE, MISSING, parts
+from relive_runtime.travel.causes.values import CODE, MISSING, parts, same
 
 __all__ = ["Failing", "Suspect", "suspects"]
 
 _QUOTED_TYPE: Final = re.compile(
-    r"'([A-Za-z_][\w.]*)'|\bnot \"?([A-Za-z_]\w*)\"?|concatenate (\w+)|(\w+) found"
+    r"'([A-Za-z_][\w.]*)'|\bnot \"?([A-Za-z_]\w*)\"?|concatenate (\w+)|(\w+) found|of type '(\w+)'"
 )
 
 
+_WORDS: Final = re.compile(r"\w+")
 _NUMBER: Final = re.compile(r"\s*[-+]?[0-9][0-9_,.]*\s*")
 """A number that was left as text."""
 
@@ -152,7 +154,7 @@ def _type(failing: Failing, following: Following) -> list[Suspect]:
     named = {name for groups in _QUOTED_TYPE.findall(failing.message) for name in groups if name}
     if "offset-naive" in failing.message:
         naive = [read for read in found if getattr(read.value, "tzinfo", MISSING) is None]
-        return [_certain(read) for read in naive]
+        return [Suspect(read, Bad("naive", _is_naive), 20.0) for read in naive]
     rated: list[Suspect] = []
     for read in found:
         kind = type(read.value).__name__
@@ -161,10 +163,19 @@ def _type(failing: Failing, following: Following) -> list[Suspect]:
         points += 4.0 if points and kind == "str" and _NUMBER.fullmatch(read.value) else 0.0
         points += 3.0 if f'(not "{kind}")' in failing.message or f"not {kind}" in failing.message else 0.0
         if points:
-            rated.append(Suspect(read, bad_of(read.value, whole=True), points))
+            rated.append(Suspect(read, _typed(read.value), points))
     for read in found if not rated else ():
         rated += _elements(read, named, following)
     return sorted(rated, key=lambda one: -one.weight)
+
+
+def _typed(value: Any) -> Bad:
+    """Of another type than it should be: that which has made it so is to blame."""
+    return bad_of(value) if value is None else Bad("type", lambda one: same(one, value))
+
+
+def _is_naive(value: Any) -> bool:
+    return issubclass(type(value), (datetime.datetime, datetime.time)) and value.tzinfo is None
 
 
 def _elements(read: Read, named: set[str], following: Following) -> list[Suspect]:
@@ -190,7 +201,10 @@ def _operands(failing: Failing, following: Following) -> list[Read]:
         if isinstance(failing.node, ast.Subscript | ast.Attribute):
             nodes.insert(0, failing.node.value)
     reads = [following.read(node, failing.frame, failing.step) for node in nodes]
-    return [read for read in reads if read.value is not MISSING and not _of_module(read, following)]
+    named = "'method'" in failing.message or "function" in failing.message or '"method"' in failing.message
+    return [
+        read for read in reads if read.value is not MISSING and (named or not _of_module(read, following))
+    ]
 
 
 def _of_module(read: Read, following: Following) -> bool:
@@ -225,7 +239,7 @@ def _zero(failing: Failing, following: Following) -> list[Suspect]:
     node = failing.node
     if isinstance(node, ast.BinOp):
         read = following.read(node.right, failing.frame, failing.step)
-        zero = Bad("zero", lambda one: _is_zero(one) or is_empty(one))
+        zero = Bad("zero", _is_nothing)
         return [
             Suspect(
                 Read(node.right, read.frame, read.step, 0 if read.value is MISSING else read.value),
@@ -234,6 +248,13 @@ def _zero(failing: Failing, following: Following) -> list[Suspect]:
             )
         ]
     return []
+
+
+def _is_nothing(value: Any) -> bool:
+    """Zero, empty, or full of zeros."""
+    if type(value) in (list, tuple):
+        return all(map(_is_zero, value))
+    return _is_zero(value) or is_empty(value)
 
 
 def _is_zero(value: Any) -> bool:
@@ -254,9 +275,20 @@ def _value(failing: Failing, following: Following) -> list[Suspect]:
         points = 15.0 if shown and shown in message else 0.0
         if "empty" in message and (is_empty(read.value) or hasattr(type(read.value), "__next__")):
             points = max(points, 16.0)
+        points = max(points, 12.0 if _is_named(read, failing) else 0.0)
         if points:
             rated.append(Suspect(read, _iterated(read.value), points))
     return sorted(rated, key=lambda one: -one.weight)
+
+
+def _is_named(read: Read, failing: Failing) -> bool:
+    """The message has the name of it, or of the parameter that it was passed to."""
+    names = {read.text.rsplit(".", 1)[-1]}
+    for node in ast.walk(failing.node) if failing.node is not None else ():
+        if isinstance(node, ast.keyword) and node.arg is not None and node.value is read.node:
+            names.add(node.arg)
+    words = set(_WORDS.findall(failing.message))
+    return any(len(name) > 2 and name in words for name in names)
 
 
 def _iterated(value: Any) -> Bad:

@@ -101,7 +101,8 @@ def same(one: object, other: object) -> bool:
 # ------------------------------------------------------------ parts
 
 
-def _own_dict(value: object) -> dict[str, Any] | None:
+def own_dict(value: object) -> dict[str, Any] | None:
+    """Of an object with attributes."""
     try:
         found = object.__getattribute__(value, "__dict__")
     except (AttributeError, TypeError):
@@ -115,7 +116,7 @@ def attribute(base: Any, name: str) -> Any:
         return vars(base).get(name, MISSING)
     if isinstance(base, type):
         return _of_class(base.__mro__, name, None)
-    own = _own_dict(base)
+    own = own_dict(base)
     if own is not None and name in own:
         return own[name]
     return _of_class(type(base).__mro__, name, base)
@@ -197,7 +198,7 @@ def has_contents(value: Any) -> bool:
     if issubclass(kind, (list, dict, set, frozenset, tuple, deque)):
         return True
     return bool(kind.__flags__ & (1 << 9)) and (  # a class that Python code has made
-        _own_dict(value) is not None or _slots(kind)
+        own_dict(value) is not None or _slots(kind)
     )
 
 
@@ -218,7 +219,7 @@ def contents(value: Any) -> Any:
             return dict.fromkeys(list(value)[:_ITEMS], True)
     except (RuntimeError, TypeError):  # another thread changes it
         return ()
-    own = dict(_own_dict(value) or {})
+    own = dict(own_dict(value) or {})
     for one in type(value).__mro__[:-1]:
         for name, slot in vars(one).items():
             if type(slot).__name__ == "member_descriptor":

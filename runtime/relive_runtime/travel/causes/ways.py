@@ -23,7 +23,9 @@ __all__ = ["Passed", "Way", "Ways"]
 _HOPS: Final = 40
 _DEPTH: Final = 5
 _BUDGET: Final = 400
-_DEEPER: Final = 0.3
+_DEEPER: Final = 0.2
+_ELSEWHERE: Final = 0.5
+"""A function that the failing line only got the result of is where one looks last, and errs most."""
 _CHANGEABLE: Final = (list, dict, set, bytearray)
 
 
@@ -115,6 +117,8 @@ class Ways:
             self._computed(way, made, read)
             way.root = made.step
         way.kind, way.score = made.kind, self._oddity(made) + self._shared(made)
+        if made.step != NOBODY and self._journal.frame(self._failing) != made.frame:
+            way.score += _ELSEWHERE
         return way
 
     def _oddity(self, made: Made) -> float:
@@ -159,7 +163,13 @@ class Ways:
         if made.node is None or made.step < self._journal.start:
             return []
         found: dict[str, Read] = {}
-        for node in parts_read(made.node):
+
+        def known(call: ast.Call) -> bool:
+            return (
+                call is not made.node and self._following.value_of(call, made.frame, made.step) is not MISSING
+            )
+
+        for node in parts_read(made.node, known):
             read = self._following.read(node, made.frame, made.step)
             if read.value is not MISSING and node is not made.node:
                 found.setdefault(read.text, read)
@@ -171,7 +181,7 @@ class Ways:
         if made.kind != "computed":
             return None
         operands = self._operands(made)
-        for read in operands:
+        for read in operands if bad.name != "zero" else self._zeros(made, operands):
             if bad.carried(read.value) and bad.name != "number":
                 return read
         opaque = [read for read in operands if _is_opaque(read.value)]
@@ -182,21 +192,46 @@ class Ways:
             return self._likelier(made, operands, depth, always=here)
         return None
 
+    def _zeros(self, made: Made, operands: list[Read]) -> list[Read]:
+        """Those that make nothing of what is computed with them."""
+        node = made.node
+        if not isinstance(node, ast.BinOp) or isinstance(node.op, ast.Mult):
+            return operands
+        if isinstance(node.op, ast.Div | ast.FloorDiv | ast.Mod):
+            texts = {ast.unparse(part) for part in parts_read(node.left)}
+            return [read for read in operands if read.text in texts]
+        return operands if isinstance(node.op, ast.Add) and len(operands) == 1 else []
+
     def _likelier(self, made: Made, operands: list[Read], depth: int, *, always: bool = False) -> Way | None:
         """Of an operand, if what was done there is odder than what this line does; `always`: this line is the
         failing one, which nobody needs to be told of."""
         if depth >= _DEPTH or self._left <= 0:
             return None
         best, points = None, -1.0 if always else self._oddity(made)
-        for read in operands:
+        for read in [*operands, *self._elements(made, operands)]:
             if issubclass(type(read.value), CODE):
                 continue
-            found = self.back(read, bad_of(read.value), depth + 1)
+            found = self.back(read, _any_of(read.value), depth + 1)
             if found.root != made.step and found.score - _DEEPER > points:
                 best, points = found, found.score - _DEEPER
         if best is not None:
             best.score = points
         return best
+
+    def _elements(self, made: Made, operands: list[Read]) -> list[Read]:
+        """Of the containers whose numbers were added up: the last one's."""
+        found: list[Read] = []
+        for read in operands:
+            inside = self._journal.version(read.value, made.step + 1) if has_contents(read.value) else MISSING
+            numbers = (
+                [(key, part) for key, part in parts(inside) if type(part) in (int, float)]
+                if inside is not MISSING and type(read.value) in (list, dict, tuple)
+                else []
+            )
+            if numbers and type(made.value) in (int, float):
+                key, part = numbers[-1]
+                found.append(replace(read, value=part, path=(*read.path, key)))
+        return found
 
     def _changed(self, read: Read, bad: Bad) -> Made | None:
         """The step that last changed what is in a container, if that is what is bad."""
@@ -278,7 +313,10 @@ class Ways:
             )
             if found is not None:
                 by_held = self._from(found, bad_of(similar), held)
-                return by_key if self._transforms(by_key) and by_key.score >= by_held.score else by_held
+                constant = isinstance(key.node, ast.Constant)
+                if self._is_outside(by_held) and not constant:
+                    return by_key
+                return by_key if not self._is_outside(by_key) and by_key.score >= by_held.score else by_held
         if isinstance(key.node, ast.Constant) or self._is_outside(by_key):
             by_held = self.back(held, Bad("thing", lambda one: one is held.value, open=True), 0)
             if isinstance(key.node, ast.Constant) or by_held.score > by_key.score:
@@ -292,9 +330,6 @@ class Ways:
         if isinstance(onward, Read):
             return self.back(onward, bad, 0)
         return onward if onward is not None else self._ended(Way(), found, held)
-
-    def _transforms(self, way: Way) -> bool:
-        return way.kind not in ("before", "literal")
 
     def _is_outside(self, way: Way) -> bool:
         return way.kind in ("before", "literal", "passed")
@@ -312,7 +347,9 @@ class Ways:
             if before > number >= after:
                 made = Made("removed", held.value, self._journal.frame(step), step, None, held.text)
                 return self._ended(Way(), made, held)
-        if isinstance(index.node, ast.Constant | ast.UnaryOp) or is_empty(held.value):
+        if is_empty(held.value):
+            return self.back(held, bad_of(held.value), 0)
+        if isinstance(index.node, ast.Constant | ast.UnaryOp):
             return self.back(held, _short(held.value, number), 0)
         by_index = self.back(index, bad_of(number), 0)
         if self._is_outside(by_index):
@@ -342,6 +379,13 @@ _INPUTS: Final = frozenset(
         "DictReader",
     )
 )
+
+
+def _any_of(value: Any) -> Bad:
+    """Of what may be wrong in any way."""
+    if type(value) is str:
+        return Bad("text", lambda one: same(one, value), open=True)
+    return bad_of(value)
 
 
 def _composes(node: ast.expr | None) -> bool:
