@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["play_aiohttp"]
 
+_UPGRADED = 101
 _ROUNDS = 10_000
 """Turns of the loop that a request's body may take to be written."""
 
@@ -44,6 +45,8 @@ def play_aiohttp(player: PlayedCalls, module: ModuleType) -> None:
         if isinstance(transport, _Transport):
             body = await transport.whole()
             recorded_call = player.request(self.method, str(self.url), body)
+            if recorded_call.status == _UPGRADED:
+                raise player.refuse(f"what came over the WebSocket {self.url}")
             await pause_async(player.took_s(recorded_call))
             if player.ended(recorded_call):
                 protocol.data_received(wire_answer(recorded_call, self.method))

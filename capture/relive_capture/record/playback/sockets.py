@@ -62,6 +62,8 @@ class FakeSocket(socket.socket):
 
     def sendall(self, data: Any, flags: int = 0) -> None:
         self._sent += data
+        if self._sent.startswith(b"GET ") and b"upgrade: websocket" in self._sent.lower():
+            raise self._player.refuse(f"a WebSocket to {self._place}")
 
     def send(self, data: Any, flags: int = 0) -> int:
         self._sent += data

@@ -10,6 +10,7 @@ from relive_capture.record.recording.recorded import INSIDE, Call, CallRecording
 
 __all__ = ["patch_aiohttp"]
 
+_UPGRADED = 101
 _CALL = "_relive_call"  # on a protocol: the call that it works on
 
 
@@ -69,7 +70,10 @@ def _patch_start(response: Any) -> None:
     @wraps(start)
     async def recorded(self: Any, connection: Any) -> Any:
         try:
-            return await start(self, connection)
+            found = await start(self, connection)
+            if self.status == _UPGRADED:
+                _note_upgrade(self, connection)
+            return found
         except BaseException as error:
             call = _call_of(connection.protocol)
             if call is not None:
@@ -78,6 +82,14 @@ def _patch_start(response: Any) -> None:
             raise
 
     response.start = recorded
+
+
+def _note_upgrade(response: Any, connection: Any) -> None:
+    """What comes now are frames of a WebSocket: they are not recorded, and it is named."""
+    call = _call_of(connection.protocol)
+    if call is not None:
+        call.kept_calls.connected(f"WebSocket {response.url}")
+        connection.protocol.__dict__.pop(_CALL)
 
 
 def _patch_writer(writer: Any) -> None:
