@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import inspect
 import os
 from collections.abc import Callable
 from functools import lru_cache, wraps
@@ -74,6 +73,8 @@ def inside_relive() -> bool:
 
 
 def _recorded(function: Any, name: str, recorder: Recorder) -> Any:
+    import inspect  # here: who is recorded without a change of its code needs none of it
+
     if not inspect.isfunction(function) and not inspect.ismethod(function):
         from relive_outside.hosts.applications import recorded_application
 
@@ -167,6 +168,8 @@ def _strange(value: Any) -> str:
 
 def _is_handler(function: Any) -> bool:
     """Whether it is written as AWS Lambda has it: handler(event, context)."""
+    import inspect
+
     try:
         names = list(inspect.signature(function).parameters)
     except (TypeError, ValueError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import sys
 from types import ModuleType
 from typing import Any, Final
@@ -52,6 +51,8 @@ def recorded_application(
 
 def interface_of(application: Any) -> str:
     """ "asgi", "wsgi", or "" if it is neither."""
+    import inspect  # here: 20 ms that only servers need
+
     call = application if inspect.isroutine(application) else getattr(type(application), "__call__", None)  # noqa: B004
     if call is None or inspect.isclass(application):
         return ""

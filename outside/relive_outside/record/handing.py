@@ -7,7 +7,6 @@ process does, such as a client of S3, is imported into the application.
 
 from __future__ import annotations
 
-import json
 import os
 import select
 import signal
@@ -77,7 +76,15 @@ class Hand:
             ]
             return posix_spawn(
                 python,
-                [python, "-I", "-S", "-c", _START, str(self._send_s), json.dumps(_folders())],
+                [
+                    python,
+                    "-I",
+                    "-S",
+                    "-c",
+                    _START,
+                    str(self._send_s),
+                    msgspec.json.encode(_folders()).decode(),
+                ],
                 self._environment,
                 file_actions=actions,
                 setpgroup=0,  # a Ctrl-C for the application is not for it

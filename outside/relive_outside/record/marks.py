@@ -11,10 +11,9 @@ import contextlib
 import fcntl
 import mmap
 import os
-import platform
 import stat
 import struct
-import tempfile
+import sys
 import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
@@ -54,7 +53,7 @@ class Marks:
     none."""
 
     def __init__(self, folder: str) -> None:
-        self._folder = folder or os.path.join(tempfile.gettempdir(), f"relive-{os.getuid()}")
+        self._folder = folder or os.path.join(os.environ.get("TMPDIR") or "/tmp", f"relive-{os.getuid()}")
         self._pid = 0
         self._map: mmap.mmap | None = None
         self._descriptor = -1
@@ -149,7 +148,7 @@ class Marks:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.ftruncate(self._descriptor, _BYTES)
             mapped = mmap.mmap(self._descriptor, _BYTES)
-            _HEAD.pack_into(mapped, 0, _MAGIC, self._pid, platform.python_version().encode()[:16])
+            _HEAD.pack_into(mapped, 0, _MAGIC, self._pid, sys.version.split()[0].encode()[:16])
         except OSError:
             return
         self._map, self._path, self._free = mapped, path, list(range(_SLOTS))

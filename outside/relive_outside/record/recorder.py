@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 import sys
 import time
 from collections.abc import Callable
@@ -11,7 +10,6 @@ from contextvars import ContextVar
 from typing import Any, Final, Protocol
 
 from relive_base.records import InvocationRecord
-from relive_base.traceparent import parse_traceparent
 from relive_base.wire.messages import ErrorInfo, HttpRequest, Result, Scene
 from relive_capture.record import capture_exception, capture_frames
 from relive_capture.record.recording import (
@@ -20,7 +18,6 @@ from relive_capture.record.recording import (
     outside_of_code,
     when_imported,
 )
-from relive_runtime.worker.failures.capturing import bare_scene, capture_answer
 from relive_runtime.worker.outside import recorded_beside
 from relive_tracer.record.noticed import NoticedBeside
 
@@ -125,10 +122,8 @@ class Recorder:
                 self._loaded = True
                 self._recorder.loaded()
             attempt = Attempt(recipe, event, http)
-            parent = parse_traceparent(traceparent) if traceparent else None
-            if parent is not None:
-                attempt.trace_id, attempt.parent_span_id = parent.trace_id, parent.span_id
-                attempt.sampled = parent.sampled
+            if traceparent:
+                _continue(attempt, traceparent)
             if self._marks.begin(attempt):  # first: what it opens is not the application's
                 self._tell_left()
             attempt.outer = self._current.get()
@@ -247,6 +242,8 @@ class Recorder:
             ended_ns=time.time_ns(),
             http_status=attempt.status,
         )
+        from relive_runtime.worker.failures.capturing import capture_answer  # rarely needed
+
         spec = spec_of(attempt.recipe, self.settings)
         http = attempt.http
         scene = capture_answer(
@@ -264,6 +261,8 @@ class Recorder:
         try:
             scene = capture_exception(error, kind=kind, spec=spec, invocation_id=attempt.invocation_id)
         except Exception as problem:
+            from relive_runtime.worker.failures.capturing import bare_scene  # hardly ever needed
+
             scene = bare_scene(error, problem, kind, attempt.invocation_id)
         self._hand_over(attempt, scene, "timeout" if kind == "timeout" else status)
 
@@ -322,7 +321,7 @@ class Recorder:
         return HostFacts(
             name=recipe.host or self.host,
             details=self.details,
-            python=platform.python_version(),
+            python=sys.version.split()[0],
             implementation=sys.implementation.name,
             platform=f"{sys.platform} {os.uname().machine}",
             handler=recipe.handler,
@@ -373,6 +372,16 @@ class Recorder:
         self._said += 1
         if self._said <= _SAID:
             self._say_to(text)
+
+
+def _continue(attempt: Attempt, traceparent: str) -> None:
+    """The caller's trace, if that is one."""
+    from relive_base.traceparent import parse_traceparent  # takes 10 ms of a start
+
+    parent = parse_traceparent(traceparent)
+    if parent is not None:
+        attempt.trace_id, attempt.parent_span_id = parent.trace_id, parent.span_id
+        attempt.sampled = parent.sampled
 
 
 def _of_code(settings: OutsideSettings) -> tuple[str, ...]:

@@ -142,3 +142,4 @@ class SceneView:
     has_heap: bool = False
     heap_elsewhere: str = ""  # the invocation of the same failure that has one
     calls: tuple[CallView, ...] = ()  # in the order in which they were made
+    host: str = ""  # that ran it, if Relive did not: "uvicorn", "lambda"

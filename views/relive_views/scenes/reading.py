@@ -53,11 +53,13 @@ def scene_span(span: SpanData, service: str) -> SpanRow:
 
 def scene_view(scene: SceneFile) -> SceneView:
     """Of an opened archive. Raises SceneError if a member is damaged."""
+    from relive_capture.explore.parts import outside_facts
     from relive_capture.model import every_exception
 
     from relive_views.scenes.differences import healthy_diff
 
     manifest = scene.manifest
+    outside = outside_facts(scene)
     sources = _Sources(scene)
     exceptions = [_exception(view, depth, sources) for view, depth in every_exception(scene.exceptions)]
     parts = SceneParts(scene)
@@ -70,6 +72,7 @@ def scene_view(scene: SceneFile) -> SceneView:
         kind=str(manifest.get("kind", "exception")),
         exceptions=tuple(exceptions),
         version=int(manifest.get("version", 0)),
+        host=outside.host[:20] if outside is not None else "",
         trace_id=str(manifest.get("trace_id", "")),
         span_id=str(manifest.get("span_id", "")),
         captured_ns=int(manifest.get("captured_ns", 0)),

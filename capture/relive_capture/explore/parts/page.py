@@ -10,6 +10,7 @@ from typing import Any, Final
 from relive_base.parts import State, Why
 from relive_base.terminal import one_line
 
+from relive_capture.explore.parts.outside import outside_facts
 from relive_capture.explore.parts.part import BRIEF, FULL, ScenePart
 from relive_capture.explore.parts.process import BACKGROUND
 from relive_capture.explore.parts.table import PARTS
@@ -84,9 +85,8 @@ def _headline(scene: SceneFile, width: int) -> list[Line]:
     captured = datetime.fromtimestamp(int(manifest.get("captured_ns", 0)) / 1e9, UTC)
     title, *rest = message_lines(root, width)
     lines = [Line(title, "title"), *(Line(text, "error") for text in rest)]
-    place = f"{manifest.get('function', '?')} v{manifest.get('version', '?')}"
     facts = [
-        place,
+        f"{manifest.get('function', '?')}{_version(scene)}",
         f"kind {manifest.get('kind', '?')}",
         f"attempt {scene.attempt}",
         f"{captured:%Y-%m-%d %H:%M:%S} UTC",
@@ -96,6 +96,14 @@ def _headline(scene: SceneFile, width: int) -> list[Line]:
     # Ids are there to be copied, so they are never cut.
     lines.append(Line(one_line(f"{ids}  group {manifest.get('fingerprint', '')}"), "meta"))
     return lines
+
+
+def _version(scene: SceneFile) -> str:
+    """Or, of what Relive did not run, who did."""
+    facts = outside_facts(scene)
+    if facts is not None:
+        return f", elsewhere ({facts.host[:20]})"
+    return f" v{scene.manifest.get('version', '?')}"
 
 
 def _parts(scene: SceneFile, width: int, heap: str) -> list[Line]:

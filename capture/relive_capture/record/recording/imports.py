@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from importlib.abc import Loader
+else:
+    Loader = (
+        object  # importlib.abc imports `tempfile` and others: a sixth of what the recorder takes to import
+    )
 
 __all__ = ["when_imported"]
 
@@ -45,7 +52,7 @@ def _apply(patch: Patch, module: ModuleType) -> None:
         return
 
 
-class _Finder(MetaPathFinder):
+class _Finder:
     """Finds nothing by itself: it asks the finders behind it and puts its loader before theirs."""
 
     def __init__(self, waiting: dict[str, Patch]) -> None:

@@ -57,7 +57,7 @@ _WIDE = [
 COLUMNS = [
     Column("captured_at", "time", format_clock, style="dim"),
     _FUNCTION,
-    Column("version", "version", lambda number: f"v{number}", rank=4),
+    Column("version", "version", lambda number: f"v{number}" if number else "elsewhere", rank=4),
     _ERROR,
     _WHERE,
     Column("state", "state", _unless_open, rank=1, style=_state_style),
@@ -71,7 +71,7 @@ GROUP_COLUMNS = [
     _FUNCTION,
     _ERROR,
     _WHERE,
-    Column("versions", "versions", lambda numbers: _versions(numbers), least=4, rank=4),
+    Column("versions", "versions", lambda numbers: _versions(numbers), least=9, rank=4),
     Column("state", "state", _unless_open, rank=1, style=_state_style),
     Column("first_at", "first", format_age, right=True, rank=2, style="dim"),
     Column("captured_at", "last", format_age, right=True),
@@ -198,7 +198,9 @@ def _nothing(function: str, since: float | None, state: str | None) -> str:
 
 
 def _versions(numbers: Sequence[int]) -> str:
-    """ "v3", "v1-v7"."""
+    """ "v3", "v1-v7"; "elsewhere" of what Relive did not run."""
     if not numbers:
         return "-"
+    if not numbers[-1]:
+        return "elsewhere"
     return f"v{numbers[0]}" if len(numbers) == 1 else f"v{numbers[0]}-v{numbers[-1]}"

@@ -209,6 +209,8 @@ def history_line(scene: SceneView, group: GroupView | None, now_ns: int, width: 
 
 def _history(scene: SceneView, group: GroupView | None, now_ns: int, left_out: int) -> Line:
     line: Line = [(f"v{scene.version} · " if scene.version else "", "dim")]
+    if scene.host:
+        line.append((f"elsewhere, {clean(scene.host)} · ", "warn"))
     line.append((f"attempt {scene.attempt} · " if scene.attempt > 1 else "", "warn"))
     line.append((_moment(scene.captured_ns, now_ns, clock_ms(scene.captured_ns)), "dim"))
     if group is not None and group.count == 1:
@@ -220,7 +222,7 @@ def _history(scene: SceneView, group: GroupView | None, now_ns: int, left_out: i
         line += [(" · ", "dim"), (f"×{count_short(group.count)}", "bold")]
         if left_out < 1:
             line += [(" ", ""), (sparkline(list(group.spark), min(len(group.spark), 10)), "error")]
-        versions = [f"v{number}" for number in sorted(group.versions)]
+        versions = [f"v{number}" for number in sorted(group.versions) if number]
         if len(versions) > 4:
             versions = [versions[0], "…", *versions[-2:]]
         line.append((f" in {' '.join(versions)}" if versions and left_out < 2 else "", "dim"))
