@@ -231,6 +231,7 @@ class ReplayInput(msgspec.Struct, kw_only=True):
     paced: bool = False  # calls take as long as they took
     travel: bool = False  # on a virtual clock, so that each run goes the same way
     timeout_s: float = 0.0  # of such a run, on its clock
+    room_mb: int = 0  # what its checkpoints may hold
     out_of_time: bool = False  # the recorded failure is about time
     answers: list[GivenAnswer] = []  # for calls that the recording has no answer to
     watched: list[WatchedPlace] = []

@@ -18,10 +18,12 @@ from typing import Any
 from relive_base.wire.messages import FunctionSpec, Invoke
 from relive_capture.record.playback import Player
 from relive_capture.recording_format import ReplayInput, Seeds
+from relive_runtime.travel.checkpoints import Pace
 from relive_runtime.travel.session import travel
 from relive_runtime.travel.traveller import Traveller
 from relive_runtime.worker.limits.deadline import DeadlineTimer
 
+PACE = Pace()
 _PROMPT = re.compile(r"\((?:step [0-9]+|failure)\) ")
 
 __all__ = ["Script", "in_a_worker", "talked"]
@@ -34,6 +36,8 @@ def in_a_worker(
     event: object = None,
     *,
     timeout_s: float = 3.0,
+    room_mb: int = 1_024,
+    pace: Pace = PACE,
 ) -> Any:
     """Load `file`, run its handler on its trail, and give what `look` finds out. What `look` gives is plain
     data."""
@@ -42,7 +46,7 @@ def in_a_worker(
     if not pid:
         os.close(ours)
         try:
-            found = _run(file, handler, look, event if event is not None else {}, timeout_s)
+            found = _run(file, handler, look, event if event is not None else {}, timeout_s, room_mb, pace)
             data = json.dumps([True, found])
         except BaseException as error:
             data = json.dumps([False, f"{type(error).__name__}: {error}"])
@@ -58,7 +62,15 @@ def in_a_worker(
     return found
 
 
-def _run(file: Path, handler: str, look: Callable[..., Any], event: object, timeout_s: float) -> Any:
+def _run(
+    file: Path,
+    handler: str,
+    look: Callable[..., Any],
+    event: object,
+    timeout_s: float,
+    room_mb: int,
+    pace: Pace,
+) -> Any:
     spec = importlib.util.spec_from_file_location("application", file)
     assert spec is not None
     assert spec.loader is not None
@@ -71,14 +83,14 @@ def _run(file: Path, handler: str, look: Callable[..., Any], event: object, time
         monotonic_ns=1_000_000_000_000,
         python=array("I", (words[-1], *words[:-1])).tobytes(),
     )
-    script = ReplayInput(seeds=seeds, travel=True, timeout_s=timeout_s)
+    script = ReplayInput(seeds=seeds, travel=True, timeout_s=timeout_s, room_mb=room_mb)
     player = Player(script)
     player.install()
     player.begin(0)
     function = FunctionSpec(
         name=handler, version=1, handler=f"application:{handler}", kind="event", source=f"{file.parent}/"
     )
-    traveller = Traveller(function, player)
+    traveller = Traveller(function, player, pace=pace)
     traveller.watch(DeadlineTimer(lambda: False))
     traveller.begin(Invoke(invocation_id="i", trace_id="t", span_id="s", event=b"", deadline_monotonic_ns=0))
     failure = None

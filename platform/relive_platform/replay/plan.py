@@ -41,6 +41,8 @@ _UNREPEATABLE: Final = (Why.CLIENT_UNRECORDED, Why.NOT_JSON)
 _LOCK_HASH: Final = re.compile(r"(?:[0-9a-f]{16})?")
 _MEMORY_MB: Final = 1_024
 _TIMEOUT_S: Final = 900.0
+_ROOM_MB: Final = 1_024
+_TRAIL_MB: Final = 128
 _CODE: Final = "run it on your working copy: relive replay ID --code PATH"
 CLOCK_DISTRIBUTION: Final = "time-machine"
 
@@ -142,6 +144,7 @@ def make_plan(
             for name, value in recorded.variables.items()
             if code is None or name not in chosen.spec.environment
         },
+        room_mb=_ROOM_MB if travel and scene.manifest["kind"] != "memory" else 0,
     )
     spec = msgspec.structs.replace(
         chosen.spec,
@@ -151,9 +154,12 @@ def make_plan(
     )
     if travel:
         _check_travel(scene, spec)
+        # Its own time limit counts on the clock of the run; its trail and its checkpoints need memory, too.
         spec = msgspec.structs.replace(
-            spec, timeout_s=_TIMEOUT_S
-        )  # its own one counts on the clock of the run
+            spec,
+            timeout_s=_TIMEOUT_S,
+            memory_mb=spec.memory_mb + (_TRAIL_MB + script.room_mb if script.room_mb else 0),
+        )
     return Plan(
         spec=spec,
         script=script,

@@ -36,7 +36,8 @@ class Arrived(msgspec.Struct, tag=True):
 
 
 class Ran(msgspec.Struct, tag=True):
-    """From a child: its run has ended before the step. `steps`: so many there were."""
+    """From a child: its run has ended before the step. `steps`: so many there were; -1: it was
+    interrupted."""
 
     steps: int
 
@@ -56,10 +57,12 @@ class Change(msgspec.Struct, array_like=True):
 
 
 class Seen(msgspec.Struct, tag=True):
-    """From a child: the changes, oldest first. `left_out`: older ones over the limit."""
+    """From a child: the changes, oldest first. `left_out`: older ones over the limit; `steps`: so many there
+    were when it ended."""
 
     changes: list[Change]
     left_out: int = 0
+    steps: int = 0
 
 
 class Trailed(msgspec.Struct, tag=True):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import select
 import socket
 import struct
 from typing import Any, Final
 
 import msgspec
+from relive_runtime.worker.start.process import high_descriptor
 
 __all__ = ["Closed", "Pipe"]
 
@@ -30,7 +32,16 @@ class Pipe:
     def pair(cls) -> tuple[Pipe, Pipe]:
         """Both ends."""
         first, second = socket.socketpair()
-        return cls(first), cls(second)
+        return cls.of(first.detach()), cls.of(second.detach())
+
+    @classmethod
+    def of(cls, descriptor: int) -> Pipe:
+        """An end by its descriptor; where the code would not have one: what it opens has the same numbers in
+        every run."""
+        high = high_descriptor(descriptor)
+        if high != descriptor:
+            os.close(descriptor)
+        return cls(socket.socket(fileno=high))
 
     def send(self, message: msgspec.Struct, descriptors: tuple[int, ...] = ()) -> None:
         """Raises Closed."""

@@ -31,9 +31,10 @@ from relive_runtime.travel.messages import (
 from relive_runtime.travel.origins import Why
 from relive_runtime.travel.pipe import Closed, Pipe
 from relive_runtime.travel.stem import Child
-from relive_runtime.travel.tracing import Watching, returning, stopping, trailing
+from relive_runtime.travel.tracing import ROOM, TICK, Tracer
 from relive_runtime.travel.trail import Trail
 from relive_runtime.travel.watch import Watch
+from relive_runtime.travel.watching import Watching
 from relive_runtime.worker.start.namesakes import originals
 
 __all__ = ["PipeLink", "Run"]
@@ -73,44 +74,65 @@ class PipeLink:
 
 
 class Run:
-    """`trace` and `steps`: what the run is traced with, and how many steps there have been."""
+    """What a forked process does."""
 
-    def __init__(self, child: Child, clock: VirtualClock, own: _Own, shown: _Shown) -> None:
-        """Call it right before the handler is called."""
-        signal.signal(signal.SIGINT, _interrupted)  # the way to the step takes as long as it takes
+    def __init__(
+        self, child: Child, clock: VirtualClock, own: _Own, shown: _Shown, tracer: Tracer, trail: Trail
+    ) -> None:
+        """`trail`: as far as it had gone by then."""
+        signal.signal(signal.SIGINT, self._interrupted)  # the way to the step takes as long as it takes
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.alarm(_RUN_S)
-        order, self._pipe = child.order, child.pipe
+        order, self._pipe, self._pid = child.order, child.pipe, child.pid
         self._own, self._shown = own, shown
-        self._trail = Trail()
+        self._tracer = tracer
+        self._trail = trail
         self._watch = Watch(order.watch, order.by_value)
         self._order = order
-        self.steps: Callable[[], int]
-        self.trace: Callable[[FrameType, str, Any], Any]
         self._journal = Journal(order.since)
+        self._tick = clock.tick
+
+    def begin(self, frame: FrameType | None) -> None:
+        """Right before the handler is called; or at a frame whose step is the last one of the trail."""
+        order, tracer, trail = self._order, self._tracer, self._trail
         if order.explain:
-            recorder = Recorder(self._journal, order.until, own, clock.tick, self.end)
-            self.trace, self.steps = recorder.trace, recorder.count
+            tracer.recording(Recorder(self._journal, order.until, self._own, self._tick, self.end))
         elif order.stop >= 0:
-            self.trace, self.steps = stopping(order.stop, own, clock.tick, self._stop)
+            if frame is not None and order.stop == len(trail) - 1:
+                self._stop(frame)
+            tracer.stopping(order.stop, self._tick, self._stop)
         elif order.frame >= 0:
-            watching = Watching(order.frame, order.until, own, clock.tick, self._watch.look, self.end)
-            self.trace, self.steps = watching.trace, watching.count
+            tracer.watching(Watching(order.frame, order.until, trail, self._watch.look, self.end), self._tick)
         elif order.frames:
-            self.trace, self.steps = returning(order.frames, own, clock.tick, self._watch.note)
-        else:
-            self.trace, self.steps = trailing(self._trail, own, _STEPS, clock.tick), self._trail.__len__
+            tracer.returning(order.frames, self._tick, self._watch.note)
+        elif frame is None:
+            tracer.trailing(self._look)
+
+    def _look(self, _frame: FrameType) -> int:
+        trail = self._trail
+        if len(trail) > _STEPS:
+            trail.steps.pop()
+        elif len(trail) % TICK == 0:
+            self._tick()
+        return min(len(trail) // TICK * TICK + TICK, _STEPS + 1)
+
+    def _interrupted(self, _number: int, _frame: FrameType | None) -> NoReturn:
+        _leave(self._pipe, Ran(-1))
 
     def end(self) -> NoReturn:
         """The run is over, with a failure as a rule, or has seen all that it was to see. Does not return."""
-        sys.settrace(None)
+        steps = self._tracer.steps()
+        self._tracer.off()
         order = self._order
         if order.explain:
             _leave(self._pipe, self._explained())
         if order.stop >= 0:
-            _leave(self._pipe, Ran(self.steps()))
-        looked = order.frame >= 0 or order.frames
-        _leave(self._pipe, self._watch.result() if looked else _trailed(self._trail))
+            _leave(self._pipe, Ran(steps))
+        if order.frame >= 0 or order.frames:
+            seen = self._watch.result()
+            seen.steps = steps
+            _leave(self._pipe, seen)
+        _leave(self._pipe, _trailed(self._trail))
 
     def _explained(self) -> Why:
         order = self._order
@@ -120,11 +142,12 @@ class Run:
 
     def _stop(self, frame: FrameType) -> NoReturn:
         """Be there for as long as somebody looks around."""
-        sys.settrace(None)
+        sys.setrecursionlimit(sys.getrecursionlimit() + ROOM)
+        self._tracer.off()
         signal.alarm(0)
         pipe = self._pipe
         try:
-            pipe.send(Arrived(os.getpid(), frame.f_lineno, frame.f_code.co_filename))
+            pipe.send(Arrived(self._pid, frame.f_lineno, frame.f_code.co_filename))
             goes = _converse(frame, self._order.stop, pipe, self._own, self._shown)
         except Closed:
             os._exit(1)
@@ -143,10 +166,6 @@ def _leave(pipe: Pipe, message: Any) -> NoReturn:
     except Closed:
         os._exit(1)
     os._exit(0)
-
-
-def _interrupted(_number: int, _frame: FrameType | None) -> NoReturn:
-    os._exit(1)
 
 
 def _converse(frame: FrameType, step: int, pipe: Pipe, own: _Own, shown: _Shown) -> Goes:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Final
 
 from relive_runtime.debugger.link import DebugLink
+from relive_runtime.travel.checkpoints import Checkpoint
 from relive_runtime.travel.messages import (
     Answered,
     Arrived,
@@ -34,10 +35,16 @@ __all__ = ["Gone", "Parted", "Runs"]
 _COMPLETE_S: Final = 1.0
 _JOURNAL_STEPS: Final = 50_000
 """So many steps before the one that is asked about are looked through for where a value arose."""
+_TRIES: Final = 2
+"""Checkpoints from which a run may go another way, until it is run from the start."""
 
 
 class Gone(Exception):
     """A run has ended without what was asked of it: interrupted, or ended by its own code."""
+
+
+class Interrupted(Gone):
+    """Somebody has pressed Ctrl-C."""
 
 
 class Parted(Exception):
@@ -55,11 +62,13 @@ class Runs:
         self._traveller = traveller
         self._trail = traveller.trail
 
-    def _begin(self, order: Fork) -> Pipe:
-        if self._traveller.stem is None:
+    def _begin(self, order: Fork, checkpoint: Checkpoint | None) -> Pipe:
+        """From a checkpoint, or from the start. Raises Gone."""
+        stem = checkpoint.stem if checkpoint is not None else self._traveller.stem
+        if stem is None:
             raise Gone("the runs have nothing to begin from any more")
         try:
-            return self._traveller.stem.run(order)
+            return stem.run(order)
         except Closed:
             raise Gone("the runs have nothing to begin from any more") from None
 
@@ -69,16 +78,8 @@ class Runs:
         """Be at a step, until a command leads elsewhere. `ask` answers one that does not, or gives False.
         Raises
         Gone, Parted."""
-        pipe = self._begin(Fork(stop=step))
-        pid = 0
+        pipe, pid = self.arrive(step)
         try:
-            arrived, _ = pipe.receive(Arrived | Ran)
-            if isinstance(arrived, Ran):
-                raise Parted(self._parting())
-            pid = arrived.pid
-            place = self._trail.place(step)
-            if (arrived.file, arrived.line) != (place.file, place.line):
-                raise Parted(self._parting())
             link.completer = lambda line: _completed(pipe, line)
             return _talk(pipe, link, ask)
         except Closed:
@@ -86,9 +87,37 @@ class Runs:
         finally:
             link.completer = None
             pipe.close()
-            if pid:
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+            _end(pid)
+
+    def arrive(self, step: int) -> tuple[Pipe, int]:
+        """A run that stands at a step, and its process, which is the caller's to end. A checkpoint from which
+        the run goes another way is of no use any more. Raises Gone, Parted."""
+        for checkpoint in self._traveller.nearest(step)[:_TRIES]:
+            try:
+                return self._arrive(step, checkpoint)
+            except Interrupted:
+                raise
+            except (Gone, Parted):
+                self._traveller.drop(checkpoint)
+        return self._arrive(step, None)
+
+    def _arrive(self, step: int, checkpoint: Checkpoint | None) -> tuple[Pipe, int]:
+        pipe = self._begin(Fork(stop=step), checkpoint)
+        try:
+            arrived, _ = pipe.receive(Arrived | Ran)
+        except Closed:
+            pipe.close()
+            raise Gone("the process at that step has ended") from None
+        place = self._trail.place(step)
+        if isinstance(arrived, Ran) and arrived.steps < 0:
+            pipe.close()
+            raise Interrupted("the run to that step was interrupted")
+        if isinstance(arrived, Arrived):
+            if (arrived.file, arrived.line) == (place.file, place.line):
+                return pipe, arrived.pid
+            _end(arrived.pid)
+        pipe.close()
+        raise Parted(-1 if checkpoint is not None else self._parting())
 
     # ------------------------------------------------------------ looking at a whole run
 
@@ -99,7 +128,8 @@ class Runs:
         ones were
         left out. Raises Gone."""
         until = min(until, len(self._trail) - 1)
-        seen = self._seen(Fork(frame=frame, watch=expressions, until=until, by_value=by_value))
+        order = Fork(frame=frame, watch=expressions, until=until, by_value=by_value)
+        seen = self._seen(order, frame)
         found: list[list[Change]] = [[] for _ in expressions]
         for change in seen.changes:
             if 0 <= change.expression < len(found):
@@ -111,7 +141,7 @@ class Runs:
         if not frames:
             return []
         found: list[Change | None] = [None] * len(frames)
-        for change in self._seen(Fork(frames=frames)).changes:
+        for change in self._seen(Fork(frames=frames), min(frames)).changes:
             if 0 <= change.expression < len(found):
                 found[change.expression] = change
         return found
@@ -122,7 +152,7 @@ class Runs:
         watch = [expression] if expression else []
         end = until if until >= 0 else len(self._trail)
         since = max(end - _JOURNAL_STEPS, 0)
-        pipe = self._begin(Fork(frame=frame, watch=watch, until=until, explain=True, since=since))
+        pipe = self._begin(Fork(frame=frame, watch=watch, until=until, explain=True, since=since), None)
         try:
             found: Why = pipe.receive(Why)[0]
         except Closed:
@@ -131,15 +161,33 @@ class Runs:
             pipe.close()
         return found
 
-    def _seen(self, order: Fork) -> Seen:
-        pipe = self._begin(order)
+    def _seen(self, order: Fork, frame: int) -> Seen:
+        """What a run finds that has `frame` from its beginning on."""
+        wanted = order.until if order.frame >= 0 else len(self._trail) - 1
+        for checkpoint in self._traveller.nearest_to_frame(frame)[:_TRIES]:
+            try:
+                seen = self._seen_from(order, checkpoint)
+                if seen.steps > wanted:
+                    return seen
+            except Interrupted:
+                raise
+            except Gone:
+                pass
+            self._traveller.drop(checkpoint)
+        return self._seen_from(order, None)
+
+    def _seen_from(self, order: Fork, checkpoint: Checkpoint | None) -> Seen:
+        pipe = self._begin(order, checkpoint)
         try:
-            seen: Seen = pipe.receive(Seen)[0]
+            seen = pipe.receive(Seen | Ran)[0]
         except Closed:
             raise Gone("the run that was to be watched was ended") from None
         finally:
             pipe.close()
-        return seen
+        if isinstance(seen, Ran):
+            raise Interrupted("the run was interrupted")
+        found: Seen = seen
+        return found
 
     def parting(self) -> int | None:
         """Run once more: the first step at which it is elsewhere than the trail; None: nowhere. Raises
@@ -148,7 +196,7 @@ class Runs:
         return None if step == len(self._trail) else step
 
     def _parting(self) -> int:
-        pipe = self._begin(Fork())
+        pipe = self._begin(Fork(), None)
         try:
             other, _ = pipe.receive(Trailed)
         except Closed:
@@ -158,6 +206,11 @@ class Runs:
         steps = array("Q")
         steps.frombytes(other.steps)
         return first_difference(self._trail.steps, steps)
+
+
+def _end(pid: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
 
 
 def first_difference(first: array[int], second: array[int]) -> int:

@@ -17,7 +17,6 @@ from relive_runtime.debugger.streams import SessionStreams
 from relive_runtime.travel.folding import depths, folded
 from relive_runtime.travel.messages import Change, Goes
 from relive_runtime.travel.runs import Gone, Parted, Runs
-from relive_runtime.travel.tracing import frame_number
 from relive_runtime.travel.trail import NOBODY
 from relive_runtime.travel.traveller import Traveller
 from relive_runtime.worker.start.namesakes import originals
@@ -158,7 +157,7 @@ class _Session:
 
         def look() -> None:
             found = debugger.looked_at
-            self._frame = frame_number(found.f_trace) if found is not None else NOBODY
+            self._frame = self._traveller.number(found) if found is not None else NOBODY
 
         def ask(goes: Goes) -> None:
             look()

@@ -1,6 +1,5 @@
-"""The process from which every run of a session begins: forked off before the handler's first line, it
-waits, and
-forks again for each run."""
+"""A process from which runs of a session begin: forked off before the handler's first line, or later, it
+waits, and forks again for each run."""
 
 from __future__ import annotations
 
@@ -8,10 +7,10 @@ import gc
 import os
 import random
 import signal
-import socket
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from os import getpid  # the real one, whatever `os` has by then
 
 from relive_runtime.travel.messages import Fork
 from relive_runtime.travel.pipe import Closed, Pipe
@@ -25,6 +24,7 @@ class Child:
     def __init__(self, order: Fork, pipe: Pipe) -> None:
         self.order = order
         self.pipe = pipe
+        self.pid = getpid()
 
 
 class Stem:
@@ -35,19 +35,31 @@ class Stem:
         self._pid = pid
 
     @classmethod
-    def split(cls, restore: Callable[[], None]) -> Stem | Child:
-        """Fork it off. `restore`: puts back what forking has changed. The caller goes on with its Stem; each
+    def split(
+        cls, restore: Callable[[], None], *, settle: bool = False, others: Sequence[Stem] = ()
+    ) -> Stem | Child:
+        """Fork it off. `restore`: puts back what forking has changed. `settle`: before any code has run.
+        `others`: that the child has no use for. The caller goes on with its Stem; each
         run that is asked for later goes on from here, too, with
-        a Child. Chance stands where it stood in all of them."""
+        a Child. Chance stands where it stood in all of them. Raises OSError."""
         chance = random.getstate()
         ours, theirs = Pipe.pair()
-        gc.collect()
-        gc.freeze()  # pages of what is there now stay shared
-        pid = _fork()
+        if settle:
+            gc.collect()
+            gc.freeze()  # pages of what is there now stay shared
+        try:
+            pid = _fork()
+        except OSError:
+            ours.close()
+            theirs.close()
+            raise
         if pid:
-            gc.unfreeze()
+            if settle:
+                gc.unfreeze()
             theirs.close()
             return cls(ours, pid)
+        for other in others:
+            other.forget()
         ours.close()
         child = _serve(theirs)
         restore()
@@ -63,9 +75,20 @@ class Stem:
             theirs.close()
         return ours
 
-    def close(self) -> None:
-        """No run begins any more."""
+    @property
+    def descriptor(self) -> int:
+        """Of the way to it."""
+        return self._pipe.end.fileno()
+
+    def forget(self) -> None:
+        """It is another process's."""
         self._pipe.close()
+
+    def kill(self) -> None:
+        """No run begins any more. Idempotent."""
+        self._pipe.close()
+        with suppress(ProcessLookupError):
+            os.kill(self._pid, signal.SIGKILL)
         with suppress(ChildProcessError):
             os.waitpid(self._pid, 0)
 
@@ -82,7 +105,7 @@ def _serve(orders: Pipe) -> Child:
             continue
         if not _fork():
             orders.close()
-            return Child(order, Pipe(socket.socket(fileno=descriptors[0])))
+            return Child(order, Pipe.of(descriptors[0]))
         os.close(descriptors[0])
 
 

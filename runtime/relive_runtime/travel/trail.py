@@ -46,6 +46,14 @@ class Trail:
     def __len__(self) -> int:
         return len(self.steps)
 
+    def enter(self, code: CodeType, caller: int, count: int) -> int:
+        """A frame begins after so many steps; gives its number."""
+        number = len(self.codes)
+        self.codes.append(code)
+        self.callers.append(caller)
+        self.first.append(count)
+        return number
+
     def frame(self, step: int) -> int:
         """The number of its frame."""
         return self.steps[step] >> LINE_BITS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
@@ -14,30 +15,37 @@ import msgspec
 from relive_base.wire.messages import FunctionSpec, Invoke
 from relive_capture.record.frames import InApp
 from relive_capture.record.playback import TRAIL_STEPS, Player
+from relive_runtime.travel.checkpoints import Checkpoint, Checkpoints, Pace
+from relive_runtime.travel.effects import Effects
+from relive_runtime.travel.forking import same_pid
 from relive_runtime.travel.stem import Child, Stem
-from relive_runtime.travel.tracing import trailing
-from relive_runtime.travel.trail import Trail
+from relive_runtime.travel.tracing import Tracer, make_tracer
+from relive_runtime.travel.trail import NOBODY, Trail
 from relive_runtime.worker.limits.deadline import DeadlineTimer, HandlerTimeout
 
 if TYPE_CHECKING:
     from relive_capture.record.playback.virtual_clock import VirtualClock
+    from relive_runtime.travel.playing import Run
 
 __all__ = ["Traveller"]
 
 STEPS: Final = TRAIL_STEPS
 """Of a trail: 40 MB."""
+_PACE: Final = Pace()
 _LOOK_NS: Final = 500_000_000
 _STILL: Final = 4
 """After so many looks without a step, a reading of the clock or any work, it stands still."""
 _IDLE_NS: Final = 20_000_000
 _CPU_NS: Final = 300_000_000_000
+_MB: Final = 1_048_576
 _SECOND_NS: Final = 1_000_000_000
 
 
 class Traveller:
     """One per worker of such a replay."""
 
-    def __init__(self, spec: FunctionSpec, player: Player, steps: int = STEPS) -> None:
+    def __init__(self, spec: FunctionSpec, player: Player, steps: int = STEPS, pace: Pace = _PACE) -> None:
+        """`pace`: how often checkpoints are made."""
         self.in_app = InApp([spec.source, *spec.in_app], here=True)
         self.trail = Trail()
         self.stem: Stem | None = None
@@ -47,6 +55,7 @@ class Traveller:
         self._player = player
         self._timeout_s = player.timeout_s or spec.timeout_s
         self._steps = steps
+        self._pace = pace
         self._clock: VirtualClock | None = None
         self._timer: DeadlineTimer | None = None
         self._over = False
@@ -54,6 +63,9 @@ class Traveller:
         self._seen = (0, 0)
         self._began_ns = process_time_ns()
         self._child: Child | None = None
+        self._run: Run | None = None
+        self._tracer: Tracer | None = None
+        self._checkpoints: Checkpoints | None = None
 
     def own(self, file: str) -> bool:
         """Whether a file is of the application."""
@@ -87,6 +99,7 @@ class Traveller:
         clock = self._clock = self._player.travel()
         clock.deadline_ns = int(self._timeout_s * _SECOND_NS)
         clock.on_deadline = self._timed_out
+        self._player.undo.set(os, "getpid", same_pid())
         if clock.problem:
             self.notes.append(f"the time of day is today's: {clock.problem}")
         others = threading.active_count() - 1
@@ -98,7 +111,7 @@ class Traveller:
             invoke, deadline_monotonic_ns=time.monotonic_ns() + clock.deadline_ns - clock.passed_ns
         )
         apart = self._player.apart()
-        split = Stem.split(self._player.chance)
+        split = Stem.split(self._player.chance, settle=True)
         if isinstance(split, Child):
             self._child = split
         else:
@@ -108,31 +121,95 @@ class Traveller:
 
     def call(self, call: Callable[[tuple[Any, ...]], Any], arguments: tuple[Any, ...]) -> Any:
         """The handler, on its trail."""
-        clock = self._clock
-        assert clock is not None
-        run = None
-        if self._child is None:
-            clock.steps = self.trail.__len__
-            trace = trailing(self.trail, self.own, self._steps, clock.tick)
-        else:
-            from relive_runtime.travel.playing import Run
-
-            run = Run(self._child, clock, self.own, self.in_app.shown)
-            trace, clock.steps = run.trace, run.steps
-            if self._timer is not None:
-                self.watch(DeadlineTimer(lambda: False))  # a forked process has none of its parent's timers
-        if self._timer is not None:
-            self._timer.shoot(monotonic_ns() + _LOOK_NS)
+        self.start()
         try:
-            sys.settrace(trace)
             return call(
                 arguments
             )  # as deep in the stack in every run: how deep is seen by code that recurses
         finally:
-            sys.settrace(None)
-            self._over = True
-            if run is not None:
-                run.end()
+            self.over()
+
+    def start(self, mine: Callable[[], bool] | None = None) -> None:
+        """Steps begin. `mine`: whether what runs now belongs to the invocation; None: all does."""
+        clock = self._clock
+        assert clock is not None
+        tracer = self._tracer = make_tracer(self.own, self.trail, mine)
+        clock.steps = tracer.steps
+        sys.setrecursionlimit(sys.getrecursionlimit() + tracer.headroom)
+        if self._child is not None:
+            self._go_on(self._child, None)
+        else:
+            effects = Effects()
+            checkpoints = self._checkpoints = Checkpoints(
+                self.trail, self._steps, self._player.room_mb * _MB, self._pace, clock.tick, self._go_on,
+                effects,
+            )  # fmt: skip
+            self._shoot()
+            effects.watch()
+            tracer.trailing(checkpoints.look)
+
+    def over(self) -> None:
+        """Steps end."""
+        tracer = self._tracer
+        assert tracer is not None
+        self._over = True
+        if self._run is not None:
+            self._run.end()
+        if tracer.displaced:
+            self.notes.append(
+                "the code has set a trace function of its own: what ran after that has no steps"
+            )
+        tracer.off()
+        sys.setrecursionlimit(sys.getrecursionlimit() - tracer.headroom)
+        self._note_checkpoints()
+
+    def _note_checkpoints(self) -> None:
+        checkpoints = self._checkpoints
+        assert checkpoints is not None
+        checkpoints.effects.stop()
+        if checkpoints.obstacle:
+            begins = "the last one before" if len(checkpoints) else "the start"
+            self.notes.append(
+                f"steps from {checkpoints.obstacle_step:,} on are run to from {begins}:"
+                f" {checkpoints.obstacle}, which copies of the process would not have"
+            )
+
+    def _go_on(self, child: Child, frame: FrameType | None) -> None:
+        """In a process that was forked off: from the beginning, or where a frame stands."""
+        from relive_runtime.travel.playing import Run
+
+        assert self._clock is not None
+        assert self._tracer is not None
+        if frame is not None:
+            self._player.own_files()
+        if self._timer is not None:
+            self.watch(DeadlineTimer(lambda: False))  # a forked process has none of its parent's timers
+        self._shoot()
+        self._run = Run(child, self._clock, self.own, self.in_app.shown, self._tracer, self.trail)
+        self._run.begin(frame)
+
+    def _shoot(self) -> None:
+        if self._timer is not None:
+            self._timer.shoot(monotonic_ns() + _LOOK_NS)
+
+    # ------------------------------------------------------------ for the session
+
+    def number(self, frame: FrameType) -> int:
+        """Of a frame of the failure."""
+        return self._tracer.number(frame) if self._tracer is not None else NOBODY
+
+    def nearest(self, step: int) -> list[Checkpoint]:
+        """From which a step can be run to without the way before, the best first."""
+        return self._checkpoints.before(step) if self._checkpoints is not None else []
+
+    def nearest_to_frame(self, frame: int) -> list[Checkpoint]:
+        """From which a frame can be seen from its beginning on, the best first."""
+        return self._checkpoints.before_frame(frame) if self._checkpoints is not None else []
+
+    def drop(self, checkpoint: Checkpoint) -> None:
+        """It is of no use any more."""
+        if self._checkpoints is not None:
+            self._checkpoints.drop(checkpoint)
 
     def _timed_out(self) -> None:
         assert self._clock is not None
@@ -141,5 +218,7 @@ class Traveller:
 
     def close(self) -> None:
         """Nobody goes back any more."""
+        if self._checkpoints is not None:
+            self._checkpoints.close()
         if self.stem is not None:
-            self.stem.close()
+            self.stem.kill()

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 from functools import partial
 from glob import glob
+from os import getpid  # the real one: runs of a session all have the same in `os`
 from tempfile import gettempdir
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,7 @@ class Player(PlayedCalls):
         self._dice = Dice()
         self._clock = Clock(script.clock)
         self._overlay: Overlay | None = None
+        self._unchanged = ""
         self._not_there: list[str] = []
 
     @classmethod
@@ -144,14 +146,25 @@ class Player(PlayedCalls):
         """Of the function, on the clock of such a run."""
         return self._script.timeout_s
 
+    @property
+    def room_mb(self) -> int:
+        """What checkpoints of such a run may hold, beside what the function may."""
+        return self._script.room_mb
+
     def chance(self) -> None:
         """Let chance stand where it stood at `travel`: in a process that was forked off since, which has
         reseeded it."""
         self._dice.same(self._script.seeds.wall_ns)
         self._dice.set(self._script.seeds)
+        self.own_files()
+
+    def own_files(self) -> None:
+        """In a process that was forked off: nobody else is to see what it changes. Call it in one that has not
+        changed anything."""
         overlay = self._overlay
         if overlay is not None:
-            overlay.root = overlay.copied(str(os.getpid()))
+            overlay.root = self._unchanged
+            overlay.root = overlay.copied(str(getpid()))
 
     def apart(self) -> Callable[[], None]:
         """Before a process is forked off that is to see no change of this one's files. What is given back is
@@ -159,6 +172,7 @@ class Player(PlayedCalls):
         overlay = self._overlay
         if overlay is None:
             return lambda: None
+        self._unchanged = overlay.root
         return partial(setattr, overlay, "root", overlay.copied("first"))
 
     def end(self) -> None:

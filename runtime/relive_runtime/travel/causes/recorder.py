@@ -1,4 +1,4 @@
-"""The trace function that fills a journal. It numbers frames and steps as `tracing` does."""
+"""What fills a journal. It numbers frames and steps as the tracer does that tells it of them."""
 
 from __future__ import annotations
 
@@ -62,21 +62,40 @@ class Recorder:
             mine = self._known[code] = self._own(code.co_filename)
         if not mine:
             return None
+        self.entered(frame)
+        return self._local
+
+    def _local(self, frame: FrameType, event: str, argument: Any) -> Any:
+        if event == "line":
+            self.line(frame)
+        elif event == "return":
+            self.left(frame, argument)
+        elif event == "exception":
+            self.raised(frame, argument[0], argument[1])
+        return self._local
+
+    # ------------------------------------------------------------ for who tells of the events otherwise
+
+    def entered(self, frame: FrameType) -> None:
+        """It begins, or goes on."""
         call = self._calls.get(frame)
         if call is None:
-            call = self._calls[frame] = self._entered(code)
+            call = self._calls[frame] = self._entered(frame.f_code)
         self._stack.append(call)
 
-        def local(frame: FrameType, event: str, argument: Any) -> Any:
-            if event == "line":
-                self._line(call, frame)
-            elif event == "return":
-                self._returned(call, frame, argument)
-            elif event == "exception":
-                self._raised(call, frame, argument)
-            return local
+    def line(self, frame: FrameType) -> None:
+        """A line of it is about to run."""
+        self._line(self._calls[frame], frame)
 
-        return local
+    def left(self, frame: FrameType, value: Any) -> None:
+        """It has returned or waits, with a value, or an exception leaves it."""
+        self._returned(self._calls[frame], frame, value)
+
+    def raised(self, frame: FrameType, kind: Any, error: BaseException | None) -> None:
+        """An exception is there."""
+        call = self._calls.get(frame)
+        if call is not None:
+            self._raised(call, frame, (kind, error))
 
     def _entered(self, code: CodeType) -> _Call:
         frames = self._journal.frames
