@@ -159,8 +159,8 @@ class Player(PlayedCalls):
         self.own_files()
 
     def own_files(self) -> None:
-        """In a process that was forked off: nobody else is to see what it changes. Call it in one that has not
-        changed anything."""
+        """In a process that was forked off: nobody else is to see what it changes. Call it in one that
+        has not changed anything."""
         overlay = self._overlay
         if overlay is not None:
             overlay.root = self._unchanged
