@@ -1,21 +1,18 @@
 """What every run of a session is traced with: frames and steps are numbered in the same way in all of them.
 
-Python 3.12 and later have sys.monitoring, which costs a third of sys.settrace for such work; see `monitored`
-and `settraced`.
+Python 3.12 and later have sys.monitoring, which costs a third of sys.settrace for such work.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Final, Protocol
 
-from relive_runtime.travel.trail import Trail
 from relive_runtime.travel.causes.recorder import Recorder
 from relive_runtime.travel.watching import Watching
 
-__all__ = ["ROOM", "TICK", "Look", "Own", "Returned", "Stop", "Tick", "Tracer", "make_tracer"]
+__all__ = ["ROOM", "TICK", "Look", "Own", "Returned", "Stop", "Tick", "Tracer"]
 
 Own = Callable[[str], bool]
 """Whether a file is of the application."""
@@ -30,8 +27,6 @@ Returned = Callable[[int, object, int], None]
 TICK: Final = 1_024
 ROOM: Final = 500
 """Calls that a session needs where the code itself may go no deeper."""
-_TOOLS: Final = (3, 4)
-"""Ids of sys.monitoring that nobody has a claim on: 0 debuggers, 1 coverage, 2 profilers, 5 optimizers."""
 
 
 class Tracer(Protocol):
@@ -71,17 +66,3 @@ class Tracer(Protocol):
 
     def off(self) -> None:
         """It is over. Idempotent."""
-
-
-def make_tracer(own: Own, trail: Trail, mine: Callable[[], bool] | None = None) -> Tracer:
-    """The one that costs least here. `mine`: whether what runs now belongs to the invocation; None: all
-    does."""
-    monitoring = getattr(sys, "monitoring", None)
-    free = [tool for tool in _TOOLS if monitoring is not None and monitoring.get_tool(tool) is None]
-    if not free:
-        from relive_runtime.travel.settraced import SettraceTracer
-
-        return SettraceTracer(own, trail, mine)
-    from relive_runtime.travel.monitored import MonitoringTracer
-
-    return MonitoringTracer(own, trail, free[0], mine)

@@ -19,7 +19,8 @@ from relive_runtime.travel.checkpoints import Checkpoint, Checkpoints, Pace
 from relive_runtime.travel.effects import Effects
 from relive_runtime.travel.forking import same_pid
 from relive_runtime.travel.stem import Child, Stem
-from relive_runtime.travel.tracing import Tracer, make_tracer
+from relive_runtime.travel.tracers import make_tracer
+from relive_runtime.travel.tracing import Tracer
 from relive_runtime.travel.trail import NOBODY, Trail
 from relive_runtime.worker.limits.deadline import DeadlineTimer, HandlerTimeout
 

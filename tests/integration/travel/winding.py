@@ -43,7 +43,7 @@ def generators(event, context):
     raise ValueError(found, total, table)
 
 
-async def wait(number):
+async def after(number):
     await asyncio.sleep(0.001 * (7 - number % 7))
     if number == 5:
         raise LookupError(number)
@@ -58,15 +58,15 @@ async def items(count):
 
 @contextlib.asynccontextmanager
 async def opened():
-    yield await wait(1)
+    yield await after(1)
 
 
 async def coroutines(event, context):
-    done = await asyncio.gather(*(wait(number) for number in range(8)), return_exceptions=True)
+    done = await asyncio.gather(*(after(number) for number in range(8)), return_exceptions=True)
     found = [item async for item in items(4)]
     async with opened() as number:
         found.append(number)
-    task = asyncio.ensure_future(wait(6))
+    task = asyncio.ensure_future(after(6))
     await asyncio.sleep(0)
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
