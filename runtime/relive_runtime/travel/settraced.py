@@ -40,6 +40,7 @@ class SettraceTracer:
         self._stack = [NOBODY]
         self._count: Callable[[], int] = trail.__len__
         self._on = False
+        self._call: _Trace | None = None
 
     def steps(self) -> int:
         """How many there have been."""
