@@ -22,21 +22,20 @@ _MOST: Final = 200
 _HINT: Final = "name the call, and give its answer as JSON: --answer orders='{\"id\": 7}', or orders=@FILE"
 
 
-def read_answers(texts: Iterable[str], *, files: bool = True) -> list[GivenAnswer]:
+def read_answers(texts: Iterable[str]) -> list[GivenAnswer]:
     """Raises UsageError."""
-    answers = [read_answer(text, files=files) for text in texts]
+    answers = [read_answer(text) for text in texts]
     if len(answers) > _MOST:
         raise UsageError(f"{len(answers)} answers are over the limit of {_MOST}", hint="leave some out")
     return answers
 
 
-def read_answer(text: str, *, files: bool = True) -> GivenAnswer:
-    """The first "=" with JSON or @FILE behind it ends the name: URLs may have others. `files`: whether files
-    may be read. Raises UsageError."""
+def read_answer(text: str) -> GivenAnswer:
+    """The first "=" with JSON or @FILE behind it ends the name: URLs may have others. Raises UsageError."""
     at = text.find("=")
     while at > 0:
         rest = text[at + 1 :]
-        if files and rest.startswith("@"):
+        if rest.startswith("@"):
             return GivenAnswer(text[:at].strip(), _json(_read(rest[1:]), rest[1:]))
         try:
             json.loads(rest)

@@ -9,7 +9,7 @@ from relive_base.errors import UsageError
 from relive_base.terminal import one_line
 
 from relive_profiler.explore.filters import HotFilter
-from relive_profiler.explore.folding import Folded, Totals, confidence, load, totals
+from relive_profiler.explore.folding import Folded, Totals, confidence, load_of, totals
 from relive_profiler.explore.hot import fold_rows
 from relive_profiler.explore.spread import Spread, margin_ms, spread
 from relive_profiler.explore.sums import By, change_sums
@@ -17,7 +17,7 @@ from relive_profiler.explore.sums import By, change_sums
 if TYPE_CHECKING:
     from relive_store import Store
 
-__all__ = ["DiffList", "DiffRow", "diff", "diff_folded", "render_diff_text"]
+__all__ = ["DiffList", "DiffRow", "diff", "diff_folded", "diff_of", "render_diff_text", "sides"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,13 @@ def diff(
     timeout_s: float = 30.0,
 ) -> DiffList:
     """Compare two filters. Raises UsageError if they name different engines; store errors pass through."""
+    return diff_of(store, sides(store, before, after, timeout_s=timeout_s), by, limit, timeout_s=timeout_s)
+
+
+def sides(
+    store: Store, before: HotFilter, after: HotFilter, *, timeout_s: float = 30.0
+) -> tuple[Totals, Totals]:
+    """How much there is to compare, of one engine. As `diff`."""
     engines = {engine for engine in (before.engine, after.engine) if engine}
     if len(engines) > 1:
         raise UsageError(
@@ -83,10 +90,16 @@ def diff(
         old, new = (
             totals(store, side.with_engine("sampled"), timeout_s=timeout_s) for side in (before, after)
         )
-    if before.span_ids or after.span_ids:
-        was, now = (
-            load(store, side.with_engine(old.engine), timeout_s=timeout_s) for side in (before, after)
-        )
+    return old, new
+
+
+def diff_of(
+    store: Store, counted: tuple[Totals, Totals], by: By, limit: int, *, timeout_s: float = 30.0
+) -> DiffList:
+    """The same of what was counted before."""
+    old, new = counted
+    if old.wanted.span_ids or new.wanted.span_ids:
+        was, now = (load_of(store, side, timeout_s=timeout_s) for side in counted)
         return diff_folded(was, now, by, limit)
     found = change_sums(
         store, (old.wanted, old.invocations), (new.wanted, new.invocations), by, limit, timeout_s=timeout_s

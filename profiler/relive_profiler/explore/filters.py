@@ -13,6 +13,7 @@ __all__ = [
     "PROFILE_TOTALS",
     "SPAN_WEIGHTS",
     "STACK_FRAMES",
+    "STACK_SUMS",
     "STACK_WEIGHTS",
     "HotFilter",
     "earliest_ns",
@@ -120,11 +121,13 @@ def stack_weights(sums: str, which: str = "1") -> str:
     )
 
 
+_SUMS: Final = "sum(Count) AS Samples, sum(Wall) AS WallSum, sum(Cpu) AS CpuSum"
+STACK_SUMS: Final = stack_weights(_SUMS)
+
 # 64 smallest hashes of the invocations a stack was seen in: enough to count invocations exactly up to 64 and
 # within about 12% above, also over the union of stacks.
 STACK_WEIGHTS: Final = stack_weights(
-    "sum(Count) AS Samples, sum(Wall) AS WallSum, sum(Cpu) AS CpuSum,"
-    " groupArraySorted(64)(cityHash64(InvocationId, Attempt)) AS Sketch"
+    _SUMS + ", groupArraySorted(64)(cityHash64(InvocationId, Attempt)) AS Sketch"
 )
 
 # The same of some spans. Older rows do not say which span a sample was taken in.

@@ -9,9 +9,10 @@ from relive_base.errors import NotFound
 
 from relive_profiler.explore.export import export
 from relive_profiler.explore.filters import INVOCATION_FUNCTION, HotFilter
-from relive_profiler.explore.folding import ENOUGH_SAMPLES, confidence, load
+from relive_profiler.explore.folding import ENOUGH_SAMPLES, Folded, confidence, load
 from relive_profiler.explore.imports import by_module
-from relive_profiler.explore.memory import memory_of
+from relive_profiler.explore.memory import Memory, memory_of
+from relive_profiler.explore.single import is_single, load_single
 from relive_profiler.explore.tree import FlameTree, Weight, build
 
 if TYPE_CHECKING:
@@ -40,13 +41,13 @@ def flame(
     and is not known; store errors pass through.
     """
     filter_ = HotFilter(invocation_ids=(what,)) if isinstance(what, str) else what
-    folded = load(store, filter_, timeout_s=timeout_s)
     single = len(filter_.invocation_ids) == 1
+    folded, held = _loaded(store, filter_, timeout_s)
     notes = []
     if filter_.span_ids and folded.samples < ENOUGH_SAMPLES:
         notes.append(f"this span has {confidence(folded.samples)[1]}; shown: its invocation")
         filter_ = replace(filter_, span_ids=())
-        folded = load(store, filter_, timeout_s=timeout_s)
+        folded, held = _loaded(store, filter_, timeout_s)
     elif filter_.span_ids:
         notes.append("inside the span")
     if single and folded.samples < ENOUGH_SAMPLES:
@@ -61,10 +62,21 @@ def flame(
     tree = build(
         folded, weight=weight, by_line=by_line, title=_title(filter_), note=note, aggregate=not single
     )
-    if single and filter_.phase == "invoke" and not filter_.span_ids:
-        held = [one.text for one in memory_of(store, filter_.invocation_ids, timeout_s=timeout_s).values()]
-        return replace(tree, note="; ".join([tree.note, *held[-1:]]))
+    if single and held is not None:
+        return replace(tree, note=f"{tree.note}; {held.text}")
     return tree
+
+
+def _loaded(store: Store, filter_: HotFilter, timeout_s: float) -> tuple[Folded, Memory | None]:
+    """The stacks; of one invocation its memory, too."""
+    if is_single(filter_):
+        one = load_single(store, filter_, timeout_s=timeout_s)
+        return one.folded, one.memory
+    folded = load(store, filter_, timeout_s=timeout_s)
+    if len(filter_.invocation_ids) != 1 or filter_.phase != "invoke" or filter_.span_ids:
+        return folded, None
+    held = memory_of(store, filter_.invocation_ids, timeout_s=timeout_s)
+    return folded, held[max(held)] if held else None
 
 
 def _title(filter_: HotFilter) -> str:

@@ -11,6 +11,7 @@ from relive_profiler.explore.filters import (
     PROFILE_TOTALS,
     SPAN_WEIGHTS,
     STACK_FRAMES,
+    STACK_SUMS,
     STACK_WEIGHTS,
     HotFilter,
     parameters,
@@ -31,6 +32,7 @@ __all__ = [
     "estimate_invocations",
     "estimated",
     "load",
+    "load_of",
     "totals",
 ]
 
@@ -140,11 +142,24 @@ def totals(store: Store, filter_: HotFilter, *, timeout_s: float = 30.0) -> Tota
 
 def load(store: Store, filter_: HotFilter, *, limit: int = MOST_STACKS, timeout_s: float = 30.0) -> Folded:
     """The `limit` heaviest stacks under the filter. Three or four queries; store errors pass through."""
-    found = totals(store, filter_, timeout_s=timeout_s)
+    return load_of(store, totals(store, filter_, timeout_s=timeout_s), limit=limit, timeout_s=timeout_s)
+
+
+def load_of(
+    store: Store,
+    found: Totals,
+    *,
+    limit: int = MOST_STACKS,
+    sketches: bool = True,
+    timeout_s: float = 30.0,
+) -> Folded:
+    """The same of what was counted before. Without `sketches` stacks do not say in which invocations they
+    were. Two queries; store errors pass through."""
+    filter_ = found.wanted
     if not found.profiles:
         return Folded(engine=filter_.engine, phase=filter_.phase)
-    values = parameters(found.wanted)
-    statement = SPAN_WEIGHTS if filter_.span_ids else STACK_WEIGHTS
+    values = parameters(filter_)
+    statement = SPAN_WEIGHTS if filter_.span_ids else STACK_WEIGHTS if sketches else STACK_SUMS
     weights = store.query(statement, {**values, "stacks": limit}, timeout_s=timeout_s)
     frames: dict[tuple[str, int], Sequence[Any]] = {
         (str(row[0]), _int(row[1])): row[2:5]
@@ -154,7 +169,7 @@ def load(store: Store, filter_: HotFilter, *, limit: int = MOST_STACKS, timeout_
     inside = sum(stack.samples for stack in stacks)
     return Folded(
         stacks=stacks,
-        engine=found.wanted.engine,
+        engine=filter_.engine,
         phase=filter_.phase,
         samples=inside if filter_.span_ids else found.samples,
         profiles=found.profiles,
@@ -165,10 +180,10 @@ def load(store: Store, filter_: HotFilter, *, limit: int = MOST_STACKS, timeout_
 
 
 def _stack(row: Sequence[Any], frames: dict[tuple[str, int], Sequence[Any]]) -> Stack:
-    function, number, samples, wall_ns, cpu_ns, sketch = row[:6]
+    function, number, samples, wall_ns, cpu_ns, *sketches = row[:6]
     names, files, lines = frames.get((function, number), ((UNKNOWN_STACK,), ("",), (0,)))
     return Stack(
-        str(function), tuple(names), tuple(files), tuple(lines), samples, wall_ns, cpu_ns, tuple(sketch)
+        str(function), tuple(names), tuple(files), tuple(lines), samples, wall_ns, cpu_ns, tuple(*sketches)
     )
 
 

@@ -24,24 +24,28 @@ _ANY: Final = "({function:String} = '' OR Function = {function:String})"
 _THESE: Final = "Function IN {functions:Array(String)}"
 
 # All arrays begin with the innermost frame. A stack that is not known (any more) is one frame, which has only
-# its deployed function. The text of a hash is read once for each entry of a column's dictionary.
-_KEYS: Final = """
-    if(empty(Functions), [cityHash64(Function)], arrayReverse(arrayMap(
+# its deployed function. By function, the store has the hashes; by line, the text of a hash is read once for
+# each entry of a column's dictionary.
+_FOUND_KEYS: Final = """
+    if({by_line:UInt8} = 1, arrayReverse(arrayMap(
         (name, file, line) -> cityHash64(Function, name, file, line),
         arrayMap(name -> cityHash64(name), Functions),
-        arrayMap(file -> cityHash64(file), Files),
-        if({by_line:UInt8} = 1, Lines, arrayMap(line -> toUInt32(0), Lines))))) AS Keys"""
+        arrayMap(file -> cityHash64(file), Files), Lines)), FrameKeys)"""
+_KEYS: Final = " if(empty(FrameKeys), [cityHash64(Function)], FrameKeys) AS Keys"
 _TEXTS: Final = """
     if(empty(Functions), [{unknown:String}], CAST(arrayReverse(Functions), 'Array(String)')) AS Names,
     if(empty(Functions), [''], CAST(arrayReverse(Files), 'Array(String)')) AS Places,
     if(empty(Functions), [toUInt32(0)], arrayReverse(Lines)) AS Numbers"""
 
 
-def _weighed(columns: str, which: str, sums: str) -> str:
+def _weighed(columns: str, which: str, sums: str, only: str = "1") -> str:
     """The heaviest stacks, with columns made of their frames. The stacks of the store go past the weights, of
-    which there are fewer: no array is kept for it."""
-    known = f"SELECT Function, StackHash AS Stack, Functions, Files, Lines FROM profile_stacks WHERE {which}"
-    weights = stack_weights(sums, which)
+    which there are fewer: no array is kept for it. `only`: of these stacks."""
+    known = (
+        f"SELECT Function, StackHash AS Stack, Functions, Files, Lines, {_FOUND_KEYS} AS FrameKeys\n"
+        f"FROM profile_stacks WHERE {which}"
+    )
+    weights = stack_weights(sums, f"{which} AND {only}")
     return (
         f"SELECT weighed.Function AS Function, Stack, {columns}\n"
         f"FROM ({known}) AS known ANY RIGHT JOIN ({weights}) AS weighed USING (Function, Stack)"
@@ -75,13 +79,21 @@ SELECT * FROM (
     LIMIT {rows:UInt32} WITH TIES
 ) LIMIT {most:UInt32}"""
 )
+_CONTAINING: Final = (
+    "(has({keys:Array(UInt64)}, cityHash64(Function)) OR Stack IN (\n"
+    "SELECT StackHash FROM (SELECT StackHash,"
+    + _FOUND_KEYS
+    + " AS Keys FROM profile_stacks WHERE "
+    + _THESE
+    + ") WHERE hasAny(Keys, {keys:Array(UInt64)})))"
+)
 SUMMED_FRAMES: Final = (
     """
 SELECT Key, any(Name), any(File), argMax(Line, (WallSum, bitNot(Stack))) AS Line,
     length(groupUniqArrayArray(Sketch) AS Hashes) AS Seen, max(length(Sketch)) AS Longest,
     arraySort(Hashes)[least(Seen, {sketch:UInt32})] AS Last
 FROM ("""
-    + _weighed(f"WallSum, Sketch,{_KEYS},{_TEXTS}", _THESE, _SKETCHES)
+    + _weighed(f"WallSum, Sketch,{_KEYS},{_TEXTS}", _THESE, _SKETCHES, _CONTAINING)
     + """
     WHERE hasAny(Keys, {keys:Array(UInt64)})
 ) ARRAY JOIN Keys AS Key, Names AS Name, Places AS File, Numbers AS Line, arrayEnumerateUniq(Keys) AS Nth
@@ -134,9 +146,9 @@ FROM (
         ) ARRAY JOIN StackIds AS Stack, WallNs AS Wall
     ) AS taken
     INNER JOIN (
-        SELECT Function, StackHash AS Stack,"""
-    + _KEYS
-    + """, Keys[1] AS Key
+        SELECT Function, StackHash AS Stack, ("""
+    + _FOUND_KEYS
+    + """)[1] AS Key
         FROM profile_stacks
         WHERE """
     + _ANY

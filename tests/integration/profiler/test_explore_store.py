@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 
 import pytest
 from relive_base.errors import NotFound, UsageError
 from relive_base.records import InvocationRecord
 from relive_base.wire.messages import Costs, Profile, StackFrames
-from relive_profiler.explore import diff, export, flame, hot
+from relive_profiler.explore import diff, export, flame, folding, hot, single
 from relive_profiler.explore.filters import HotFilter
 from relive_profiler.explore.rows import StackCache, profile_columns, stack_columns
 from relive_profiler.record.stacks import stack_hash
@@ -210,6 +211,34 @@ def test_a_flame_tree_of_one_invocation(store):
     assert tree.value[0] == 10 * MS
     assert not tree.aggregate
     assert tree.name[0] == "checkout-1-sampled-3"
+
+
+@pytest.mark.parametrize("phase", ["invoke", "init"])
+@pytest.mark.parametrize("engine", ["", "sampled", "precise"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "checkout-1-sampled-3",
+        "checkout-1-precise-200",
+        "checkout-1-sampled-300",
+        "spanned-1-sampled-2000",
+        "nobody",
+    ],
+)
+def test_one_invocation_is_read_from_its_row_as_a_filter_of_it_is(store, name, engine, phase):
+    wanted = HotFilter(invocation_ids=(name,), engine=engine, phase=phase)
+    assert single.is_single(wanted)
+    found, expected = single.load_single(store, wanted).folded, folding.load(store, wanted)
+    assert replace(found, stacks=[]) == replace(expected, stacks=[])
+    assert [replace(stack, invocations=(1,)) for stack in found.stacks] == [
+        replace(stack, invocations=(1,)) for stack in expected.stacks
+    ]
+
+
+def test_a_filter_of_more_than_the_invocation_is_none_of_one():
+    assert not single.is_single(HotFilter(invocation_ids=("a", "b")))
+    assert not single.is_single(HotFilter(invocation_ids=("a",), status=("ok",)))
+    assert not single.is_single(HotFilter(invocation_ids=("a",), span_ids=("b",)))
 
 
 def test_an_invocation_with_too_few_samples_shows_its_function_and_says_so(store):

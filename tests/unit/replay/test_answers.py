@@ -30,12 +30,10 @@ def test_what_is_no_answer_says_so(text: str) -> None:
         read_answer(text)
 
 
-def test_a_file_is_read_only_if_that_is_allowed(tmp_path: Path) -> None:
+def test_an_answer_may_be_in_a_file(tmp_path: Path) -> None:
     file = tmp_path / "answer.json"
     file.write_text("[1]")
     assert read_answer(f"orders=@{file}").body == b"[1]"
-    with pytest.raises(UsageError):
-        read_answer(f"orders=@{file}", files=False)
 
 
 def test_several_answers_of_one_name_are_given_in_order() -> None:

@@ -26,14 +26,15 @@ def test_a_range_with_nothing_in_it_is_widened_to_the_next_usual_one_that_has_so
         return ["a failure"] if range_ns == 0 or range_ns >= 7 * HOUR else []
 
     # When the last 15 minutes are asked for, Then those of a day come, and that is said
-    assert widening.find(900 * S, S, ask, bool) == (["a failure"], 24 * HOUR)
+    assert widening.find(900 * S, S, ask, bool) == ["a failure"]
+    assert widening.range_ns == 24 * HOUR
     assert widening.told(900 * S, "none") == "none in 15m, so of the last 1d"
     # And the ranges in between are not tried again
     del asked[:]
     widening.find(900 * S, 2 * S, ask, bool)
     assert asked == [900 * S, 24 * HOUR]
     # And what comes into the chosen range is shown in it
-    assert widening.find(900 * S, 3 * S, lambda _range: ["new"], bool) == (["new"], 900 * S)
+    assert widening.find(900 * S, 3 * S, lambda _range: ["new"], bool) == ["new"]
     assert widening.told(900 * S, "none") == ""
 
 
@@ -45,7 +46,7 @@ def test_who_has_recorded_nothing_is_not_searched_each_second() -> None:
         asked.append(range_ns)
         return []
 
-    assert widening.find(900 * S, HOUR, ask, bool) == ([], 900 * S)
+    assert widening.find(900 * S, HOUR, ask, bool) == []
     assert asked[-1] == 0
     del asked[:]
     widening.find(900 * S, HOUR + S, ask, bool)

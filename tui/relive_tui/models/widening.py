@@ -32,26 +32,26 @@ class Widening(Generic[Value]):
         now_ns: int,
         ask: Callable[[int], Value],
         something: Callable[[Value], bool],
-    ) -> tuple[Value, int]:
-        """(the answer, its range): of `chosen_ns`, else of the narrowest usual range that is wider and has
-        something. Called by one worker at a time."""
+    ) -> Value:
+        """The answer of `chosen_ns`, else of the narrowest usual range that is wider and has something.
+        Called by one worker at a time."""
         found = ask(chosen_ns)
         if something(found) or not chosen_ns:
             self.range_ns = None
-            return found, chosen_ns
+            return found
         ranges = [each for each in RANGES_NS if each == 0 or each > chosen_ns]
         if self.range_ns is not None:
             ranges = ranges[ranges.index(self.range_ns) :] if self.range_ns in ranges else ranges
         elif now_ns - self.searched_ns < SEARCH_NS:
-            return found, chosen_ns
+            return found
         self.searched_ns = now_ns
         for range_ns in ranges:
             wider = ask(range_ns)
             if something(wider):
                 self.range_ns = range_ns
-                return wider, range_ns
+                return wider
         self.range_ns = None
-        return found, chosen_ns
+        return found
 
     def told(self, chosen_ns: int, what: str) -> str:
         """`none in 15m, so of the last 24h`; "" if the range is the chosen one."""

@@ -87,7 +87,7 @@ class AlertsScreen(ReliveScreen):
             def ask(range_ns: int) -> list[AlertChangeView]:
                 return self.data.alert_changes(ticket, replace(scope, range_ns=range_ns), alert)
 
-            return wider.find(scope.range_ns, now_ns, ask, lambda rows: fixed or bool(rows))[0]
+            return wider.find(scope.range_ns, now_ns, ask, lambda rows: fixed or bool(rows))
 
         self.ask("changes", self.changes, work, self._told_changes)
 

@@ -104,13 +104,13 @@ class HomeScreen(ReliveScreen):
             def ask(range_ns: int) -> list[GroupView]:
                 return self.data.failure_groups(ticket, replace(scope, range_ns=range_ns))
 
-            return failures.find(scope.range_ns, now_ns, ask, lambda found: fixed or any_open(found))[0]
+            return failures.find(scope.range_ns, now_ns, ask, lambda found: fixed or any_open(found))
 
         def stats(ticket: Ticket) -> list[FunctionStats]:
             def ask(range_ns: int) -> list[FunctionStats]:
                 return self.data.functions(ticket, replace(scope, range_ns=range_ns))
 
-            return functions.find(scope.range_ns, now_ns, ask, lambda found: fixed or bool(found))[0]
+            return functions.find(scope.range_ns, now_ns, ask, lambda found: fixed or bool(found))
 
         self.ask("failures", self.groups, groups, self._groups)
         self.ask("functions", self.stats, stats, self._functions)

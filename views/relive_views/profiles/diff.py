@@ -10,7 +10,7 @@ from relive_profiler.explore import diff as explore
 from relive_profiler.explore.diff import DiffList, DiffRow
 from relive_profiler.explore.diff_tree import DiffTree, diff_tree
 from relive_profiler.explore.filters import DURATION_QUANTILE, HotFilter, parameters
-from relive_profiler.explore.folding import load
+from relive_profiler.explore.folding import load_of
 from relive_store import Store
 
 from relive_views.places import place
@@ -78,7 +78,8 @@ def _row(row: DiffRow) -> dict[str, Any]:
 def diff(store: Store, sides: Sides, by: Literal["function", "line"], limit: int = 30) -> DiffView:
     """Raises NotFound if one side has no profile, UsageError if engines differ, StoreError."""
     before, after, name, other = sides
-    found = explore.diff(store, before, after, by, limit)
+    counted = explore.sides(store, before, after)
+    found = explore.diff_of(store, counted, by, limit)
     for invocations, side in ((found.before_invocations, name), (found.after_invocations, other)):
         if not invocations:
             of = side if side.startswith("of ") else f"of {side}"
@@ -86,7 +87,7 @@ def diff(store: Store, sides: Sides, by: Literal["function", "line"], limit: int
                 f"there are no profiles {of} of {before.function}",
                 hint="`relive invocations` lists what is recorded",
             )
-    folded = [load(store, side.with_engine(found.engine)) for side in (before, after)]
+    folded = [load_of(store, side, sketches=False) for side in counted]
     return DiffView(before=name, after=other, found=found, tree=diff_tree(folded[0], folded[1]))
 
 
