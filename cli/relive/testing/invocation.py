@@ -29,7 +29,8 @@ class Invocation:
 
     `event`: what the handler gets; bytes are taken as they came. `request`: instead of an event, an HTTP
     request (fields of relive_base.wire.messages.HttpRequest). `calls`, `seeds`, `init_seeds`: entries of
-    a scene's cassette.json and the seeds of its replay.json. `apart`: run it in a process of its own, for
+    a scene's cassette.json and the seeds of its replay.json. `files`: what the handler finds at paths outside
+    of the code, from there, too; what it writes goes nowhere. `apart`: run it in a process of its own, for
     failures that end the process; `memory_mb` is a limit there. `beside`: an exception in a thread or in
     a task that nobody awaited, which reaches no caller, is raised by `run`, too.
     """
@@ -51,6 +52,7 @@ class Invocation:
     calls: Sequence[Mapping[str, Any]] = ()
     seeds: Mapping[str, Any] | None = None
     init_seeds: Mapping[str, Any] | None = None
+    files: Sequence[Mapping[str, Any]] = ()
     result_limit_bytes: int = 6_291_456
     apart: bool = False
     beside: bool = False
@@ -112,12 +114,13 @@ class Invocation:
 
     def _spec(self) -> Any:
         from relive_base.wire.messages import FunctionSpec
-        from relive_capture.recording_format import RecordedCall, ReplayInput, Seeds
+        from relive_capture.recording_format import RecordedCall, RecordedFile, ReplayInput, Seeds
 
         script = ReplayInput(
             recorded_calls=msgspec.convert(list(self.calls), list[RecordedCall]),
             seeds=msgspec.convert(self.seeds or {}, Seeds),
             init_seeds=msgspec.convert(self.init_seeds, Seeds) if self.init_seeds is not None else None,
+            init_files=msgspec.convert(list(self.files), list[RecordedFile]),
         )
         return FunctionSpec(
             name=self.function,

@@ -192,6 +192,9 @@ def _given(scene: SceneFile, recorded: ReplayNotes) -> dict[str, str]:
     recorded_calls = scene.recorded_calls
     if recorded_calls:
         found["calls"] = _literal([msgspec.to_builtins(entry) for entry in recorded_calls])
+    files = [file for file in recorded.init_files + recorded.files if file.kind != "folder" or file.listed]
+    if files:
+        found["files"] = _literal([msgspec.to_builtins(file, builtin_types=(bytes,)) for file in files])
     seeds = recorded.seeds if scene.replay_notes is not None else Seeds(wall_ns=0)
     init = recorded.init_seeds if scene.replay_notes is not None else None
     chance = any(_CHANCE.search(scene.source(file)) for file in scene.sources)

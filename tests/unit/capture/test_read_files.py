@@ -142,7 +142,6 @@ def undo() -> Iterator[Undo]:
 class TestPlayed:
     def overlay(self, tmp_path: Path, files: list[RecordedFile]) -> Overlay:
         root = tmp_path / "root"
-        root.mkdir()
         overlay = Overlay(str(root), ("/proc/", "/dev/", f"{sys.prefix}/"), {})
         overlay.add(files)
         return overlay

@@ -73,6 +73,13 @@ def fetches(event, context):
 
 def calls(event, context):
     return relive.invoke("pricing", {"sku": 1})
+
+def reads(event, context):
+    with open("/nowhere/to/be/found/price.json") as file:
+        price = json.load(file)
+    with open("/nowhere/to/be/found/out.json", "w") as file:
+        json.dump(price, file)
+    return [price, sorted(os.listdir("/nowhere/to/be/found"))]
 """
 
 
@@ -89,6 +96,15 @@ def invocation(source: Path, name: str, **more: Any) -> Invocation:
 def test_the_handler_gets_event_context_and_environment(source: Path) -> None:
     given = invocation(source, "order", event={"sku": "A1"}, environment={"STAGE": "dev"})
     assert given.run() == {"sku": "A1", "function": "order", "stage": "dev"}
+
+
+def test_files_are_those_of_the_scene_and_what_is_written_goes_nowhere(source: Path) -> None:
+    file = {"path": "/nowhere/to/be/found/price.json", "kind": "file", "mode": 0o644, "content": b"3"}
+
+    given = invocation(source, "reads", files=[file])
+
+    assert given.run() == [3, ["out.json", "price.json"]]
+    assert not Path("/nowhere").exists()
 
 
 def test_an_error_comes_as_it_is_with_a_traceback_that_begins_in_the_functions_code(source: Path) -> None:

@@ -74,7 +74,6 @@ class Player(PlayedCalls):
         from relive_capture.record.playback.files import Overlay, play_files
 
         root = os.path.realpath(f"{scratch or gettempdir()}/relive-files-{os.getpid()}-{time.monotonic_ns()}")
-        os.mkdir(root, 0o700)
         self.undo.add(partial(_remove, root))
         recorded = script.variables
         aliases = {

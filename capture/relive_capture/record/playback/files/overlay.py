@@ -25,9 +25,9 @@ _SIZE: Final = 1 << 40
 
 
 class Overlay:
-    """`root`: an empty folder. `skipped`: beginnings of paths that are as they are. `aliases`: a folder of
-    this worker -> where it was; if it is `private`, and goes with the worker, recorded files are made there
-    in earnest, where programs and libraries in C find them, too."""
+    """`root`: a folder that is not there yet. `skipped`: beginnings of paths that are as they are. `aliases`: a
+    folder of this worker -> where it was; if it is `private`, and goes with the worker, recorded files are made
+    there in earnest, where programs and libraries in C find them, too."""
 
     def __init__(
         self, root: str, skipped: tuple[str, ...], aliases: Mapping[str, str], *, private: bool = False
@@ -62,6 +62,8 @@ class Overlay:
     def add(self, files: Iterable[RecordedFile]) -> None:
         """Make them, instead of what is there of them."""
         made = [file for file in list(files)[:_MOST] if _is_plain(file.path)]
+        if made:
+            self._make_root()
         for file in made:
             with suppress(OSError, ValueError):
                 self._make(file)
@@ -69,6 +71,11 @@ class Overlay:
             if file.kind == "folder":
                 with suppress(OSError, OverflowError):
                     os.utime(self.root + file.path, ns=(file.mtime_ns, file.mtime_ns))
+
+    def _make_root(self) -> None:
+        """Nobody else looks into it. Without need there is none."""
+        with suppress(FileExistsError):
+            os.mkdir(self.root, 0o700)
 
     def _own_place(self, path: str) -> str:
         """In a folder of the worker's own; "" elsewhere."""
@@ -135,7 +142,7 @@ class Overlay:
         for now, then in self._aliases.items():
             if f"{full}/".startswith(now):
                 full = os.path.normpath(then + full[len(now) :])
-        return "" if full.startswith((*self._skipped, *self._private)) else full
+        return "" if f"{full}/".startswith((*self._skipped, *self._private)) else full
 
     def shown(self, path: str) -> str:
         """A path as the function knows it."""
@@ -219,6 +226,7 @@ class Overlay:
             self._is_absent(folder) or not os.path.isdir(os.path.dirname(path) or ".")
         ):
             return place if self._is_absent(folder) else path  # the system says that there is none
+        self._make_root()
         os.makedirs(self.root + folder, exist_ok=True)
         if own in self._hollow:
             self._hollow.pop(own)
@@ -308,7 +316,7 @@ class Overlay:
     def copied(self, name: str) -> str:
         """Its files once more, beside the root."""
         own = f"{self.root}-{name}"
-        with self.asleep():
+        with self.asleep(), suppress(FileNotFoundError):
             shutil.copytree(self.root, own, symlinks=True)
         return own
 

@@ -68,7 +68,7 @@ class _Watch:
         if kept_calls is None:
             return None
         place = os.path.normpath(text if text[0] == "/" else f"{os.getcwd()}/{text}")
-        if place.startswith(self._skipped):
+        if f"{place}/".startswith(self._skipped):  # a folder itself, too
             return None
         notes = kept_calls.noted()
         return None if notes is None else (notes, place)
