@@ -25,9 +25,9 @@ _SIZE: Final = 1 << 40
 
 
 class Overlay:
-    """`root`: a folder that is not there yet. `skipped`: beginnings of paths that are as they are. `aliases`: a
-    folder of this worker -> where it was; if it is `private`, and goes with the worker, recorded files are made
-    there in earnest, where programs and libraries in C find them, too."""
+    """`root`: a folder that is not there yet. `skipped`: beginnings of paths that are as they are. `aliases`:
+    a folder of this worker -> where it was; if it is `private`, and goes with the worker, recorded files are
+    made there in earnest, where programs and libraries in C find them, too."""
 
     def __init__(
         self, root: str, skipped: tuple[str, ...], aliases: Mapping[str, str], *, private: bool = False
