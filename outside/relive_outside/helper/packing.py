@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from typing import Final
 
 import msgspec
 from relive_base.distributions import installed
@@ -15,6 +16,9 @@ from relive_outside.helper.sources import Sources, read_sources
 from relive_outside.record.handed import Handed
 
 __all__ = ["Packed", "pack"]
+
+_WRAPPER: Final = "relive-record"
+"""What `relive layer build` puts beside the modules."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +75,15 @@ def _facts(handed: Handed, sources: Sources) -> OutsideFacts:
         source_files=len(sources.files),
         source_left_out=sources.left_out,
         changed_since=sources.newer[:20],
-        installed=[f"{name}=={version}" for name, version in installed(handed.path)],
+        installed=[f"{name}=={version}" for name, version in installed(_of_application(handed.path))],
     )
+
+
+def _of_application(path: list[str]) -> list[str]:
+    """Without the folder or the layer that the recorder came in: what is there is its own."""
+    own = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    alone = any(os.path.exists(os.path.join(own, place, _WRAPPER)) for place in ("", os.pardir))
+    return [entry for entry in path if not alone or os.path.abspath(entry or ".") != own]
 
 
 def _absent() -> dict[str, PartState]:

@@ -45,7 +45,16 @@ class RecordedWsgi:
         except BaseException as error:
             context.run(recorder.failed, attempt, error)
             raise
+        if _is_file(parts, environ):
+            context.run(recorder.ended, attempt)
+            return parts
         return _Answer(parts, attempt, recorder, context)
+
+
+def _is_file(parts: Any, environ: dict[str, Any]) -> bool:
+    """Whether the server sends it by itself, as it knows it: wrapped it would be read here."""
+    wrapper = environ.get("wsgi.file_wrapper")
+    return isinstance(wrapper, type) and isinstance(parts, wrapper)
 
 
 def _begun(environ: dict[str, Any], recipe: Recipe, recorder: Recorder) -> Attempt | None:

@@ -97,9 +97,9 @@ class Recorder:
         if not self.on:
             return
         try:
+            self._tell_left()  # first: what it reads is not the application's
             self._recorder.install()
             when_imported({"logging": LogWatch(self._own_lines, self._noticed).patch})
-            self._tell_left()
         except Exception as error:
             self._problem("recording did not begin", error)
 

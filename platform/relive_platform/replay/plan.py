@@ -154,6 +154,10 @@ def make_plan(
     )
     if travel:
         _check_travel(scene, spec)
+        if spec.kind == "request":
+            notes.append(
+                "what the application runs in AnyIO's threads ran on the main thread, to be gone back in"
+            )
         # Its own time limit counts on the clock of the run; its trail and its checkpoints need memory, too.
         spec = msgspec.structs.replace(
             spec,

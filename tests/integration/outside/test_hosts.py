@@ -30,6 +30,10 @@ app = FastAPI()
 @app.post("/orders")
 async def orders(request: Request):
     return {"cents": cents(await request.json())}
+
+@app.post("/plain")
+def plain(order: dict):
+    return {"cents": cents(order)}
 """
 FLASK = """
 from flask import Flask, request
@@ -101,6 +105,21 @@ def test_a_request_that_fails(tmp_path: Path, name: str, text: str, command: lis
     home = tmp_path / "home"
     check_same(scene, home)
     check_same(scene, home, travel=True)
+
+
+def test_an_endpoint_that_runs_in_a_thread_can_be_gone_back_in(tmp_path: Path) -> None:
+    # Given a plain endpoint of FastAPI, which runs in a thread of its server
+    (tmp_path / "shop.py").write_text(SHOP)
+    (tmp_path / "application.py").write_text(FASTAPI)
+    port = free_port()
+    with host(tmp_path, ["relive-record", "uvicorn", "application:app", "--port", str(port)], port):
+        assert asked(f"http://127.0.0.1:{port}/plain", BAD)[0] == 500
+        scenes_in(tmp_path, 1)
+    # When its failure is gone back in, I expect the line where the value came from
+    (file,) = (tmp_path / "scenes").glob("*.scene")
+    told = Relive(tmp_path / "home").run("replay", str(file), "--trust", "--travel", "-c", "why", check=False)
+    assert "the same failure" in told.stdout
+    assert 'address = order["address"]' in told.stdout
 
 
 def test_a_script_that_raises(tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ GROUP_COLUMNS = [
     _FUNCTION,
     _ERROR,
     _WHERE,
-    Column("versions", "versions", lambda numbers: _versions(numbers), least=9, rank=4),
+    Column("versions", "versions", lambda numbers: _versions(numbers), least=4, rank=4),
     Column("state", "state", _unless_open, rank=1, style=_state_style),
     Column("first_at", "first", format_age, right=True, rank=2, style="dim"),
     Column("captured_at", "last", format_age, right=True),

@@ -14,6 +14,7 @@ from relive_runtime.adapters.base import Answer, Attempt
 from relive_runtime.adapters.event.payload import trace_headers
 from relive_runtime.adapters.loaded import Loaded
 from relive_runtime.adapters.one_at_a_time import OneAtATime
+from relive_runtime.adapters.outside.inline import goes_back, threads_inline
 from relive_runtime.adapters.service.adapter import UnknownInterface, interface_of, made
 from relive_runtime.adapters.service.request import request_of
 from relive_runtime.adapters.wsgi.environ import wsgi_environ
@@ -67,6 +68,7 @@ class RequestAdapter(OneAtATime):
                 where=loaded.spec.name,
             )
         self._asynchronous = interface == "asgi"
+        self._inline = goes_back(loaded.spec)
         super().__init__(loaded.function)
         self._lifespan: Lifespan | None = None
         if self._asynchronous:
@@ -80,7 +82,10 @@ class RequestAdapter(OneAtATime):
     def call(self, arguments: tuple[Any, ...]) -> Any:
         """Run the application. Raises what it raises."""
         (asked,) = arguments
-        if self._asynchronous:
+        if self._asynchronous and self._inline:
+            with threads_inline():
+                self.awaited(self._ask(asked))
+        elif self._asynchronous:
             self.awaited(self._ask(asked))
         else:
             self._ask_wsgi(asked)
