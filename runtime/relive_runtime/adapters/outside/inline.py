@@ -27,7 +27,7 @@ def goes_back(spec: FunctionSpec) -> bool:
 
 @contextmanager
 def threads_inline() -> Iterator[None]:
-    """In this block `anyio.to_thread.run_sync`, with which Starlette calls plain functions, does so itself."""
+    """In this block `anyio.to_thread.run_sync`, by which Starlette calls plain functions, does so itself."""
     module: Any = sys.modules.get("anyio.to_thread")
     if module is None:
         yield
