@@ -41,7 +41,7 @@ class RecordedWsgi:
         environ[_MARK] = True
         environ["wsgi.input"] = _Body(environ.get("wsgi.input"), attempt, recorder.settings.body_bytes)
         try:
-            parts = context.run(application, environ, _starting(attempt, start_response))
+            parts: Iterable[bytes] = context.run(application, environ, _starting(attempt, start_response))
         except BaseException as error:
             context.run(recorder.failed, attempt, error)
             raise

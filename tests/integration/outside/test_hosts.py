@@ -148,7 +148,8 @@ def test_a_script_that_raises(tmp_path: Path) -> None:
     with pytest.raises(ReplayError, match="--trust"):
         replay(scene, home, ReplayOptions())
     told = relive.run("replay", "job", "--trust", "--travel", "-c", "why", check=False)
-    assert "sys.argv[1] = 'tue'" in told.stdout
+    assert "day = 'tue'" in told.stdout
+    assert "the same failure" in told.stdout
     made = relive.run("scene", "job", "--to-test", str(tmp_path / "tests/"), "--code", str(tmp_path))
     assert "failed with the recorded error, KeyError: 'tue'" in made.stdout
 
