@@ -9,6 +9,7 @@ the time between them.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from time import process_time_ns
@@ -18,7 +19,7 @@ from typing import Final
 from relive_runtime.travel.effects import Effects
 from relive_runtime.travel.forking import standing
 from relive_runtime.travel.stem import Child, Stem
-from relive_runtime.travel.tracing import TICK
+from relive_runtime.travel.tracing import ROOM, TICK
 from relive_runtime.travel.trail import Trail
 
 __all__ = ["Checkpoint", "Checkpoints", "Pace", "kept"]
@@ -126,7 +127,12 @@ class Checkpoints:
         obstacle = self.effects.obstacle({found.stem.descriptor for found in self._found})
         most = 0 if obstacle else self._most()
         if most:
-            self._make(frame, now, most)
+            limit = sys.getrecursionlimit()
+            sys.setrecursionlimit(limit + ROOM)  # the code may be as deep as it may go
+            try:
+                self._make(frame, now, most)
+            finally:
+                sys.setrecursionlimit(limit)
         elif not self.obstacle:
             self.obstacle, self.obstacle_step = obstacle or "it holds too much memory", len(self.trail) - 1
 
@@ -144,7 +150,10 @@ class Checkpoints:
         if isinstance(split, Child):
             self._child = True
             self._found = []
-            self.enter(split, frame)
+            try:
+                self.enter(split, frame)
+            except BaseException:
+                os._exit(1)  # nothing but a run may come out of here
             return
         self.effects.on = True
         spent_ns = process_time_ns() - now

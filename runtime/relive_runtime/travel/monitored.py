@@ -48,6 +48,7 @@ class MonitoringTracer:
         self._frames = Frames(
             trail, self._known, self._is_ours, self._elsewhere, self._main, self._monitoring.DISABLE, mine
         )
+        self._lines: dict[tuple[int, int], int] = {}  # of jumps, by code and offset; 0: they lead elsewhere
         self._callbacks: dict[int, _Callback | None] = {}
         self._on = False
         self.displaced = False  # nobody can
@@ -205,10 +206,28 @@ class MonitoringTracer:
         if not self._on:
             self._monitoring.use_tool_id(self._tool, _NAME)
             self._on = True
-        self._callbacks = callbacks
+        line = callbacks[events.LINE]
+        assert line is not None
+        self._callbacks = {**callbacks, events.JUMP: self._rounds(line)}
         self._register()
         wanted = events.PY_START | events.PY_UNWIND | events.PY_THROW | events.EXCEPTION_HANDLED
         self._monitoring.set_events(self._tool, wanted | (events.RAISE if events.RAISE in callbacks else 0))
+
+    def _rounds(self, line: _Callback) -> _Callback:
+        """A round of a loop that stands in one line is a step, too; LINE is told of the first one alone."""
+        disable, lines = self._monitoring.DISABLE, self._lines
+
+        def jump(code: CodeType, offset: int, to: int) -> Any:
+            at = id(code), offset
+            number = lines.get(at)
+            if number is None:
+                number = lines[at] = _line_of_round(code, offset, to)
+            if not number:
+                return disable
+            line(code, number)
+            return None
+
+        return jump
 
     def _register(self) -> None:
         for event, callback in self._callbacks.items():
@@ -241,7 +260,7 @@ class MonitoringTracer:
             ours = self._known[file] = self._own(file)
         if ours:
             events = self._events
-            wanted = events.LINE | events.PY_RETURN | events.PY_YIELD | events.PY_RESUME
+            wanted = events.LINE | events.JUMP | events.PY_RETURN | events.PY_YIELD | events.PY_RESUME
             if self._monitoring.get_local_events(self._tool, code) != wanted:
                 self._monitoring.set_local_events(self._tool, code, wanted)
                 self._kept.append(code)
@@ -263,3 +282,10 @@ class MonitoringTracer:
             self._checked = True
             self._register()
         return None if self._is_ours(code) else self._monitoring.DISABLE
+
+
+def _line_of_round(code: CodeType, offset: int, to: int) -> int:
+    """The line of a jump that leads back in it; 0 of any other."""
+    lines = {0: 0} | {start: number or 0 for start, _, number in code.co_lines()}
+    first, last = (lines[max(start for start in lines if start <= place)] for place in (to, offset))
+    return last if to < offset and first == last else 0

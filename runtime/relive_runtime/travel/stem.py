@@ -58,12 +58,15 @@ class Stem:
                 gc.unfreeze()
             theirs.close()
             return cls(ours, pid)
-        for other in others:
-            other.forget()
-        ours.close()
-        child = _serve(theirs)
-        restore()
-        random.setstate(chance)
+        try:
+            for other in others:
+                other.forget()
+            ours.close()
+            child = _serve(theirs)
+            restore()
+            random.setstate(chance)
+        except BaseException:
+            os._exit(1)  # nothing but a run may come out of here
         return child
 
     def run(self, order: Fork) -> Pipe:
