@@ -27,6 +27,7 @@ _SHOWN: Final = 20
 _TRAIL: Final = 30
 _STRIP, _STRIP_MOST = 80, 1_000
 _BREAKPOINTS: Final = 100
+_AGAIN, _AGAIN_MOST = 4, 50
 
 
 def travel(failure: BaseException | FrameType, link: DebugLink, traveller: Traveller) -> str:
@@ -362,6 +363,20 @@ class _Session:
             times = f"  ×{row.times:,}" if row.times > 1 else ""
             self._say(f"{mark}{row.first:>8}  {self._where(row.first)}{times}  {self._source(row.first)}")
 
+    def _again(self, argument: str) -> None:
+        count = int(argument) if argument.isascii() and argument.isdigit() else _AGAIN
+        count = min(max(count, 1), _AGAIN_MOST)
+        said = f"trail {self._trail.identity(self._traveller.in_app.shown)}"
+        for number in range(1, count + 1):
+            step = self._runs.parting()
+            if step is not None:
+                self._say(f"{said}: run {number} of {count} went another way from step {step} on")
+                if step:
+                    last = min(step, len(self._trail)) - 1
+                    self._say(f"    the last step that both have is {last}, {self._where(last)}")
+                return
+        self._say(f"{said}: {count} more run{'s' * (count > 1)} went the same way, step by step")
+
     def _show_strip(self, argument: str) -> None:
         width = int(argument) if argument.isascii() and argument.isdigit() else _STRIP
         found = {
@@ -451,6 +466,7 @@ _QUESTIONS: Final[dict[str, Callable[[_Session, str], None]]] = {
     "values": _Session._values,
     "why": _Session._why,
     "trail": _Session._show_trail,
+    "again": _Session._again,
     "strip": _Session._show_strip,
     "break": _Session._break,
     "clear": _Session._clear,

@@ -8,8 +8,9 @@ frame is numbered in the order in which frames were entered. In a deterministic 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from types import CodeType
 from typing import Final
 
@@ -70,6 +71,13 @@ class Trail:
         """Where it is; the file as its code names it."""
         code = self.code(step)
         return Place(code.co_filename, self.line(step), code.co_qualname)
+
+    def identity(self, shown: Callable[[str], str]) -> str:
+        """The same for two runs only if all of their steps are the same. `shown`: how files are named."""
+        found = blake2b(self.steps.tobytes(), digest_size=8)
+        for code in self.codes:
+            found.update(f"{shown(code.co_filename)}:{code.co_qualname}\n".encode("utf-8", "replace"))
+        return found.hexdigest()
 
     # ------------------------------------------------------------ back
 

@@ -134,6 +134,13 @@ class TravelPdb(FailurePdb):
         """
         self._ask("trail", arg)
 
+    def do_again(self, arg: str) -> None:
+        """again [COUNT]
+
+        Run it so many times more (4): does each run go the same way, step by step?
+        """
+        self._ask("again", arg)
+
     def do_strip(self, arg: str) -> None:
         """strip [WIDTH]
 

@@ -50,6 +50,14 @@ async def varies(event, context):
     found = await asyncio.gather(*(one(number) for number in range(20)))
     raise ValueError(f"{kind} {rounds} {found} {uuid.uuid4()} {random.random()}")
 """
+DEPENDS = """
+import time
+
+def depends(event, context):
+    if time.thread_time_ns() % 2:
+        raise ValueError("odd")
+    raise ValueError("even")
+"""
 SLEEPS = """
 import time
 
@@ -191,6 +199,22 @@ def test_runs_that_depend_on_time_and_chance_go_the_same_way(tmp_path: Path) -> 
     # I expect the same steps in all of them
     assert first[2:] == [None] * 4
     assert first == second
+
+
+def test_again_says_whether_runs_go_the_same_way(tmp_path: Path) -> None:
+    # Given a function that depends on the clock and on chance, and one that depends on an address in memory
+    same = _application(tmp_path, VARIES)
+    (tmp_path / "other").mkdir()
+    varying = _application(tmp_path / "other", DEPENDS)
+
+    # When they are run again
+    first = in_a_worker(same, "varies", talked(["again 2"]))
+    second = in_a_worker(varying, "depends", talked(["again 20"]))
+
+    # I expect to be told which goes the same way, and where the other one did not
+    assert "2 more runs went the same way, step by step" in first
+    assert "went another way from step 1 on" in second
+    assert "the last step that both have is 0, main.py:5 in depends" in second
 
 
 def test_a_time_limit_strikes_by_the_clock_of_the_run_and_nothing_waits(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from relive_runtime.travel import tracers
 from relive_runtime.travel.runs import Runs
 from relive_runtime.travel.traveller import Traveller
 from travel_harness import in_a_worker, talked
@@ -73,7 +72,7 @@ def test_steps_and_frames_are_the_same_by_settrace(name: str, monkeypatch: pytes
     by_monitoring = in_a_worker(WINDING, name, _steps)
 
     # When nobody can have a tool of it
-    monkeypatch.setattr(tracers, "_TOOLS", ())
+    monkeypatch.setattr("relive_runtime.travel.tracers._TOOLS", ())
     by_settrace = in_a_worker(WINDING, name, _steps)
 
     # I expect the same one by sys.settrace
