@@ -1,10 +1,11 @@
 #!/bin/sh
-# The servers of others that tests of triggers run on loopback: PostgreSQL and Redis, from Debian. As root.
+# The servers of others that tests run on loopback: PostgreSQL, Redis and MariaDB, from Debian. As root.
 # NATS and a Kafka broker come with the Python packages of `relive[dev]`.
 set -eu
 missing=""
 ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$missing postgresql"
 command -v redis-server >/dev/null 2>&1 || missing="$missing redis-server"
+command -v mariadbd >/dev/null 2>&1 || missing="$missing mariadb-server"
 [ -n "$missing" ] || exit 0
 export DEBIAN_FRONTEND=noninteractive
 apt-get -q update

@@ -23,7 +23,7 @@ from typing import Any, Final
 
 import msgspec
 
-__all__ = ["PLAIN", "Kind", "UnknownValueError", "ValueCodec", "unknown_types"]
+__all__ = ["IMMUTABLE", "PLAIN", "Kind", "UnknownValueError", "ValueCodec", "unknown_types"]
 
 _DEPTH: Final = 32
 _LARGEST: Final = 2**63
@@ -293,6 +293,9 @@ _TO: Final[Mapping[type, Callable[[Any], object]]] = {
     type(...): lambda _value: {"$ellipsis": None},
     **{cls: _text_of(f"${cls.__name__}") for cls in _ADDRESSES},
 }
+
+IMMUTABLE: Final = (PLAIN | {int, float, *_TO}) - {bytearray, memoryview}
+"""Types whose values can be encoded later: nobody changes them meanwhile."""
 
 _FROM: Final[Mapping[str, Callable[[ValueCodec, Any], object]]] = {
     "$int": lambda _codec, inner: int(inner, 16),

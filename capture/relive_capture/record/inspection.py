@@ -15,6 +15,7 @@ __all__ = [
     "class_dict",
     "dict_items",
     "dict_reader",
+    "in_memory",
     "instance_dict",
     "is_heap_type",
     "is_immutable_type",
@@ -28,6 +29,7 @@ __all__ = [
 
 _TYPE_DICT: Final = type.__dict__
 _mro: Callable[[type], tuple[type, ...]] = _TYPE_DICT["__mro__"].__get__
+_base: Callable[[type], type | None] = _TYPE_DICT["__base__"].__get__
 _qualname: Callable[[type], object] = _TYPE_DICT["__qualname__"].__get__
 _module: Callable[[type], object] = _TYPE_DICT["__module__"].__get__
 _dict: Callable[[type], Any] = _TYPE_DICT["__dict__"].__get__
@@ -130,11 +132,20 @@ def dict_reader(cls: type) -> tuple[Any, type] | None:
     return None
 
 
+def in_memory(cls: type, base: type) -> bool:
+    """Whether instances of `cls` have the memory that members of `base` lie in. C code puts classes into an
+    MRO that have none (asyncpg does, with uuid.UUID): their members would be read past the object."""
+    found: type | None = cls
+    while found is not None and found is not base:
+        found = _base(found)
+    return found is base
+
+
 def slot_readers(cls: type) -> list[tuple[str, Any, type]]:
     """(name, descriptor, its class) of `__slots__`, base classes first, at most 64."""
     found: list[tuple[str, Any, type]] = []
     for base in reversed(_mro(cls)):
-        if is_heap_type(base):
+        if is_heap_type(base) and in_memory(cls, base):
             for name, descriptor in dict_items(_dict(base), 512):
                 if type(descriptor) is MemberDescriptorType and type(name) is str and name not in _OF_C:
                     found.append((name, descriptor, base))

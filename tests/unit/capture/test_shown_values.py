@@ -9,12 +9,14 @@ import itertools
 import operator
 import re
 import types
+import uuid
 from typing import Any
 
 import pytest
 from relive_base.redaction.redactor import Redactor
 from relive_base.values import render
 from relive_capture.record.budget import Budget, Meter
+from relive_capture.record.inspection import slot_readers
 from relive_capture.record.values import Walker
 
 
@@ -137,3 +139,14 @@ def test_nothing_of_a_hostile_factory_is_called() -> None:
 
     assert "Factory" in shown(collections.defaultdict(Factory(), {1: 2}))
     assert shown(operator.methodcaller("f", Factory())).startswith("operator.methodcaller('f', ")
+
+
+def test_members_of_a_class_that_has_no_memory_in_the_object_are_not_read() -> None:
+    # asyncpg puts uuid.UUID into the bases of its own, in C: its slots would be read past the object
+    from asyncpg.pgproto.pgproto import UUID
+
+    value = UUID("c4d4bf36-0000-0000-0000-000000000001")
+
+    assert uuid.UUID in UUID.__mro__
+    assert [name for name, _, base in slot_readers(UUID) if base is uuid.UUID] == []
+    assert shown(value)

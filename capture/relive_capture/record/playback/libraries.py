@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from relive_capture.record.playback.aiohttp_calls import play_aiohttp
+from relive_capture.record.playback.databases import played_databases
 from relive_capture.record.playback.httpcore_calls import play_httpcore
 from relive_capture.record.playback.network import play_network, play_ssl
 from relive_capture.record.playback.sockets import fake_connect
@@ -35,6 +36,7 @@ def play_libraries(player: PlayedCalls) -> None:
                 "grpc.aio._channel": partial(_play_stream, "play_grpc_asyncio", player),
                 "redis.connection": partial(_play_stream, "play_redis", player),
                 "redis.asyncio.connection": partial(_play_stream, "play_redis_asyncio", player),
+                **played_databases(player),
             }
         )
     )

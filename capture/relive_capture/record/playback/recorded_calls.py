@@ -106,10 +106,36 @@ class RecordedCalls:
                 return entry
         return None
 
-    def has_values(self, target: str) -> bool:
-        """Whether any call that is left went to `target`."""
+    def has_values(self, target: str, method: str = "") -> bool:
+        """Whether any call that is left went to `target`, with that method."""
         where = self._redactor.text(target)
-        return any(entry.kind == "values" and entry.url == where for entry in self._left)
+        return any(
+            entry.kind == "values" and entry.url == where and method in ("", entry.method)
+            for entry in self._left
+        )
+
+    def first_values(self, method: str, target: str, statement: str) -> RecordedCall | None:
+        """The first that is left with that statement; it is not taken."""
+        where, wanted = self._redactor.text(target), _words(self._redactor.text(statement))
+        for entry in self._left:
+            same = entry.kind == "values" and (entry.method, entry.url) == (method, where)
+            if same and _words(entry.statement) == wanted:
+                return entry
+        return None
+
+    def targets(self, scheme: str) -> list[str]:
+        """Whom the calls that are left went to, of one kind."""
+        return list(dict.fromkeys(entry.url for entry in self._left if entry.url.startswith(scheme)))
+
+    def has_statement(self, method: str, target: str, statement: str) -> bool:
+        """Whether a call that is left did this with that statement."""
+        where, wanted = self._redactor.text(target), _words(self._redactor.text(statement))
+        return any(
+            entry.kind == "values"
+            and (entry.method, entry.url) == (method, where)
+            and _words(entry.statement) == wanted
+            for entry in self._left
+        )
 
     def _given(self, kind: str, method: str, url: str) -> RecordedCall | None:
         fitting = [answer for answer in self._answers if _is_for(answer.name, kind, method, url)]
@@ -157,7 +183,11 @@ class RecordedCalls:
 
     def unused(self) -> list[str]:
         """Recorded calls that were not made."""
-        return [one_call(entry.method or entry.kind, entry.statement or entry.url) for entry in self._left]
+        return [
+            one_call(entry.method or entry.kind, entry.statement or entry.url)
+            for entry in self._left
+            if entry.kind != "values" or entry.method != "open"  # it was there before
+        ]
 
     def drop(self, phase: str) -> None:
         """Forget what is left of a phase."""

@@ -17,6 +17,7 @@ from relive_capture.record.recording.connections import (
     patch_ssl,
     patch_urllib3,
 )
+from relive_capture.record.recording.databases import database_patches
 from relive_capture.record.recording.files import FileNotes, watch_files
 from relive_capture.record.recording.http_client import patch_http_client
 from relive_capture.record.recording.httpcore_calls import patch_httpcore
@@ -51,6 +52,7 @@ def watch_calls(holder: CallRecordingHolder) -> None:
             "grpc.aio._channel": partial(_patch_stream, "patch_grpc_asyncio", holder),
             "redis.connection": partial(_patch_stream, "patch_redis", holder),
             "redis.asyncio.connection": partial(_patch_stream, "patch_redis_asyncio", holder),
+            **database_patches(holder),
         }
     )
 

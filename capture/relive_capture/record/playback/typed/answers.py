@@ -26,9 +26,12 @@ class TypedAnswer:
 
     @property
     def abandoned(self) -> bool:
-        """Whether the function gave the call up: whoever plays it waits, until it does so again."""
-        failure = self.recorded_call.failure
-        return failure is not None and is_abandoned(self.recorded_call)
+        """Whether the function gave the call up: it has no answer at all, or was cancelled. Whoever plays it
+        waits, until it does so again."""
+        entry = self.recorded_call
+        if entry.failure is None:
+            return not self._lines and not entry.response_body.cut
+        return is_abandoned(entry)
 
     def wait_if_abandoned(self) -> None:
         """For ever, if it was given up."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from types import GetSetDescriptorType, MemberDescriptorType, MethodDescriptorType, WrapperDescriptorType
 from typing import Any, Final
 
-from relive_capture.record.inspection import class_dict, mro, plain_name
+from relive_capture.record.inspection import class_dict, in_memory, mro, plain_name
 
 __all__ = ["buffer", "call", "field", "fields"]
 
@@ -24,7 +24,7 @@ def field(obj: object, name: str) -> Any:
     """The value of an attribute that C made. Raises AttributeError if there is none, or no value."""
     for base in mro(type(obj)):
         found = class_dict(base).get(name)
-        if id(type(found)) in _READABLE:
+        if id(type(found)) in _READABLE and in_memory(type(obj), base):
             return found.__get__(obj, base)
     raise AttributeError(name)
 
