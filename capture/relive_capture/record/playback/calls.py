@@ -49,8 +49,7 @@ class PlayedCalls:
     ) -> TypedAnswer:
         """The answer of a call of typed values, of which the caller does `took_s`, and `failure` if it ended
         in one. Raises NotRecorded."""
-        asked = b"" if request is None else codec.encode(request)
-        found = self.recorded_calls.take_values(method, target, statement, asked)
+        found = self.recorded_calls.take_values(method, target, statement, codec.encode(request))
         if found is None:
             what = one_call(method, statement or target)
             raise NotRecorded(f"{what} is not in the scene's recording", hint=self._hint)

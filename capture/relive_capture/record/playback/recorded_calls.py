@@ -21,6 +21,7 @@ __all__ = ["RecordedCalls", "normal_url", "one_call"]
 
 _JSON = [("Content-Type", "application/json")]
 _SHOWN = 300
+_NOTHING = b"null"
 _PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
 
@@ -243,7 +244,7 @@ def _words(statement: str) -> str:
 
 def _same_values(entry: RecordedCall, sent: bytes) -> bool:
     recorded = body_bytes(entry.request_body)
-    if recorded == sent:
+    if recorded == sent or (not recorded and sent == _NOTHING):
         return True
     try:
         return [json.loads(line) for line in recorded.split(b"\n")] == [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from relive_capture.record.playback.answers import pause
+from relive_capture.record.playback.answers import pause, wait
 from relive_capture.record.recording.databases.queries import CODEC, statement_text
 
 if TYPE_CHECKING:
@@ -31,7 +31,8 @@ def asked(
 def answered(player: PlayedCalls, found: TypedAnswer) -> TypedAnswer:
     """The same answer, once its time has passed."""
     pause(player.took_s(found.recorded_call))
-    found.wait_if_abandoned()
+    if found.given_up:
+        wait()
     return found
 
 

@@ -164,7 +164,7 @@ class PlayedTransport(asyncio.Transport):
 
     def _send(self, parts: list[bytes], found: TypedAnswer | None) -> None:
         """After the time that it took; never, if it was given up."""
-        if found is not None and found.abandoned:
+        if found is not None and found.given_up:
             return
         data = b"".join(parts)
         delay = 0.0 if found is None else self._player.took_s(found.recorded_call)
@@ -205,7 +205,7 @@ class PlayedTransport(asyncio.Transport):
         parameters = asked([data], self._known, statement)[0]
         found = taken(self._player, method, self._target, statement.query, parameters)
         values = []
-        while found.more and not found.abandoned:
+        while found.more and not found.given_up:
             values.append(found.next())
             if "copy" in values[-1] and values[-1]["copy"][0] == "G":
                 break

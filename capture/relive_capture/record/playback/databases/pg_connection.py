@@ -360,7 +360,7 @@ class PlayedConnection(_pq.PGconn):  # type: ignore[misc]
         if self._results or not self._sent or isinstance(self._sent[0], dict):
             return None
         answer: TypedAnswer = self._sent[0]
-        return Waits(self._player.took_s(answer.recorded_call), answer.abandoned)
+        return Waits(self._player.took_s(answer.recorded_call), answer.given_up)
 
     def _next(self) -> None:
         """The results of what was sent first."""

@@ -34,7 +34,7 @@ def play(player: PlayedCalls, module: ModuleType) -> None:
         found = connection(player, target)
         if found is None:
             return PlayedConnection(player, target, conninfo, {})
-        yield Waits(player.took_s(found.recorded_call), found.abandoned)
+        yield Waits(player.took_s(found.recorded_call), found.given_up)
         return PlayedConnection(player, target, conninfo, found.next())
 
     played = {

@@ -26,12 +26,16 @@ class TypedAnswer:
 
     @property
     def abandoned(self) -> bool:
-        """Whether the function gave the call up: it has no answer at all, or was cancelled. Whoever plays it
-        waits, until it does so again."""
+        """Whether the function gave the call up: whoever plays it waits, until it does so again."""
+        failure = self.recorded_call.failure
+        return failure is not None and is_abandoned(self.recorded_call)
+
+    @property
+    def given_up(self) -> bool:
+        """The same of a call that has an answer in any case: without one it was given up, too."""
         entry = self.recorded_call
-        if entry.failure is None:
-            return not self._lines and not entry.response_body.cut
-        return is_abandoned(entry)
+        unanswered = entry.failure is None and not self._lines and not entry.response_body.cut
+        return unanswered or self.abandoned
 
     def wait_if_abandoned(self) -> None:
         """For ever, if it was given up."""
