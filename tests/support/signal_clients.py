@@ -271,5 +271,6 @@ LOCAL: dict[str, Callable[[Path], Any]] = {
     "uvloop": asks_with_uvloop,
     "gevent": asks_with_gevent,
 }
-IN_THREADS: frozenset[str] = frozenset(LOCAL) - {"uvloop"}  # its subprocesses need the main thread
+IN_THREADS: frozenset[str] = frozenset(LOCAL) - {"uvloop", "gevent"}
+"""The others' subprocesses need the main thread."""
 SERVERS: dict[str, Callable[[str], Any]] = {"psycopg": queries_postgres, "redis-py": queries_redis}

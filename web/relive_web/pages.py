@@ -10,7 +10,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from relive_base.errors import NotFound, ReliveError
 from relive_base.terminal import one_line
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import (
+    HTMLResponse,
+    PlainTextResponse,
+    RedirectResponse,
+    Response,
+    StreamingResponse,
+)
 
 from relive_web import shaping
 from relive_web.guard import COOKIE, SESSION_S, Doorkeeper
@@ -22,6 +28,7 @@ _RANGES: Final = {"1h": DAY_NS // 24, "24h": DAY_NS, "7d": 7 * DAY_NS, "30d": 30
 _ROWS: Final = 200
 _BODY_BYTES: Final = 4_096
 _CHARS: Final = 200
+_TOGETHER: Final = 5_000  # pieces of a template that are sent at once: some 60 kB
 
 
 class Pages:
@@ -41,6 +48,12 @@ class Pages:
 
     def _page(self, name: str, /, *, answer: int = 200, **values: Any) -> HTMLResponse:
         return HTMLResponse(self._templates.get_template(name).render(**values), answer)
+
+    def _long_page(self, name: str, /, **values: Any) -> StreamingResponse:
+        """As it is made, so that a browser shows the beginning of a long one while the rest is still made."""
+        parts = self._templates.get_template(name).stream(**values)
+        parts.enable_buffering(_TOGETHER)
+        return StreamingResponse(parts, media_type="text/html")
 
     def problem(self, request: Request, error: Exception) -> Response:
         """What a ReliveError says."""
@@ -130,7 +143,7 @@ class Pages:
         trace_id, spans, logs, dropped = self._reader.trace(request.path_params["ident"])
         if not spans:
             raise NotFound(f"no trace has the id {one_line(trace_id, _CHARS)}")
-        return self._page(
+        return self._long_page(
             "trace.html", title=f"Trace {trace_id[:8]}", trace_id=trace_id,
             parts=shaping.waterfall(shaping.bars(spans)), count=len(spans),
             logs=logs, dropped=dropped,

@@ -126,10 +126,15 @@ class Part:
         return len(self.rows) * ROW_HEIGHT
 
 
-def waterfall(found: Sequence[Bar], size: int = 200) -> list[Part]:
+def waterfall(found: Sequence[Bar], size: int = 200) -> Iterator[Part]:
     """Few elements for each span: a browser shows 10,000 of them at once."""
     first = next((index for index, bar in enumerate(found) if bar.span.failed), -1)
-    rows = [
+    for start in range(0, len(found), size):
+        yield Part(_rows(found[start : start + size], start, first))
+
+
+def _rows(found: Sequence[Bar], start: int, first: int) -> list[Row]:
+    return [
         Row(
             name=bar.span.name,
             message=bar.span.status_message,
@@ -138,14 +143,13 @@ def waterfall(found: Sequence[Bar], size: int = 200) -> list[Part]:
             title=_attributes(bar.span),
             depth=min(bar.depth, _DEPTH),
             failed=bar.span.failed,
-            first_failed=index == first,
-            top=index % size * ROW_HEIGHT + _BAR_TOP,
+            first_failed=start + index == first,
+            top=index * ROW_HEIGHT + _BAR_TOP,
             left=bar.left,
             width=bar.width,
         )
         for index, bar in enumerate(found)
     ]
-    return [Part(rows[start : start + size]) for start in range(0, len(rows), size)]
 
 
 def _attributes(span: SpanRow) -> str:

@@ -27,8 +27,6 @@ def test_a_clients_result_is_the_same_under_signals(name: str, threads: bool, tm
 @pytest.mark.skipif(ticking() is None, reason="the C extension was not built")
 @pytest.mark.parametrize("name", sorted(IN_THREADS))
 def test_a_clients_result_in_a_thread_is_the_same_under_its_ticks(name: str, tmp_path: Path) -> None:
-    if name == "gevent" and importlib.util.find_spec("gevent") is None:
-        pytest.skip("gevent is not installed; scripts/signal_safety.py has it")
     expected = LOCAL[name](tmp_path)
     found, ticks = with_ticks(lambda: LOCAL[name](tmp_path))
     assert found == expected

@@ -85,7 +85,7 @@ def test_a_waterfall_is_in_parts_with_one_picture_each() -> None:
         span(f"{number:016x}", "", number * 10, 10, status="Error" if number in (300, 400) else "Unset")
         for number in range(450)
     ]
-    parts = waterfall(bars(spans))
+    parts = list(waterfall(bars(spans)))
     # Then each part has its bars at the heights of its rows
     assert [(len(part.rows), part.height) for part in parts] == [(200, 4_000), (200, 4_000), (50, 1_000)]
     assert [row.top // ROW_HEIGHT for row in parts[2].rows] == list(range(50))
