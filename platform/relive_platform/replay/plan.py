@@ -290,7 +290,7 @@ def _like_recorded(scene: SceneFile, recorded: ReplayNotes, home: Path, code: Pa
             where=str(code),
             hint=f"name the folder that has the {MANIFEST}",
         )
-    if not is_inside(code.absolute(), recorded.handler):
+    if not is_inside(code.absolute(), recorded.handler, recorded.kind):
         raise ReplayError(
             f"the handler {one_line(recorded.handler, 100)!r} that the scene names is not in that folder",
             where=str(code),

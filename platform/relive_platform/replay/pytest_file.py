@@ -138,7 +138,7 @@ def _arguments(scene: SceneFile, recorded: ReplayNotes, code: Code, names: dict[
             "the scene does not say which handler failed",
             hint=f"give a folder with a {MANIFEST}: --code PATH",
         )
-    if config is None and not is_inside(code.source, handler):
+    if config is None and not is_inside(code.source, handler, recorded.kind):
         raise ReplayError(
             f"the handler {one_line(handler, 100)!r} that the scene names is not in {code.source}",
             hint=f"give a folder with a {MANIFEST}: --code PATH",

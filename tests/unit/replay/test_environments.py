@@ -12,6 +12,7 @@ from relive_capture.outside_format import OutsideFacts
 from relive_platform.replay.environments import environment_for, unlike
 from relive_platform.replay.errors import ReplayError
 from relive_platform.replay.handlers import is_inside
+from relive_runtime.adapters.outside.scripts import ScriptOutside, run_script
 
 HERE = [f"{name}=={version}" for name, version in installed([sysconfig.get_path("purelib")])]
 
@@ -69,3 +70,43 @@ def test_a_handler_is_the_applications_own(tmp_path: Path, handler: str, inside:
     (tmp_path / "pkg").mkdir()
     (tmp_path / "pkg" / "mod.py").touch()
     assert is_inside(tmp_path, handler) == inside
+
+
+MODULE = """
+import os
+from subprocess import run
+alias = run
+class Tasks:
+    def price(self): ...
+if True:
+    async def inner(): ...
+def settle(account): ...
+made = decorate(settle)
+"""
+
+
+@pytest.mark.parametrize(
+    ("attribute", "inside"),
+    [
+        ("settle", True), ("Tasks.price", True), ("inner", True), ("made", True), ("os.system", False),
+        ("run", False), ("alias", False), ("Tasks.price.__globals__", False), ("gone", False), ("Tasks.__init__", False),
+    ],
+)  # fmt: skip
+def test_what_is_called_with_arguments_is_defined_by_the_module_itself(
+    tmp_path: Path, attribute: str, inside: bool
+) -> None:
+    (tmp_path / "app.py").write_text(MODULE)
+    assert is_inside(tmp_path, f"app:{attribute}", "call") == inside
+
+
+@pytest.mark.parametrize(
+    ("file", "module"), [("../x.py", ""), ("/etc/x.py", ""), ("", "pip"), ("", "os"), ("", "a/b"), ("", "")]
+)
+def test_scripts_are_those_of_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, module: str
+) -> None:
+    (tmp_path / "code").mkdir()
+    (tmp_path / "x.py").write_text("")
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "code"), *sys.path])
+    with pytest.raises(ScriptOutside):
+        run_script(file, module, [])
