@@ -89,7 +89,8 @@ made = decorate(settle)
     ("attribute", "inside"),
     [
         ("settle", True), ("Tasks.price", True), ("inner", True), ("made", True), ("os.system", False),
-        ("run", False), ("alias", False), ("Tasks.price.__globals__", False), ("gone", False), ("Tasks.__init__", False),
+        ("run", False), ("alias", False), ("Tasks.price.__globals__", False), ("gone", False),
+        ("Tasks.__init__", False),
     ],
 )  # fmt: skip
 def test_what_is_called_with_arguments_is_defined_by_the_module_itself(
