@@ -38,6 +38,7 @@ def in_a_worker(
     timeout_s: float = 3.0,
     room_mb: int = 1_024,
     pace: Pace = PACE,
+    look_ns: int = 500_000_000,
 ) -> Any:
     """Load `file`, run its handler on its trail, and give what `look` finds out. What `look` gives is plain
     data."""
@@ -46,7 +47,9 @@ def in_a_worker(
     if not pid:
         os.close(ours)
         try:
-            found = _run(file, handler, look, event if event is not None else {}, timeout_s, room_mb, pace)
+            found = _run(
+                file, handler, look, event if event is not None else {}, timeout_s, room_mb, pace, look_ns
+            )
             data = json.dumps([True, found])
         except BaseException as error:
             data = json.dumps([False, f"{type(error).__name__}: {error}"])
@@ -70,6 +73,7 @@ def _run(
     timeout_s: float,
     room_mb: int,
     pace: Pace,
+    look_ns: int,
 ) -> Any:
     spec = importlib.util.spec_from_file_location("application", file)
     assert spec is not None
@@ -90,7 +94,7 @@ def _run(
     function = FunctionSpec(
         name=handler, version=1, handler=f"application:{handler}", kind="event", source=f"{file.parent}/"
     )
-    traveller = Traveller(function, player, pace=pace)
+    traveller = Traveller(function, player, pace=pace, look_ns=look_ns)
     traveller.watch(DeadlineTimer(lambda: False))
     traveller.begin(Invoke(invocation_id="i", trace_id="t", span_id="s", event=b"", deadline_monotonic_ns=0))
     failure = None

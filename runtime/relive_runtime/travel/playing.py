@@ -77,9 +77,17 @@ class Run:
     """What a forked process does."""
 
     def __init__(
-        self, child: Child, clock: VirtualClock, own: _Own, shown: _Shown, tracer: Tracer, trail: Trail
+        self,
+        child: Child,
+        clock: VirtualClock,
+        own: _Own,
+        shown: _Shown,
+        tracer: Tracer,
+        trail: Trail,
+        arrived: Callable[[], None],
     ) -> None:
-        """`trail`: as far as it had gone by then."""
+        """`trail`: as far as it had gone by then. `arrived` is called once it stands at the step that it was
+        to come to."""
         signal.signal(signal.SIGINT, self._interrupted)  # the way to the step takes as long as it takes
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.alarm(_RUN_S)
@@ -91,6 +99,7 @@ class Run:
         self._order = order
         self._journal = Journal(order.since)
         self._tick = clock.tick
+        self._arrived = arrived
 
     def begin(self, frame: FrameType | None) -> None:
         """Right before the handler is called; or at a frame whose step is the last one of the trail."""
@@ -144,6 +153,7 @@ class Run:
         """Be there for as long as somebody looks around."""
         sys.setrecursionlimit(sys.getrecursionlimit() + ROOM)
         self._tracer.off()
+        self._arrived()
         signal.alarm(0)
         pipe = self._pipe
         try:

@@ -45,8 +45,16 @@ _SECOND_NS: Final = 1_000_000_000
 class Traveller:
     """One per worker of such a replay."""
 
-    def __init__(self, spec: FunctionSpec, player: Player, steps: int = STEPS, pace: Pace = _PACE) -> None:
-        """`pace`: how often checkpoints are made."""
+    def __init__(
+        self,
+        spec: FunctionSpec,
+        player: Player,
+        steps: int = STEPS,
+        pace: Pace = _PACE,
+        look_ns: int = _LOOK_NS,
+    ) -> None:
+        """`pace`: how often checkpoints are made; `look_ns`: how often it is looked whether a run stands
+        still."""
         self.in_app = InApp([spec.source, *spec.in_app], here=True)
         self.trail = Trail()
         self.stem: Stem | None = None
@@ -57,6 +65,7 @@ class Traveller:
         self._timeout_s = player.timeout_s or spec.timeout_s
         self._steps = steps
         self._pace = pace
+        self._look_ns = look_ns
         self._clock: VirtualClock | None = None
         self._timer: DeadlineTimer | None = None
         self._over = False
@@ -91,7 +100,7 @@ class Traveller:
                 "the time limit struck in earnest: code was waiting for something that never came"
             )
             self._timed_out()
-        timer.shoot(monotonic_ns() + _LOOK_NS)
+        timer.shoot(monotonic_ns() + self._look_ns)
 
     def begin(self, invoke: Invoke) -> Invoke:
         """Before anything of the handler's runs: clock and chance are set, and the stem is split off. What
@@ -186,12 +195,18 @@ class Traveller:
         if self._timer is not None:
             self.watch(DeadlineTimer(lambda: False))  # a forked process has none of its parent's timers
         self._shoot()
-        self._run = Run(child, self._clock, self.own, self.in_app.shown, self._tracer, self.trail)
+        self._run = Run(
+            child, self._clock, self.own, self.in_app.shown, self._tracer, self.trail, self._arrived
+        )
         self._run.begin(frame)
+
+    def _arrived(self) -> None:
+        """A run stands at its step: from now on it waits for a person."""
+        self._over = True
 
     def _shoot(self) -> None:
         if self._timer is not None:
-            self._timer.shoot(monotonic_ns() + _LOOK_NS)
+            self._timer.shoot(monotonic_ns() + self._look_ns)
 
     # ------------------------------------------------------------ for the session
 

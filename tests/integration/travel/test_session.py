@@ -246,6 +246,21 @@ def test_many_steps_alone_are_no_time_out(tmp_path: Path) -> None:
     assert error == "45000300000"
 
 
+def test_a_step_stands_for_as_long_as_somebody_thinks(tmp_path: Path) -> None:
+    # Given a session in which it is looked every 20 ms whether a run stands still
+    file = _application(tmp_path, SHOP)
+
+    # When somebody is at a step for longer than any such look allows
+    think = "import subprocess; subprocess.run(['sleep', '0.5'])"
+    lines = ["rs", f"!{think}", "p price, count"]
+    shown = in_a_worker(file, "checkout", talked(lines), EVENT, look_ns=20_000_000)
+
+    # I expect the process to be there
+    assert "has ended" not in shown
+    assert "Timeout" not in shown
+    assert "(None, 1)" in shown
+
+
 def test_what_waits_for_ever_is_seen(tmp_path: Path) -> None:
     # Given a function that waits for a lock that it holds itself
     # When somebody looks at it
