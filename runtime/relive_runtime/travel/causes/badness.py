@@ -61,7 +61,8 @@ def bad_of(value: Any, *, whole: bool = False) -> Bad:
     if is_empty(value):
         return Bad("empty", is_empty)
     if kind is str:
-        return Bad("text", lambda one: same(one, value) if whole else one == value or contains(one, value))
+        odd = (not whole and not value.isprintable()) or not value.isascii()
+        return Bad("text", lambda one: same(one, value) or (odd and contains(one, value)))
     if issubclass(kind, (datetime.date, datetime.time, datetime.timedelta)):
         return Bad("moment", lambda one: one is value, open=True)
     return Bad("thing", lambda one: one is value, open=issubclass(kind, _SIZED))

@@ -56,7 +56,8 @@ class Contents:
         frame = self._journal.frame(step)
         if number == 0 and again is None:
             return Hop(step, "given", self._born(holder, key, read.value, frame, step))
-        return Hop(step, "given", self._put(holder, key, read.value, frame, step))
+        how = "overwritten" if self._was_better(holder, key, read.value, step) else "given"
+        return Hop(step, how, self._put(holder, key, read.value, frame, step))
 
     def _put_again(self, holder: Any, key: Any, since: int, until: int) -> int | None:
         """A later step that has put the very same value there."""
@@ -69,6 +70,11 @@ class Contents:
                 if statement is not None and self._target(statement, holder, key, journal.frame(step), step):
                     return step
         return None
+
+    def _was_better(self, holder: Any, key: Any, value: Any, step: int) -> bool:
+        """It took the place of something, and is nothing."""
+        before = self._journal.part(holder, key, step)
+        return value is None and before is not MISSING and before is not None
 
     def _from_the_front(self, holder: Any, key: int, step: int) -> int:
         found = self._journal.version(holder, step)
@@ -281,13 +287,17 @@ class Contents:
 
     # ------------------------------------------------------------ elements
 
-    def element_of(self, held: Any, path: tuple[Any, ...], read: Read) -> Read | Made | None:
-        """The element of a container that is the value, or has it at `path`."""
+    def element_of(
+        self, held: Any, path: tuple[Any, ...], read: Read, until: int | None = None
+    ) -> Read | Made | None:
+        """The element of a container that is the value, or has it at `path`. `until`: as it was before that
+        step."""
+        over = self._over(read) if until is None else until
         if path[:1] == ("values",):
             path = path[1:]
         elif isinstance(held, dict) and not path:
             return self.key_of(held, read)
-        found = self._journal.version(held, self._over(read))
+        found = self._journal.version(held, over)
         if found is MISSING:
             return None
         number = self._round(read) if not path and interned(read.value) else None
@@ -295,7 +305,7 @@ class Contents:
         for index, (key, part) in enumerate(parts(found)):
             inner = part
             for name in path:
-                inner = self._journal.part(inner, name, self._over(read))
+                inner = self._journal.part(inner, name, over)
             if inner is not MISSING and same(inner, read.value):
                 same_ones.append(Read(read.node, read.frame, read.step, read.value, (key, *path)))
                 if number in (None, index):

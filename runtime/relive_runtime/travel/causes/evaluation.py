@@ -63,10 +63,21 @@ class Evaluation:
 
     def _of_builtin(self, node: ast.Call, frame: int, step: int) -> Any:
         """Of a few whose result the arguments tell."""
+        if name_of(node) == "get" and isinstance(node.func, ast.Attribute) and node.args:
+            return self._of_get(node, node.func.value, frame, step)
         if name_of(node) != "len" or len(node.args) != 1:
             return MISSING
         held = self.value_of(node.args[0], frame, step)
         return len(held) if type(held) in (list, dict, tuple, str, set, bytes) else MISSING
+
+    def _of_get(self, node: ast.Call, holder: ast.expr, frame: int, step: int) -> Any:
+        held, key = self.value_of(holder, frame, step), self.value_of(node.args[0], frame, step)
+        if not isinstance(held, dict) or key is MISSING:
+            return MISSING
+        found = self.journal.part(held, key, step)
+        if found is not MISSING:
+            return found
+        return self.value_of(node.args[1], frame, step) if len(node.args) > 1 else None
 
     def _of_property(self, name: str, frame: int, step: int) -> Any:
         for number in reversed(self.journal.called_in(frame, step)):

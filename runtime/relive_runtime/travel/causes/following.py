@@ -127,7 +127,20 @@ class Following(Evaluation):
         statement = self.journal.plan(step).statement
         assert statement is not None
         then = self.given(statement, name, frame, step, read.value)
-        return Hop(step, "given", then)
+        return Hop(step, "overwritten" if self._is_second(name, frame, step) else "given", then)
+
+    def _is_second(self, name: str, frame: int, step: int) -> bool:
+        """Whether an assignment took the place of what another line had given the name."""
+        journal = self.journal
+        statement = journal.plan(step).statement
+        if not isinstance(statement, ast.Assign) or not plain(statement.value):
+            return False
+        for earlier in journal.steps_before(frame, step):
+            plan = journal.plan(earlier)
+            if name in plan.binds:
+                value = journal.bound(earlier, name)
+                return plan.statement is not statement and bool_of(value) is not False
+        return False
 
     def given(self, statement: ast.stmt, target: str, frame: int, step: int, value: Any) -> Read | Made:
         """What a statement gives to a target."""
@@ -352,7 +365,7 @@ class Following(Evaluation):
         if number is not None and self.journal.frames[number].code.co_name != "__init__":
             return self._returned(read, number)
         if read.path:
-            return self.part(read) or self._computed(read)
+            return self.part(read) or self._taken_out(read, node) or self._computed(read)
         return self._taken(read, node) or self._passed_through(read, node) or self._computed(read)
 
     def _returned(self, read: Read, number: int) -> Hop:
@@ -379,6 +392,21 @@ class Following(Evaluation):
         if self.journal.part(held, key, read.step) is not MISSING:
             return self.contents.given(held, key, read)
         return self._here(read, Made("absent", read.value, read.frame, read.step, node))
+
+    def _taken_out(self, read: Read, node: ast.Call) -> Hop | None:
+        """By what gives an element and removes it, such as `heappop`: the container had it before."""
+        if not name_of(node).endswith(("pop", "popleft", "get", "get_nowait")):
+            return None
+        places = [*node.args, *([node.func.value] if isinstance(node.func, ast.Attribute) else [])]
+        for place in places:
+            held = self.value_of(place, read.frame, read.step)
+            if held is not MISSING:
+                found = self.contents.element_of(
+                    held, read.path, Read(place, read.frame, read.step, read.value), read.step
+                )
+                if found is not None:
+                    return self._here(read, found)
+        return None
 
     def _passed_through(self, read: Read, node: ast.Call) -> Hop | None:
         """What came in comes out: an argument itself, or an element of what the call goes over."""
@@ -443,6 +471,15 @@ class Following(Evaluation):
         if found is not None:
             return self._returned(Read(read.node, read.frame, read.step, read.value), found)
         return self._computed(read)
+
+    def gathered(self, made: Made) -> Hop | None:
+        """Of what awaited several at once: the coroutine that gave this value; None: it cannot be told."""
+        if made.node is None or not any(isinstance(node, ast.Await) for node in ast.walk(made.node)):
+            return None
+        found = self.frames.awaited(made.value, self.journal.next_in(made.frame, made.step))
+        if found is None:
+            return None
+        return self._returned(Read(made.node, made.frame, made.step, made.value), found)
 
     def _walrus(self, read: Read) -> Hop:
         assert isinstance(read.node, ast.NamedExpr)

@@ -268,7 +268,8 @@ def _value(failing: Failing, following: Following) -> list[Suspect]:
     if "unpack" in message and failing.statement is not None:
         value = getattr(failing.statement, "value", None) or getattr(failing.statement, "iter", None)
         if isinstance(value, ast.expr):
-            rated.append(Suspect(following.read(value, failing.frame, failing.step), _short(), 20.0))
+            read = following.read(value, failing.frame, failing.step)
+            rated.append(Suspect(read, _shape(read.value), 20.0))
             return rated
     for read in found:
         shown = _shown(read.value)
@@ -297,8 +298,10 @@ def _iterated(value: Any) -> Bad:
     return bad_of(value)
 
 
-def _short() -> Bad:
-    return Bad("shape", lambda one: False)
+def _shape(value: Any) -> Bad:
+    """It has another number of parts than it should have."""
+    sized = type(value) in (list, tuple, dict)
+    return Bad("shape", lambda one: sized and type(one) in (list, tuple, dict) and len(one) == len(value))
 
 
 def _shown(value: Any) -> str:

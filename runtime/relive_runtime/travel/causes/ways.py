@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -111,7 +112,8 @@ class Ways:
             self._computed(way, made, read)
             way.root = read.step
         elif made.kind == "before":
-            way.root = read.step
+            over = next((one.step for one in way.passed if one.how == "overwritten"), NOBODY)
+            way.root = read.step if over == NOBODY else over
             way.passed.append(Passed(read.text, read.value, NOBODY, read.frame, "before"))
         else:
             self._computed(way, made, read)
@@ -180,6 +182,9 @@ class Ways:
             return self._removed_before(made)
         if made.kind != "computed":
             return None
+        hop = self._following.gathered(made)
+        if hop is not None and isinstance(hop.then, Read):
+            return hop.then
         operands = self._operands(made)
         for read in operands if bad.name != "zero" else self._zeros(made, operands):
             if bad.carried(read.value) and bad.name != "number":
@@ -209,7 +214,8 @@ class Ways:
             return None
         best, points = None, -1.0 if always else self._oddity(made)
         for read in [*operands, *self._elements(made, operands)]:
-            if issubclass(type(read.value), CODE):
+            joined = type(made.value) is str and type(read.value) in (list, tuple, dict, set)
+            if issubclass(type(read.value), CODE) or joined:
                 continue
             found = self.back(read, _any_of(read.value), depth + 1)
             if found.root != made.step and found.score - _DEEPER > points:
@@ -338,7 +344,12 @@ class Ways:
         found = self._journal.version(held, step)
         if found is MISSING or type(found) is tuple:
             return MISSING
-        return next((name for name in found if alike(name, key)), MISSING)
+        near = next((name for name in found if alike(name, key)), MISSING)
+        born = self._journal.born(held)
+        if near is MISSING and type(key) is str and born is not None and born >= self._journal.start:
+            texts = [name for name in found if type(name) is str]
+            near = next(iter(difflib.get_close_matches(key, texts, 1)), MISSING)
+        return near
 
     def _of_index(self, suspect: Suspect, index: Read) -> Way:
         held, number = suspect.read, index.value
