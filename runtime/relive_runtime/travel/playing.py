@@ -146,8 +146,14 @@ class Run:
     def _explained(self) -> Why:
         order = self._order
         error = sys.exc_info()[1] if order.until < 0 else None
-        with originals():
-            return explained(self._journal, error, "".join(order.watch), order.until, order.frame, self._own)
+        try:
+            with originals():
+                return explained(
+                    self._journal, error, "".join(order.watch), order.until, order.frame, self._own
+                )
+        except Exception as problem:  # the user's objects are odd in ways that nobody has thought of
+            note = f"the way back could not be followed: {type(problem).__name__}: {problem}"[:500]
+            return Why(max(order.until, len(self._journal) - 1), note=note)
 
     def _stop(self, frame: FrameType) -> NoReturn:
         """Be there for as long as somebody looks around."""

@@ -474,7 +474,9 @@ class Following(Evaluation):
 
     def gathered(self, made: Made) -> Hop | None:
         """Of what awaited several at once: the coroutine that gave this value; None: it cannot be told."""
-        if made.node is None or not any(isinstance(node, ast.Await) for node in ast.walk(made.node)):
+        statement = self.journal.plan(made.step).statement if made.step >= self.journal.start else None
+        awaits = statement is not None and any(isinstance(node, ast.Await) for node in within(statement))
+        if made.node is None or not awaits:
             return None
         found = self.frames.awaited(made.value, self.journal.next_in(made.frame, made.step))
         if found is None:

@@ -17,7 +17,7 @@ __all__ = ["oddity"]
 Value = Callable[[ast.expr], Any]
 """Of an expression that the line has read; MISSING: not known."""
 _KINDS: Final = {
-    "literal": 1.5, "default": 3.0, "absent": 5.0, "merged": 3.5, "changed": 2.5, "ended": 5.0, "before": 0.0,
+    "literal": 1.5, "default": 3.0, "absent": 5.0, "merged": 3.5, "changed": 2.0, "ended": 5.0, "before": 0.0,
     "passed": 1.0, "removed": 4.0, "used up": 4.0, "outside": 0.5, "ignored": 6.0,
 }  # fmt: skip
 _THOUGHT_OF: Final = 2.2
@@ -42,6 +42,8 @@ def oddity(made: Made, value: Value) -> float:
     """From 0 for what came in from outside to 6 for what is hardly ever right."""
     if made.kind == "absent" and made.value is not None:
         return _THOUGHT_OF
+    if made.kind == "literal" and not made.value and made.value is not None:
+        return 0.8  # what a sum or a list begins with
     if made.kind in _KINDS:
         return _KINDS[made.kind]
     if made.node is None:
@@ -72,6 +74,10 @@ def _of(node: ast.AST, value: Value) -> float:
         return max(_CALLS.get(name_of(node), 1.5), _of_call(node, value))
     if isinstance(node, ast.BinOp):
         return _of_operator(node, value)
+    if isinstance(node, ast.JoinedStr):
+        return 2.0
+    if isinstance(node, ast.FormattedValue):
+        return 3.0 if node.format_spec is not None else 1.0
     if isinstance(node, ast.Slice):
         return 3.2
     if isinstance(node, ast.BoolOp | ast.IfExp):
@@ -124,8 +130,8 @@ def _of_operator(node: ast.BinOp, value: Value) -> float:
         if isinstance(side, ast.Constant) and type(side.value) in (int, float):
             if isinstance(node.op, ast.Mult | ast.Div) and side.value in _UNITS:
                 points = max(points, 2.8)
-            if isinstance(node.op, ast.Add | ast.Sub) and side.value == 1:
-                points = max(points, 3.4)
+            if isinstance(node.op, ast.Add | ast.Sub) and side.value == 1 and side is node.right:
+                points = max(points, 2.9)
     if isinstance(node.op, ast.Mult) and isinstance(node.left, ast.List):
         inner = [
             item for item in node.left.elts if isinstance(item, ast.List | ast.Dict | ast.Set | ast.Call)

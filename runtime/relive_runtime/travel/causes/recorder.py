@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 from collections.abc import Callable, Mapping
+from sys import getrecursionlimit, setrecursionlimit
 from types import CodeType, FrameType
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ from relive_runtime.travel.trail import LINE_BITS, NOBODY
 __all__ = ["Recorder"]
 
 _TICK: Final = 1_023
+_ROOM: Final = 300
 _Own = Callable[[str], bool]
 
 
@@ -66,12 +68,17 @@ class Recorder:
         return self._local
 
     def _local(self, frame: FrameType, event: str, argument: Any) -> Any:
-        if event == "line":
-            self.line(frame)
-        elif event == "return":
-            self.left(frame, argument)
-        elif event == "exception":
-            self.raised(frame, argument[0], argument[1])
+        limit = getrecursionlimit()
+        setrecursionlimit(limit + _ROOM)  # the user's code may be as deep as it can be
+        try:
+            if event == "line":
+                self.line(frame)
+            elif event == "return":
+                self.left(frame, argument)
+            elif event == "exception":
+                self.raised(frame, argument[0], argument[1])
+        finally:
+            setrecursionlimit(limit)
         return self._local
 
     # ------------------------------------------------------------ for who tells of the events otherwise

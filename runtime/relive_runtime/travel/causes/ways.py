@@ -51,6 +51,7 @@ class Way:
     root: int = NOBODY
     kind: str = ""
     score: float = 0.0
+    composed: bool = False  # a text was put together there
     sure: bool = True
     """Every step of it was bad in the same way: no likelihood has chosen among several."""
 
@@ -118,13 +119,16 @@ class Ways:
         else:
             self._computed(way, made, read)
             way.root = made.step
-        way.kind, way.score = made.kind, self._oddity(made) + self._shared(made)
-        if made.step != NOBODY and self._journal.frame(self._failing) != made.frame:
-            way.score += _ELSEWHERE
+        way.kind, way.score = made.kind, self._suspicion(made)
+        way.composed = type(made.value) is str and _composes(made.node)
         return way
 
     def _oddity(self, made: Made) -> float:
         return oddity(made, lambda node: self._following.value_of(node, made.frame, made.step))
+
+    def _suspicion(self, made: Made) -> float:
+        elsewhere = made.step != NOBODY and self._journal.frame(self._failing) != made.frame
+        return self._oddity(made) + self._shared(made) + _ELSEWHERE * elsewhere
 
     def _shared(self, made: Made) -> float:
         """What was changed by somebody else than who has made it."""
@@ -156,6 +160,7 @@ class Ways:
         self._computed(way, made, read)
         way.passed += onward.passed
         way.root, way.kind, way.score, way.sure = onward.root, onward.kind, onward.score, False
+        way.composed = onward.composed
         return way
 
     # ------------------------------------------------------------ further back
@@ -192,9 +197,23 @@ class Ways:
         opaque = [read for read in operands if _is_opaque(read.value)]
         if opaque and bad.name in ("text", "empty", "zero", "thing"):
             return opaque[0]
+        written = self._written(made, operands, depth) if bad.name == "text" else None
+        if written is not None:
+            return written
         here = made.step == self._failing
         if bad.open or here or (bad.name == "text" and _composes(made.node)):
             return self._likelier(made, operands, depth, always=here)
+        return None
+
+    def _written(self, made: Made, operands: list[Read], depth: int) -> Way | None:
+        """Of a text that was cut out of another one: where the application has composed that, if it has."""
+        if type(made.value) is not str or depth >= _DEPTH or self._left <= 0:
+            return None
+        for read in operands:
+            if type(read.value) is str and made.value in read.value and made.value != read.value:
+                found = self.back(read, _any_of(read.value), depth + 1)
+                if found.kind == "computed" and found.composed:
+                    return found
         return None
 
     def _zeros(self, made: Made, operands: list[Read]) -> list[Read]:
@@ -212,7 +231,7 @@ class Ways:
         failing one, which nobody needs to be told of."""
         if depth >= _DEPTH or self._left <= 0:
             return None
-        best, points = None, -1.0 if always else self._oddity(made)
+        best, points = None, -1.0 if always else self._suspicion(made)
         for read in [*operands, *self._elements(made, operands)]:
             joined = type(made.value) is str and type(read.value) in (list, tuple, dict, set)
             if issubclass(type(read.value), CODE) or joined:

@@ -81,7 +81,8 @@ def _about(journal: Journal, suspect: Suspect) -> str:
 
 
 def _at(journal: Journal, step: int, error: BaseException | None) -> Failing:
-    step = min(max(step, journal.start), len(journal) - 1)
+    last = len(journal) - 1
+    step = last if step < 0 else min(max(step, journal.start), last)
     statement = journal.plan(step).statement
     return Failing(error, str(error or ""), journal.frame(step), step, statement, None)
 
