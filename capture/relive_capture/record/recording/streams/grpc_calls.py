@@ -144,10 +144,13 @@ def patch_grpc(holder: CallRecordingHolder, module: ModuleType) -> None:
 def _recorded(holder: CallRecordingHolder, original: Any, *, streamed: bool, blocking: bool = False) -> Any:
     @wraps(original)
     def recorded(self: Any, *arguments: Any, **options: Any) -> Any:
-        kept = _begun(holder, self._target, self._method, streamed=streamed)
+        try:
+            kept = _begun(holder, self._target, self._method, streamed=streamed)
+            own = copied(self)
+        except Exception:  # another grpc than we know
+            kept = None
         if kept is None:
             return original(self, *arguments, **options)
-        own = copied(self)
         own._request_serializer = _noted(self._request_serializer, kept.asked)
         own._response_deserializer = _seen(self._response_deserializer, kept.answered)
         found = original(own, *arguments, **options)

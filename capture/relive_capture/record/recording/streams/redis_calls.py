@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from relive_capture.record.recording.recorded import INSIDE, Call, CallRecordingHolder
-from relive_capture.record.recording.streams.tap import Tap, tap_socket, tap_transport
+from relive_capture.record.recording.streams.tap import Tap, is_tapped, tap_socket, tap_transport
 
 __all__ = ["patch_redis", "patch_redis_asyncio", "redis_place"]
 
@@ -80,7 +80,10 @@ def _patch_connect(holder: CallRecordingHolder, cls: Any) -> None:
             raise
         finally:
             INSIDE.reset(token)
-        return tap_socket(found, _RedisTap(holder, origin))
+        tapped = tap_socket(found, _RedisTap(holder, origin))
+        if kept_calls is not None and not is_tapped(tapped):
+            kept_calls.connected(place)  # it is named
+        return tapped
 
     cls._connect = recorded
 
@@ -108,6 +111,8 @@ def _patch_connect_async(holder: CallRecordingHolder, cls: Any) -> None:
         finally:
             INSIDE.reset(token)
         transport = self._writer.transport
-        tap_transport(transport, transport.get_protocol(), _RedisTap(holder, origin))
+        tapped = tap_transport(transport, transport.get_protocol(), _RedisTap(holder, origin))
+        if kept_calls is not None and not tapped:
+            kept_calls.connected(place)  # it is named
 
     cls._connect = recorded

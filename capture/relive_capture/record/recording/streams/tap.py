@@ -9,7 +9,7 @@ from typing import Any
 
 from relive_capture.record.recording.recorded import Call, CallRecordingHolder
 
-__all__ = ["Tap", "tap_socket", "tap_transport"]
+__all__ = ["Tap", "is_tapped", "tap_socket", "tap_transport"]
 
 
 class Tap:
@@ -61,15 +61,6 @@ class _Methods:
 
     __slots__ = ()
 
-    def sendall(self, data: Any, *flags: Any) -> None:
-        tap = _of(self)
-        tap.sent(data)
-        try:
-            super().sendall(data, *flags)  # type: ignore[misc]
-        except BaseException as error:
-            tap.failed(error)
-            raise
-
     def send(self, data: Any, *flags: Any) -> int:
         count: int = super().send(data, *flags)  # type: ignore[misc]
         _of(self).sent(memoryview(data).cast("B")[:count])
@@ -98,9 +89,19 @@ class _Plain(_Methods, socket.socket):
     __slots__ = ("_relive_tap",)
     _relive_tap: Tap
 
+    def sendall(self, data: Any, *flags: Any) -> None:
+        tap = _of(self)
+        tap.sent(data)
+        try:
+            super().sendall(data, *flags)
+        except BaseException as error:
+            tap.failed(error)
+            raise
+
 
 class _Secure(_Methods, ssl.SSLSocket):
-    """The class of a TLS socket is changed, and nothing else of it: it cannot be made anew."""
+    """The class of a TLS socket is changed, and nothing else of it: it cannot be made anew. Its `sendall` sends
+    by its `send`."""
 
 
 def _of(sock: Any) -> Tap:
@@ -110,7 +111,7 @@ def _of(sock: Any) -> Tap:
 
 def tap_socket(sock: Any, tap: Tap) -> Any:
     """The same connection, tapped: give this to the library instead of `sock`. What is of another class stays
-    as it is."""
+    as it is, and is `is_tapped` no."""
     if type(sock) is socket.socket:
         timeout = sock.gettimeout()
         made = _Plain(sock.family, sock.type, sock.proto, fileno=sock.detach())
@@ -123,8 +124,13 @@ def tap_socket(sock: Any, tap: Tap) -> Any:
     return sock
 
 
-def tap_transport(transport: Any, protocol: Any, tap: Tap) -> None:
-    """The same of an asyncio transport and its protocol."""
+def is_tapped(sock: Any) -> bool:
+    """Whether its bytes are copied."""
+    return type(sock) in (_Plain, _Secure)
+
+
+def tap_transport(transport: Any, protocol: Any, tap: Tap) -> bool:
+    """The same of an asyncio transport and its protocol. Whether it could be done: those of uvloop are of C."""
     write, received, lost = transport.write, protocol.data_received, protocol.connection_lost
 
     def recorded_write(data: Any) -> None:
@@ -142,7 +148,11 @@ def tap_transport(transport: Any, protocol: Any, tap: Tap) -> None:
             tap.received(b"")
         lost(error)
 
-    transport.write = recorded_write
+    try:
+        transport.write = recorded_write
+    except AttributeError:
+        return False
     transport.writelines = lambda chunks: recorded_write(b"".join(chunks))
     protocol.data_received = recorded_received
     protocol.connection_lost = recorded_lost
+    return True
