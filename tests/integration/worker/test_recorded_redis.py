@@ -159,6 +159,17 @@ def test_a_replay_gets_what_the_function_got(libraries: ZygoteHandle, server: Re
     assert report(again).unused == []
 
 
+@pytest.mark.parametrize("kind", ["commands", "asyncio"])
+def test_a_command_that_was_not_recorded_is_named(libraries: ZygoteHandle, kind: str) -> None:
+    code = source(CALLS[kind], 1)
+
+    again = libraries.worker(code, replay=msgspec.msgpack.encode(ReplayInput()), **OPTIONS).invoke()
+
+    assert again.result.error is not None
+    assert again.result.error.type == "relive.NotRecorded"
+    assert report(again).missing[0].startswith("SET ")
+
+
 def test_what_is_secret_is_not_written(libraries: ZygoteHandle, server: Redis) -> None:
     code = source(
         """

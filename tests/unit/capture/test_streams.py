@@ -58,7 +58,13 @@ def test_under_tls_each_byte_is_kept_once(tmp_path: Path) -> None:
     server.load_cert_chain(certificate, key)
     client = ssl.create_default_context(cafile=certificate)
     near, far = socket.socketpair()
-    thread = threading.Thread(target=lambda: server.wrap_socket(far, server_side=True).sendall(b"hello"))
+
+    def answer() -> None:
+        with server.wrap_socket(far, server_side=True) as secure:
+            assert secure.recv(4) == b"once"
+            secure.sendall(b"hello")
+
+    thread = threading.Thread(target=answer)
     thread.start()
     holder = Holder()
     tapped = tap_socket(
@@ -83,6 +89,8 @@ def test_a_transport_that_cannot_be_tapped_is_left_as_it_is() -> None:
 
     class Reader:
         def data_received(self, data: bytes) -> None: ...
+
+        def eof_received(self) -> None: ...
 
         def connection_lost(self, error: Exception | None) -> None: ...
 

@@ -29,21 +29,30 @@ _HELLO: Final[dict[str, Any]] = {
 
 
 class _Server:
-    """Answers one connection."""
+    """Answers one connection. `whole`: what is sent at once is a whole request, as an event loop sends it;
+    there nobody reads before there is an answer."""
 
-    def __init__(self, player: PlayedCalls, origin: str) -> None:
+    def __init__(self, player: PlayedCalls, origin: str, *, whole: bool) -> None:
         self._player = player
+        self._whole = whole
         self._origin = origin
         self._sent = bytearray()
         self._failure: Exception | None = None
         self._pause_s = 0.0
         self._cut: NotRecorded | None = None
         self._version = 2
+        self.refused: NotRecorded | None = None
         self.ended = False
 
     def sent(self, data: bytes) -> bytes:
         self._sent += data
-        return self._answer(certain=False)
+        if not self._whole:
+            return self._answer(certain=False)
+        try:
+            return self._answer(certain=True)
+        except NotRecorded as error:  # a transport would make another error of it
+            self.refused = error
+            return b""
 
     def awaited(self) -> bytes:
         failure, self._failure = self._failure, None
@@ -65,7 +74,7 @@ class _Server:
             del self._sent[:used]
             return b"".join(map(self._greeting, asked))
         del self._sent[:used]
-        if certain:
+        if not self._whole:
             pause(self._player.took_s(recorded_call))
         return self._played(recorded_call)
 
@@ -115,14 +124,15 @@ def _name(command: list[Any]) -> str:
     return str(command[0]).upper()
 
 
-def _connected(player: PlayedCalls, connection: Any) -> AnsweredSocket:
+def _connected(player: PlayedCalls, connection: Any, *, whole: bool) -> tuple[AnsweredSocket, _Server]:
     """Raises what connecting ended in."""
     origin, place = redis_place(connection)
     host, _, port = place.rpartition(":")
     failure = player.connection_failure(*((host, port) if host else (place, "")))
     if failure is not None:
         raise failure
-    return AnsweredSocket(_Server(player, origin), (host or place, int(port) if port.isdigit() else 0))
+    server = _Server(player, origin, whole=whole)
+    return AnsweredSocket(server, (host or place, int(port) if port.isdigit() else 0)), server
 
 
 def play_redis(player: PlayedCalls, module: ModuleType) -> None:
@@ -135,7 +145,7 @@ def play_redis(player: PlayedCalls, module: ModuleType) -> None:
 def _played_connect(player: PlayedCalls, original: Any) -> Any:
     @wraps(original)
     def connect(self: Any, *_arguments: Any, **_options: Any) -> Any:
-        sock = _connected(player, self)
+        sock, _ = _connected(player, self, whole=False)
         sock.settimeout(self.socket_timeout)
         return sock
 
@@ -146,12 +156,25 @@ def play_redis_asyncio(player: PlayedCalls, module: ModuleType) -> None:
     """redis.asyncio.connection."""
     for cls in (module.Connection, module.UnixDomainSocketConnection):
         player.undo.set(cls, "_connect", _played_connect_async(player, cls._connect))
+    base = module.AbstractConnection
+    player.undo.set(base, "send_packed_command", _played_send(base.send_packed_command))
+
+
+def _played_send(original: Any) -> Any:
+    @wraps(original)
+    async def send(self: Any, *arguments: Any, **options: Any) -> None:
+        await original(self, *arguments, **options)
+        server = getattr(self, "_relive_server", None)
+        if server is not None and server.refused is not None:
+            raise server.refused
+
+    return send
 
 
 def _played_connect_async(player: PlayedCalls, original: Any) -> Any:
     @wraps(original)
     async def connect(self: Any, *_arguments: Any, **_options: Any) -> None:
-        sock = _connected(player, self)
+        sock, self._relive_server = _connected(player, self, whole=True)
         sock.setblocking(False)
         self._reader, self._writer = await asyncio.open_connection(sock=sock)
 

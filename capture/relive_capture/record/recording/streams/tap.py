@@ -100,8 +100,8 @@ class _Plain(_Methods, socket.socket):
 
 
 class _Secure(_Methods, ssl.SSLSocket):
-    """The class of a TLS socket is changed, and nothing else of it: it cannot be made anew. Its `sendall` sends
-    by its `send`."""
+    """The class of a TLS socket is changed, and nothing else of it: it cannot be made anew. Its `sendall`
+    sends by its `send`."""
 
 
 def _of(sock: Any) -> Tap:
@@ -130,8 +130,9 @@ def is_tapped(sock: Any) -> bool:
 
 
 def tap_transport(transport: Any, protocol: Any, tap: Tap) -> bool:
-    """The same of an asyncio transport and its protocol. Whether it could be done: those of uvloop are of C."""
-    write, received, lost = transport.write, protocol.data_received, protocol.connection_lost
+    """The same of an asyncio transport and its protocol. Whether it could be done: uvloop's are of C."""
+    write, received = transport.write, protocol.data_received
+    ended, lost = protocol.eof_received, protocol.connection_lost
 
     def recorded_write(data: Any) -> None:
         tap.sent(data)
@@ -141,11 +142,13 @@ def tap_transport(transport: Any, protocol: Any, tap: Tap) -> bool:
         tap.received(data)
         received(data)
 
+    def recorded_end() -> Any:
+        tap.received(b"")
+        return ended()
+
     def recorded_lost(error: Exception | None) -> None:
-        if error is not None:
+        if error is not None:  # without one, it is the function that has closed it
             tap.failed(error)
-        else:
-            tap.received(b"")
         lost(error)
 
     try:
@@ -154,5 +157,6 @@ def tap_transport(transport: Any, protocol: Any, tap: Tap) -> bool:
         return False
     transport.writelines = lambda chunks: recorded_write(b"".join(chunks))
     protocol.data_received = recorded_received
+    protocol.eof_received = recorded_end
     protocol.connection_lost = recorded_lost
     return True
