@@ -22,7 +22,7 @@ from relive_platform.triggers.http.responses import Response, json_response, pro
 __all__ = ["InboxDoor", "InboxWatch"]
 
 _LOOK_S: Final = 2.0
-_RETRY_S: Final = 30.0
+_RETRY_S: Final = 5.0
 _LIMIT_S: Final = 300.0
 _CHARS: Final = 300
 _log = logging.getLogger(__name__)

@@ -306,6 +306,13 @@ def test_a_block_is_not_the_failing_expression() -> None:
     assert [line_text(rows.line(row, 40, False))[0] for row in range(3)] == ["❱", " ", " "]
 
 
+def test_what_ran_elsewhere_says_where() -> None:
+    seen = replace(scene(), version=0, host="uvicorn\x1b[2J")
+    text = line_text(history_line(seen, None, 0))
+    assert text.startswith("elsewhere, uvicorn")
+    assert "\x1b" not in text
+
+
 def test_the_history_says_since_when_how_often_and_in_which_versions() -> None:
     day = 86_400_000_000_000
     now = 1_795_435_451_204_000_000
