@@ -19,7 +19,7 @@ from relive_cli import Relive, relive_home, toml
 from relive_web.guard import COOKIE
 
 SOURCE = """
-EVIL = "<script>document.title='stolen'</script><img src=x onerror=alert(1)>"
+EVIL = "<script>document.title='stolen'</script><img src=x onerror=alert(1)>\\u202e\\x1b[31m"
 
 def checkout(event, context):
     basket = {"note": event["note"], "evil": EVIL}
@@ -104,7 +104,7 @@ def test_what_a_function_says_is_text(pages: Pages, path: str) -> None:
     # I expect what it says as text, wherever it stands, and a policy that lets nothing run
     assert answer.status_code == 200
     assert "checkout" in answer.text
-    for dangerous in ("<script", "<img", "<b>bold", "onmouseover='"):
+    for dangerous in ("<script", "<img", "<b>bold", "onmouseover='", "\u202e", "\x1b"):
         assert dangerous not in answer.text
     assert "default-src 'none'" in answer.headers["content-security-policy"]
 
@@ -124,6 +124,7 @@ def test_what_is_not_there_says_so(pages: Pages) -> None:
         "/failures/nothing-like-it",
         "/flames/" + "0" * 32,
         "/traces/" + "f" * 32,
+        "/nothing/like/it",
     ):
         answer = pages.browser.get(path)
         assert answer.status_code == 404, path

@@ -30,5 +30,5 @@ def create_app(reader: Reader, doorkeeper: Doorkeeper, hosts: frozenset[str]) ->
             Route("/metrics", pages.metrics),
         ],
         middleware=[Middleware(Guard, doorkeeper=doorkeeper, hosts=hosts)],
-        exception_handlers={ReliveError: pages.problem},
+        exception_handlers={ReliveError: pages.problem, 404: pages.nothing},
     )

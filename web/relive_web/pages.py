@@ -39,7 +39,7 @@ class Pages:
         self._doorkeeper = doorkeeper
         self._templates = Environment(
             loader=PackageLoader("relive_web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-            lstrip_blocks=True,
+            lstrip_blocks=True, finalize=shaping.visible,
         )  # fmt: skip
         self._templates.filters |= {
             "duration": shaping.duration, "bytes": shaping.bytes_text, "when": shaping.when, "short": _short,
@@ -61,6 +61,12 @@ class Pages:
         message = error.message if isinstance(error, ReliveError) else type(error).__name__
         hint = error.hint if isinstance(error, ReliveError) else ""
         return self._page("problem.html", answer=status, title="Not found", message=message, hint=hint or "")
+
+    def nothing(self, request: Request, error: Exception) -> Response:
+        """Of an address that no page has."""
+        return self._page(
+            "problem.html", answer=404, title="Not found", message="there is no such page", hint=""
+        )
 
     # ------------------------------------------------------------ the door
 

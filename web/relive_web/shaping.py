@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from relive_base.terminal import escape_terminal
 from relive_base.values import ValueNode, render
 from relive_views.records import SpanRow
 
@@ -22,6 +23,7 @@ __all__ = [
     "duration",
     "source_lines",
     "sparkline",
+    "visible",
     "waterfall",
     "when",
 ]
@@ -35,6 +37,12 @@ _DEPTH: Final = 12
 _BAR_TOP: Final = 4
 ROW_HEIGHT: Final = 20
 """In pixels, as the style sheet has it."""
+
+
+def visible(value: object) -> object:
+    """What a template shows: text with its control characters written out, as in a terminal. One that turns
+    the direction of writing would turn all that stands behind it on the page."""
+    return escape_terminal(value) if type(value) is str else value
 
 
 def duration(ns: int) -> str:

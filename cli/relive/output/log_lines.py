@@ -18,6 +18,7 @@ __all__ = ["LineForm"]
 _LIVE_DIGITS: Final = 18  # of an id whose neighbours are not known yet
 _NARROW: Final = 110
 _INDENT: Final = 4
+_LINE_END: Final = "\n" + " " * _INDENT
 _TRACEBACK_LINES: Final = 40
 _TRACEBACK_HEAD: Final = 6
 _COLOURS: Final = {"ERROR": "bold red", "FATAL": "bold red", "WARN": "yellow", "DEBUG": "dim", "TRACE": "dim"}
@@ -44,7 +45,8 @@ class LineForm:
         plain = " ".join(text for text, _ in head)
         shown = " ".join(styled(text, style) for text, style in head)
         if self.width is None:
-            yield f"{shown}  {body}"
+            # Lines of their own would pass for lines of somebody else.
+            yield f"{shown}  {body.rstrip(chr(10)).replace(chr(10), _LINE_END)}"
         else:
             first, *rest = wrapped(body, self.width - cell_len(plain) - 2, self.width - _INDENT)
             yield f"{shown}  {first}"

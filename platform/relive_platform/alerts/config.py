@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
+from relive_base.shown_numbers import shown_number
 from relive_store import QueryError, check_query
 
 from relive_platform.alerts.durations import DURATION_HINT, duration_s
@@ -105,7 +106,7 @@ class AlertConfig(msgspec.Struct, frozen=True, kw_only=True, rename={"for_s": "f
             what = f"{self.under_ms:g} ms" if self.slo == "latency" else "no error"
             return f"{self.objective * 100:g} % {what}{of}"
         limits = [
-            f"{name} {value:g}"
+            f"{name} {shown_number(value, 6)}"
             for name, value in (("above", self.above), ("below", self.below))
             if value is not None
         ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from relive_base.terminal import one_line
 from relive_store import Store
 from relive_tracer.explore.health.functions import Figures, figures_of
 from relive_tracer.explore.health.objectives import failed_counts, late_counts
@@ -25,7 +26,13 @@ def looked_at(config: AlertConfig, app: str, store: Store, now_ns: int) -> Verdi
     """A look at the store. It blocks, for some QUERY_S at most. Raises StoreError."""
     if config.sql:
         found = store.query(config.sql, timeout_s=QUERY_S, max_rows=_MAX_ROWS, read_only=True)
-        return compared(config, _number(found.scalar()) if len(found) else None)
+        value = found.scalar() if len(found) else None
+        number = _number(value)
+        if number is None and value is not None:
+            return Verdict(
+                None, reason=f"the first value of the query is no number: {one_line(str(value), 40)}"
+            )
+        return compared(config, number)
     if config.slo:
         counts = _counts(config, app, store, now_ns)
         return burning(config, counts)

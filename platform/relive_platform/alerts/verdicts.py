@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from relive_base.shown_numbers import shown_number
+
 from relive_platform.alerts.config import AlertConfig
 from relive_platform.alerts.durations import shown_duration
 
@@ -73,9 +75,11 @@ def compared(config: AlertConfig, value: float | None) -> Verdict:
     )
     for word, limit, wrong in checks:
         if limit is not None and wrong(value, limit):
-            return Verdict(True, value, limit, f"{what} is {value:.4g}{over}, {word} {limit:g}")
+            return Verdict(
+                True, value, limit, f"{what} is {shown_number(value)}{over}, {word} {shown_number(limit, 6)}"
+            )
     limit = config.above if config.above is not None else config.below
-    return Verdict(False, value, limit, f"{what} is {value:.4g}{over}")
+    return Verdict(False, value, limit, f"{what} is {shown_number(value)}{over}")
 
 
 def burning(config: AlertConfig, counts: Mapping[int, Counts]) -> Verdict:
@@ -92,9 +96,9 @@ def burning(config: AlertConfig, counts: Mapping[int, Counts]) -> Verdict:
         enough = counts[window.long_s].total >= config.min_attempts
         wrong = enough and long > limit and short > limit
         said = (
-            f"{long:.3g} times the error budget of {shown_duration(config.period_s)} goes in"
-            f" {shown_duration(window.long_s)}, {short:.3g} times in {shown_duration(window.short_s)}"
-            f" (limit {limit:.3g})"
+            f"{shown_number(long, 3)} times the error budget of {shown_duration(config.period_s)} goes in"
+            f" {shown_duration(window.long_s)}, {shown_number(short, 3)} times in"
+            f" {shown_duration(window.short_s)} (limit {shown_number(limit, 3)})"
         )
         found = Verdict(wrong, long, limit, said)
         if wrong:

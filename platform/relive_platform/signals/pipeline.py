@@ -16,6 +16,7 @@ from relive_platform.evidence import Finished, StackMemory
 from relive_platform.signals.exporters.otlp import OtlpExport, RowExporter
 from relive_platform.signals.exporters.store import RowWriter, StoreExporter
 from relive_platform.signals.handover.batches import Telemetry
+from relive_platform.signals.processors.dates import Dates
 from relive_platform.signals.processors.derive import Derive
 from relive_platform.signals.processors.learn import LearnStacks
 from relive_platform.signals.processors.redact import Redact
@@ -68,6 +69,7 @@ class Pipeline:
         self._sample = TailSample()
         self._processors: dict[str, Processor] = {
             "structure": Structure(),
+            "dates": Dates(),
             "redact": Redact(self._signals, redactors or Redactors()),
             "derive": Derive(exported=otlp is not None, resource=resource),
             "sample": self._sample,

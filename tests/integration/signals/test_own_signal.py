@@ -71,6 +71,7 @@ async def _scenario(tmp_path: Path) -> None:
             "server",
             "workers",
             "structure",
+            "dates",
             "redact",
             "derive",
             "sample",

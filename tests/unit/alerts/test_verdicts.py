@@ -69,3 +69,26 @@ def test_limits(above: float | None, below: float | None, value: float, wrong: b
 @pytest.mark.parametrize("value", [None, float("nan")])
 def test_no_value_is_no_verdict(value: float | None) -> None:
     assert compared(AlertConfig(sql="SELECT 1", above=1), value).wrong is None
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0.85714, "0.8571"),
+        (7, "7"),
+        (999.94, "999.9"),
+        (1_000, "1,000"),
+        (123_456.7, "123,457"),
+        (2e20, "2e+20"),
+    ],
+)
+def test_numbers_that_people_read_are_written_out(value: float, shown: str) -> None:
+    assert compared(AlertConfig(metric="failed", below=0), value).reason == f"failed is {shown} over 5m"
+
+
+def test_large_limits_and_burn_rates_are_written_out() -> None:
+    config = AlertConfig(metric="largest_rss_bytes", above=2_000_000_000, over_s=300)
+    assert config.describe() == "largest_rss_bytes above 2,000,000,000"
+    assert compared(config, 3e9).reason == "largest_rss_bytes is 3,000,000,000 over 5m, above 2,000,000,000"
+    burnt = burning(SLO, rates(h1=1.0, m5=1.0))
+    assert burnt.reason.startswith("1,000 times the error budget of 30d goes in 1h, 1,000 times in 5m")

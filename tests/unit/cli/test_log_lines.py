@@ -43,6 +43,16 @@ def test_a_pipe_gets_one_line() -> None:
     assert cell_len(line) > 300
 
 
+def test_a_line_of_several_passes_for_no_line_of_somebody_else() -> None:
+    # Given a record whose second line looks like one of another function, in a pipe
+    forged = "2026-11-30 12:00:00.000 ERROR pricing  0192b0a0-0000-7  disk full"
+    lines = "\n".join(LineForm(width=None).lines(row(f"one\n{forged}\n"))).split("\n")
+
+    # I expect it to stand below the first, as on a terminal
+    assert len(lines) == 2
+    assert lines[1] == f"    {forged}"
+
+
 def test_what_was_asked_for_is_not_repeated() -> None:
     (line,) = LineForm(width=None, function=False, invocation=False).lines(row("hello"))
 

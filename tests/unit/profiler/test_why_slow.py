@@ -50,7 +50,9 @@ def test_an_invocation_that_took_its_time_is_not_slow():
 def test_without_others_nothing_is_claimed():
     answer = _explain(_one(ms=500), _others()[:2], _stacks(((HANDLER,), 500, 2)))
     assert answer.cause == "unknown"
-    assert "only 2 other invocations" in answer.sentence
+    assert "only 2 other invocations of" in answer.sentence
+    alone = _explain(_one(ms=500), _others()[:1], _stacks(((HANDLER,), 500, 2)))
+    assert "only 1 other invocation of" in alone.sentence
 
 
 def test_parts_add_up_to_the_whole():

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import time
+import zlib
 from contextlib import suppress
 from typing import Any
 
 import pytest
+import zstandard
 from google.protobuf.json_format import MessageToDict
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -240,6 +243,31 @@ def test_bytes_of_any_kind_are_taken_or_refused(signal: str, body: bytes) -> Non
     for encoding in ("gzip", "zstd", "deflate"):
         with suppress(Refused):
             assert len(unpacked(body, encoding, 1_000)) <= 1_000
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "zstd", "zstd of unknown size"])
+def test_half_of_a_request_never_passes_for_a_whole_one(encoding: str) -> None:
+    # Given a request of many spans, packed
+    body = b"".join(traces(name="load" * 20)[0].SerializeToString() for _ in range(2_000))
+    stream = zstandard.ZstdCompressor().compressobj()
+    packed = {
+        "gzip": gzip.compress(body),
+        "deflate": zlib.compress(body),
+        "zstd": zstandard.ZstdCompressor().compress(body),
+        "zstd of unknown size": stream.compress(body) + stream.flush(),
+    }[encoding]
+    encoding, limit_bytes = encoding.split()[0], 8 * 1_048_576
+    assert unpacked(packed, encoding, limit_bytes) == body
+
+    # When it ends too early, or another one stands behind it, I expect it to be refused
+    for wrong, why in (
+        (packed[:-1], "too early"),
+        (packed[: len(packed) // 2], "no "),
+        (packed * 2, "behind"),
+    ):
+        with pytest.raises(Refused, match=why) as refused:
+            unpacked(wrong, encoding, limit_bytes)
+        assert refused.value.status == 400
 
 
 @settings(max_examples=60)

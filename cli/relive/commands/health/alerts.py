@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 from relive_base.errors import ExitCode, UsageError
+from relive_base.shown_numbers import shown_number
 from relive_base.terminal import one_line
 
 from relive.arguments.durations import DURATION
@@ -42,7 +43,7 @@ def _style(row: Mapping[str, Any]) -> str:
 
 
 def _figure(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, int | float) else "-"
+    return shown_number(value) if isinstance(value, int | float) else "-"
 
 
 COLUMNS = [

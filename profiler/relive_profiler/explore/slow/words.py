@@ -24,7 +24,8 @@ def sentence_of(answer: WhySlow) -> str:
     """In plain English, with a full stop; safe for terminals."""
     now, normal = answer.now, answer.normal
     if answer.cause == "unknown":
-        others = "no other invocation" if not normal.count else f"only {normal.count} other invocations"
+        count = normal.count
+        others = f"only {count} other invocation{'s' * (count > 1)}" if count else "no other invocation"
         return f"Took {took(now.total_ns)}; {others} of {now.function} went well, too few to compare it with."
     if not answer.slow:
         return f"Not slow: took {took(now.total_ns)}, usually {took(normal.total_ns)}."

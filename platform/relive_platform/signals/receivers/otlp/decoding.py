@@ -70,20 +70,34 @@ def _within(body: bytes, limit_bytes: int) -> bytes:
     return body
 
 
+def _ended(eof: bool, behind: bytes) -> None:
+    """What is unpacked is all of it, or the sender is told: half of a request can look like a whole one."""
+    if not eof:
+        raise EOFError("it ends too early")
+    if behind:
+        raise EOFError("something stands behind its end")
+
+
 def _inflated(wbits: int) -> Callable[[bytes, int], bytes]:
     def inflate(body: bytes, most: int) -> bytes:
         unpacker = zlib.decompressobj(wbits)
         found = unpacker.decompress(body, most)
-        if len(found) < most and not unpacker.eof:
-            raise EOFError("it ends too early")
+        if len(found) < most:
+            _ended(unpacker.eof, unpacker.unused_data)
         return found
 
     return inflate
 
 
 def _zstd(body: bytes, most: int) -> bytes:
-    with zstandard.ZstdDecompressor(max_window_size=1 << 27).stream_reader(body) as reader:
-        return reader.read(most)
+    unpacker = zstandard.ZstdDecompressor(max_window_size=1 << 27)
+    with unpacker.stream_reader(body) as reader:
+        found = reader.read(most)
+    if len(found) < most:  # the reader does not say that it ended too early
+        whole = unpacker.decompressobj()
+        whole.decompress(body)
+        _ended(whole.eof, whole.unused_data)
+    return found
 
 
 _ENCODINGS: Final[dict[str, Callable[[bytes, int], bytes]]] = {

@@ -1,0 +1,14 @@
+"""Numbers as people read them."""
+
+from __future__ import annotations
+
+__all__ = ["shown_number"]
+
+_PLAIN = 1e15
+
+
+def shown_number(value: float, digits: int = 4) -> str:
+    """0.8571, 42, 1,000,000; in powers of ten only what is tiny or beyond all counting."""
+    if not 10 ** (digits - 1) <= abs(value) < _PLAIN:
+        return f"{value:.{digits}g}"
+    return f"{round(value):,}"
