@@ -75,7 +75,9 @@ def inside_relive() -> bool:
 def _recorded(function: Any, name: str, recorder: Recorder) -> Any:
     import inspect  # here: who is recorded without a change of its code needs none of it
 
-    if not inspect.isfunction(function) and not inspect.ismethod(function):
+    if not callable(function):
+        return function
+    if not _is_handler(function):
         from relive_outside.hosts.applications import recorded_application
 
         made = recorded_application(function, recorder, name)
@@ -91,6 +93,7 @@ def _recorded(function: Any, name: str, recorder: Recorder) -> Any:
     wrapped = (
         _awaited(function, recipe, recorder)
         if inspect.iscoroutinefunction(function)
+        or inspect.iscoroutinefunction(getattr(type(function), "__call__", None))  # noqa: B004
         else _called(function, recipe, recorder)
     )
     setattr(wrapped, _MARK, True)

@@ -6,11 +6,13 @@ import contextlib
 import os
 import signal
 import sys
+import threading
 from typing import Final, NoReturn
 
 __all__ = ["main"]
 
 _NICE: Final = 10
+_HARD_S: Final = 2.0
 _MOST_BYTES: Final = 64 * 1_048_576
 
 
@@ -19,16 +21,28 @@ def main(limit_s: float) -> NoReturn:
     1."""
     with contextlib.suppress(OSError):
         os.nice(_NICE)
-    signal.setitimer(signal.ITIMER_REAL, max(limit_s, 0.1))  # ends the process
+    limit_s = max(limit_s, 0.1)
+    signal.setitimer(signal.ITIMER_REAL, limit_s + _HARD_S)  # ends the process, whatever it does
+    watch = threading.Timer(limit_s, _too_long, (limit_s,))
+    watch.daemon = True
+    watch.start()
     status = 0
     try:
         _work()
     except Exception as error:
         status = 1
-        text = str(error) if type(error).__name__ == "Undelivered" else f"{type(error).__name__}: {error}"
-        sys.stderr.write(f"relive: a scene was not delivered: {text[:1000]}\n")
-        sys.stderr.flush()
+        _say(str(error) if type(error).__name__ == "Undelivered" else f"{type(error).__name__}: {error}")
     os._exit(status)
+
+
+def _too_long(limit_s: float) -> NoReturn:
+    _say(f"it took longer than {limit_s:g} s (RELIVE_RECORD_SEND_S)")
+    os._exit(1)
+
+
+def _say(text: str) -> None:
+    with contextlib.suppress(OSError):  # nobody listens any more
+        os.write(2, f"relive: a scene was not delivered: {text[:1000]}\n".encode("utf-8", "backslashreplace"))
 
 
 def _work() -> None:

@@ -50,22 +50,26 @@ def recorded_application(
 
 
 def interface_of(application: Any) -> str:
-    """ "asgi", "wsgi", or "" if it is neither."""
+    """ "asgi", "wsgi", or "" if it is neither: what else is called with as many is told by the names."""
     import inspect  # here: 20 ms that only servers need
 
     call = application if inspect.isroutine(application) else getattr(type(application), "__call__", None)  # noqa: B004
     if call is None or inspect.isclass(application):
         return ""
-    if inspect.iscoroutinefunction(call):
-        return "asgi"
     try:
         parameters = inspect.signature(application).parameters.values()
     except (TypeError, ValueError):
         return ""
-    wanted = sum(
-        one.default is inspect.Parameter.empty and one.kind is not one.VAR_KEYWORD for one in parameters
-    )
-    return {_ASGI_PARAMETERS: "asgi", _WSGI_PARAMETERS: "wsgi"}.get(wanted, "")
+    wanted = [
+        one.name
+        for one in parameters
+        if one.default is inspect.Parameter.empty and one.kind is not one.VAR_KEYWORD
+    ]
+    if len(wanted) == _ASGI_PARAMETERS:
+        return "asgi" if wanted[0] == "scope" or wanted[1:] == ["receive", "send"] else ""
+    if len(wanted) == _WSGI_PARAMETERS:
+        return "wsgi" if wanted[0].startswith("env") or wanted[1].startswith("start_resp") else ""
+    return ""
 
 
 def _found(application: Any) -> str:

@@ -30,25 +30,27 @@ class RecordedAsgi:
     def __setattr__(self, name: str, value: Any) -> None:
         setattr(self.__dict__["_relive"][0], name, value)
 
-    async def __call__(self, scope: Any, receive: _Receive, send: _Send) -> None:
+    async def __call__(self, *given: Any, **named: Any) -> Any:
         application, recipe, recorder = self.__dict__["_relive"]
-        if scope["type"] != "http" or _MARK in scope:
-            await application(scope, receive, send)
-            return
+        if named or len(given) != 3 or not _is_request(given[0]):
+            return await application(*given, **named)
+        scope, receive, send = given
         attempt = _begun(scope, recipe, recorder)
         if attempt is None:
-            await application(scope, receive, send)
-            return
+            return await application(scope, receive, send)
         scope[_MARK] = True
         body = _Body(attempt, recorder.settings.body_bytes)
         try:
-            await application(scope, body.receiving(receive), _sending(attempt, send))
+            value = await application(scope, body.receiving(receive), _sending(attempt, send))
         except BaseException as error:
-            body.close()
             recorder.failed(attempt, error)
             raise
-        body.close()
         recorder.ended(attempt)
+        return value
+
+
+def _is_request(scope: Any) -> bool:
+    return isinstance(scope, MutableMapping) and scope.get("type") == "http" and _MARK not in scope
 
 
 def _begun(scope: Any, recipe: Recipe, recorder: Recorder) -> Attempt | None:
@@ -66,40 +68,31 @@ class _Body:
 
     def __init__(self, attempt: Attempt, most: int) -> None:
         self._attempt = attempt
-        self._parts: list[bytes] = []
         self._left = most
-        self._more = True
 
     def receiving(self, receive: _Receive) -> _Receive:
         """`receive`, looked at."""
 
         async def received() -> _Message:
             message = await receive()
-            if message["type"] == "http.request" and self._more:
-                self._take(bytes(message.get("body", b"")), bool(message.get("more_body", False)))
+            if type(message) is dict and message.get("type") == "http.request":
+                self._take(message.get("body"))
             return message
 
         return received
 
-    def _take(self, data: bytes, more: bool) -> None:
-        kept = data[: self._left]
-        self._left -= len(kept)
-        self._attempt.event_cut += len(data) - len(kept)
-        self._parts.append(kept)
-        self._more = more
-        if self._attempt.http is not None and not more:
-            self._attempt.http.body = b"".join(self._parts)
-
-    def close(self) -> None:
-        """The application has ended; what it has not read is not there."""
-        http = self._attempt.http
-        if http is not None and self._more:
-            http.body = b"".join(self._parts)
+    def _take(self, data: object) -> None:
+        if isinstance(data, (bytes, bytearray, memoryview)):
+            whole = bytes(data)
+            kept = whole[: self._left]
+            self._left -= len(kept)
+            self._attempt.event_cut += len(whole) - len(kept)
+            self._attempt.body += kept
 
 
 def _sending(attempt: Attempt, send: _Send) -> _Send:
     async def sent(message: _Message) -> None:
-        if message["type"] == "http.response.start":
+        if type(message) is dict and message.get("type") == "http.response.start":
             status = message.get("status")
             attempt.status = status if type(status) is int else 0
         await send(message)

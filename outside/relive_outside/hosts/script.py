@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import sys
+from functools import wraps
 from types import ModuleType
 from typing import Any, Final
 
@@ -44,6 +45,20 @@ class Script:
         recipe = Recipe(name, HANDLER, "call", self._recorder.settings.source or self._folder, "script")
         self._attempt = self._recorder.begin(recipe)
         atexit.register(self._end)
+        self._hook_exit()
+
+    def _hook_exit(self) -> None:
+        """`os._exit` is an end as `sys.exit` is one: nobody has killed the script."""
+        real: Any = os._exit
+
+        @wraps(real)
+        def _exit(status: int) -> None:
+            if os.getpid() == self._pid:
+                self.is_none()
+            real(status)
+
+        module: Any = os
+        module._exit = _exit
 
     def is_none(self) -> None:
         """It turned out to be a server, or a worker of a queue."""

@@ -7,7 +7,7 @@ from functools import wraps
 from types import ModuleType
 from typing import Any
 
-from relive_outside.hosts.applications import recorded_application
+from relive_outside.hosts.applications import interface_of, recorded_application
 from relive_outside.hosts.asgi import RecordedAsgi
 from relive_outside.record.recorder import Recorder
 
@@ -48,7 +48,8 @@ def patch_gunicorn(recorder: Recorder, serves: Callable[[], object], module: Mod
         serves()
         _is_served(recorder, "gunicorn")
         uri = getattr(self, "app_uri", "")
-        made = _made(recorder, found, uri if type(uri) is str else "", "")
+        interface = interface_of(found) or "wsgi"
+        made = _made(recorder, found, uri if type(uri) is str else "", interface)
         if made is not None:
             self.callable = made
         return self.callable

@@ -28,11 +28,12 @@ class RecordedWsgi:
     def __setattr__(self, name: str, value: Any) -> None:
         setattr(self.__dict__["_relive"][0], name, value)
 
-    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    def __call__(self, *given: Any, **named: Any) -> Any:
         application, recipe, recorder = self.__dict__["_relive"]
-        if _MARK in environ:
-            found: Iterable[bytes] = application(environ, start_response)
-            return found
+        if named or len(given) != 2 or type(given[0]) is not dict or _MARK in given[0]:
+            return application(*given, **named)
+        environ: dict[str, Any]
+        environ, start_response = given
         context = copy_context()
         attempt = context.run(_begun, environ, recipe, recorder)
         if attempt is None:
@@ -162,10 +163,9 @@ class _Body:
             yield self._kept(line)
 
     def _kept(self, data: bytes) -> bytes:
-        http = self._attempt.http
-        if http is not None and type(data) is bytes:
+        if type(data) is bytes:
             kept = data[: self._left]
             self._left -= len(kept)
             self._attempt.event_cut += len(data) - len(kept)
-            http.body += kept
+            self._attempt.body += kept
         return data

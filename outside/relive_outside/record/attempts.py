@@ -24,9 +24,9 @@ class Attempt:
     """From its beginning to its end. What it was called with is kept as it was then."""
 
     __slots__ = (
-        "attributes", "deadline_ns", "event", "event_cut", "event_lost", "http", "invocation_id", "lines",
-        "noticed", "outer", "parent_span_id", "pid", "recipe", "recorded", "sampled", "slot", "span_id",
-        "started_ns", "status", "thread", "told", "told_of", "trace_id",
+        "attributes", "body", "deadline_ns", "event", "event_cut", "event_lost", "http", "invocation_id",
+        "lines", "noticed", "outer", "parent_span_id", "pid", "recipe", "recorded", "sampled", "slot",
+        "span_id", "started_ns", "status", "thread", "told", "told_of", "trace_id",
     )  # fmt: skip
 
     def __init__(self, recipe: Recipe, event: bytes, http: HttpRequest | None) -> None:
@@ -35,6 +35,7 @@ class Attempt:
         self.event_lost = ""
         self.event_cut = 0
         self.http = http
+        self.body = bytearray()  # of the request, as far as it has been read
         self.invocation_id, self.trace_id, self.span_id, _ = new_invocation_ids()
         self.parent_span_id = ""
         self.sampled = True

@@ -3,17 +3,24 @@
 What is handed over lies in anonymous memory (memfd), which only that process and this one can read. It costs
 the application the time of an encoding and of a `posix_spawn`: a few milliseconds. Nothing of what the
 process does, such as a client of S3, is imported into the application.
+
+The process is none of the application's children: a shell starts it and ends at once, so that an application
+that waits for any child gets its own. It does not keep open what the application has open, since who reads
+that to its end would wait for it, too.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from fcntl import F_DUPFD_CLOEXEC, fcntl
 from os import posix_spawn  # now: what a recorder puts in its place later is for the application
+from types import TracebackType
 from typing import Final
 
 import msgspec
@@ -25,8 +32,15 @@ __all__ = ["Hand", "interpreter"]
 
 _AT_ONCE: Final = 4
 _MOST_BYTES: Final = 64 * 1_048_576
+_SHELL: Final = "/bin/sh"
+_BEGIN: Final = '"$0" "$@" <&3 3<&- >/dev/null & echo $!'
+_BEGIN_S: Final = 2.0  # the shell takes a millisecond or so
+_LOWEST: Final = 10  # descriptor: below are those that others are put in the place of
+_READ_BYTES: Final = 4_096
+_ARGUMENTS: Final = ("-I", "-S", "-c")
 _START: Final = (
-    "import json, sys\n"
+    "import json, os, sys\n"
+    "os.closerange(3, os.sysconf('SC_OPEN_MAX'))\n"
     "sys.path[:0] = json.loads(sys.argv.pop())\n"
     "from relive_outside.helper.main import main\n"
     "main(float(sys.argv.pop()))\n"
@@ -55,81 +69,144 @@ class Hand:
         python = interpreter(self._environment)
         if not python:
             return "the path of the interpreter is not known: set RELIVE_RECORD_PYTHON"
-        memory = os.memfd_create("relive", os.MFD_CLOEXEC)
-        try:
+        with _Descriptors() as opened:
+            memory = opened.add(os.memfd_create("relive", os.MFD_CLOEXEC))
             _write(memory, data)
             os.lseek(memory, 0, os.SEEK_SET)
-            pid = self._start(python, memory)
-        finally:
-            os.close(memory)
-        self._running.append(pid)
-        if wait_s > 0:
-            return self._wait(pid, wait_s)
-        return ""
-
-    def _start(self, python: str, memory: int) -> int:
-        nothing = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
-        try:
-            actions: list[tuple[int, ...]] = [
-                (os.POSIX_SPAWN_DUP2, memory, 0),
-                (os.POSIX_SPAWN_DUP2, nothing, 1),
-            ]
-            return posix_spawn(
+            command = [
                 python,
-                [
-                    python,
-                    "-I",
-                    "-S",
-                    "-c",
-                    _START,
-                    str(self._send_s),
-                    msgspec.json.encode(_folders()).decode(),
-                ],
-                self._environment,
-                file_actions=actions,
-                setpgroup=0,  # a Ctrl-C for the application is not for it
-                setsigdef=[signal.SIGPIPE, signal.SIGTERM, signal.SIGINT, signal.SIGALRM],
-                setsigmask=[],
-            )
-        finally:
-            os.close(nothing)
-
-    def _wait(self, pid: int, wait_s: float) -> str:
-        try:
-            descriptor = os.pidfd_open(pid)
-        except OSError:
-            return self._poll(pid, wait_s)
-        try:
-            poll = select.poll()
-            poll.register(descriptor, select.POLLIN)
-            ended = bool(poll.poll(wait_s * 1_000))
-        finally:
-            os.close(descriptor)
-        self._reap()
-        return "" if ended else _late(wait_s)
-
-    def _poll(self, pid: int, wait_s: float) -> str:
-        until = time.monotonic() + wait_s
-        while time.monotonic() < until:
-            self._reap()
-            if pid not in self._running:
+                *_ARGUMENTS,
+                _START,
+                str(self._send_s),
+                msgspec.json.encode(_folders()).decode(),
+            ]
+            if wait_s <= 0:
+                self._start(command, memory, -1)
                 return ""
-            time.sleep(0.005)
-        return _late(wait_s)
+            said, tells = opened.pipe()
+            self._start(command, memory, tells)
+            opened.close(tells)
+            return _told(said, wait_s)
+
+    def _start(self, command: list[str], memory: int, tells: int) -> None:
+        """`tells`: where it says what went wrong; -1: on the application's stderr, if that has one."""
+        with _Descriptors() as opened:
+            if tells < 0 and sys.__stderr__ is None:  # 2 may be a file of the application's
+                tells = opened.add(os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC))
+            errors = [(os.POSIX_SPAWN_DUP2, tells, 2)] if tells >= 0 else []
+            if not os.access(_SHELL, os.X_OK):
+                nothing = opened.add(os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC))
+                places = [(os.POSIX_SPAWN_DUP2, memory, 0), (os.POSIX_SPAWN_DUP2, nothing, 1)]
+                self._running.append(self._spawn(command, [*places, *errors]))
+                return
+            number, writes = opened.pipe()
+            opened.hold_back(signal.SIGCHLD)  # until the shell's status is taken
+            places = [(os.POSIX_SPAWN_DUP2, memory, 3), (os.POSIX_SPAWN_DUP2, writes, 1)]
+            shell = self._spawn([_SHELL, "-c", _BEGIN, *command], [*places, *errors])
+            opened.close(writes)
+            text = b"".join(_parts(number, _BEGIN_S)).strip()
+            if text.isdigit():
+                self._running.append(int(text))
+                with contextlib.suppress(ChildProcessError):  # the application has taken its status
+                    os.waitpid(shell, 0)
+            else:
+                self._running.append(shell)
+
+    def _spawn(self, command: list[str], places: list[tuple[int, ...]]) -> int:
+        return posix_spawn(
+            command[0],
+            command,
+            self._environment,
+            file_actions=places,
+            setpgroup=0,  # a Ctrl-C for the application is not for it
+            setsigdef=[signal.SIGPIPE, signal.SIGTERM, signal.SIGINT, signal.SIGALRM, signal.SIGCHLD],
+            setsigmask=[],
+        )
 
     def _reap(self) -> None:
-        """Those that have ended; the application may have taken their status itself."""
+        """Those that have ended. They become children of process 1, which may be this one."""
         for pid in list(self._running):
             try:
                 done = os.waitpid(pid, os.WNOHANG)[0] == pid
             except ChildProcessError:
-                done = True
+                done = not _lives(pid)
             if done:
                 self._running.remove(pid)
 
 
-def _late(wait_s: float) -> str:
+class _Descriptors:
+    """Closes what it was given. None of them has the number of a standard stream, whichever of these the
+    application has closed."""
+
+    def __init__(self) -> None:
+        self._open: list[int] = []
+        self._mask: set[int] | None = None
+
+    def __enter__(self) -> _Descriptors:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for descriptor in self._open:
+            os.close(descriptor)
+        if self._mask is not None:
+            signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
+
+    def hold_back(self, number: signal.Signals) -> None:
+        """A handler of the application's for this signal runs in this thread only when all are closed."""
+        self._mask = signal.pthread_sigmask(signal.SIG_BLOCK, [number])
+
+    def add(self, descriptor: int) -> int:
+        """The number that it has from now on."""
+        if descriptor < _LOWEST:
+            low = descriptor
+            try:
+                descriptor = fcntl(low, F_DUPFD_CLOEXEC, _LOWEST)
+            finally:
+                os.close(low)
+        self._open.append(descriptor)
+        return descriptor
+
+    def pipe(self) -> tuple[int, int]:
+        """Its ends: to read, to write."""
+        read, write = os.pipe2(os.O_CLOEXEC)
+        return self.add(read), self.add(write)
+
+    def close(self, descriptor: int) -> None:
+        """One of them, now."""
+        self._open.remove(descriptor)
+        os.close(descriptor)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except OSError:
+        return False  # or the number is somebody else's now
+    return True
+
+
+def _told(descriptor: int, wait_s: float) -> str:
+    """What it says until its end; "" if that is nothing."""
+    text = b""
+    for part in _parts(descriptor, wait_s):
+        if not part:
+            return text.decode("utf-8", "replace").strip().removeprefix("relive: ")
+        text = (text + part)[:_READ_BYTES]
     return f"a scene was not delivered within {wait_s:g} s; it may still be"
+
+
+def _parts(descriptor: int, within_s: float) -> Iterator[bytes]:
+    """What comes in time; the last one is empty if that was all."""
+    until = time.monotonic() + within_s
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    while poll.poll(max(until - time.monotonic(), 0.0) * 1_000):
+        part = os.read(descriptor, _READ_BYTES)
+        yield part
+        if not part:
+            return
 
 
 def _write(descriptor: int, data: bytes) -> None:

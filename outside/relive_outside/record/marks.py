@@ -29,8 +29,8 @@ __all__ = ["Left", "Marks"]
 _SLOTS: Final = 32
 _SLOT: Final = struct.Struct("<B36s32s16sQ80s20s")
 _BYTES: Final = 8_192
-_HEAD: Final = struct.Struct("<8sI16s")
-_MAGIC: Final = b"RELIVE01"
+_HEAD: Final = struct.Struct("<8sI16sQ")
+_MAGIC: Final = b"RELIVE02"
 _FILES: Final = 64
 _END: Final = ".running"
 
@@ -56,7 +56,7 @@ class Marks:
         self._folder = folder or os.path.join(os.environ.get("TMPDIR") or "/tmp", f"relive-{os.getuid()}")
         self._pid = 0
         self._map: mmap.mmap | None = None
-        self._descriptor = -1
+        self._mapped: tuple[int, int, int] | None = None  # the map's descriptor, and its file: device, inode
         self._path = ""
         self._free: list[int] = []
         self._lock = threading.Lock()
@@ -103,6 +103,8 @@ class Marks:
             with contextlib.suppress(OSError):
                 os.unlink(self._path)
             self._path = ""
+        if self._map is not None and self._mapped is not None and not _is_still(*self._mapped):
+            _drop(self._map, self._mapped)
 
     def left(self) -> list[Left]:
         """What processes were at that are gone, each told once."""
@@ -134,24 +136,65 @@ class Marks:
 
     def _open(self) -> None:
         self._pid = os.getpid()
+        if self._map is not None:  # of the process that this one was forked from
+            _drop(self._map, self._mapped)
         self._map, self._path, self._free, self._lock = None, "", [], threading.Lock()
-        if self._descriptor >= 0:  # the one of the process that this one was forked from
-            os.close(self._descriptor)
-            self._descriptor = -1
         try:
             os.makedirs(self._folder, mode=0o700, exist_ok=True)
             if not _is_ours(self._folder):
                 return
             path = os.path.join(self._folder, f"{os.getpid()}-{new_span_id()}{_END}")
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-            self._descriptor = os.open(path, flags, 0o600)
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.ftruncate(self._descriptor, _BYTES)
-            mapped = mmap.mmap(self._descriptor, _BYTES)
-            _HEAD.pack_into(mapped, 0, _MAGIC, self._pid, sys.version.split()[0].encode()[:16])
+            descriptor = os.open(path, flags, 0o600)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                os.ftruncate(descriptor, _BYTES)
+                mapped, self._mapped = _map(descriptor)
+            finally:
+                os.close(descriptor)  # the memory keeps the file and its lock
+            python = sys.version.split()[0].encode()[:16]
+            _HEAD.pack_into(mapped, 0, _MAGIC, self._pid, python, _began(self._pid))
         except OSError:
             return
         self._map, self._path, self._free = mapped, path, list(range(_SLOTS))
+
+
+def _map(descriptor: int) -> tuple[mmap.mmap, tuple[int, int, int] | None]:
+    """The memory, and which descriptor of its own it has: from Python 3.13 on it needs none."""
+    info = os.fstat(descriptor)
+    if sys.version_info >= (3, 13):
+        return mmap.mmap(descriptor, _BYTES, trackfd=False), None
+    number = os.dup(descriptor)  # the lowest that is free; the map takes it next
+    os.close(number)
+    return mmap.mmap(descriptor, _BYTES), (number, info.st_dev, info.st_ino)
+
+
+def _drop(mapped: mmap.mmap, own: tuple[int, int, int] | None) -> None:
+    """A map closes its descriptor as it goes. If the application has closed that one, its number may be
+    that of a file of the application's: then the map stays for ever."""
+    if own is None or _is_still(*own):
+        mapped.close()
+        return
+    import ctypes
+
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(mapped))
+
+
+def _is_still(descriptor: int, device: int, inode: int) -> bool:
+    try:
+        info = os.fstat(descriptor)
+    except OSError:
+        return False
+    return (info.st_dev, info.st_ino) == (device, inode)
+
+
+def _began(pid: int) -> int:
+    """When a process began, in ticks since the machine did: an `exec` leaves it as it is. 0: not known."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return int(file.read(4_096).rpartition(b")")[2].split()[19])
+    except (OSError, ValueError, IndexError):
+        return 0
 
 
 def _is_ours(folder: str) -> bool:
@@ -163,9 +206,9 @@ def _is_ours(folder: str) -> bool:
 
 
 def _read(data: bytes) -> Iterator[Left]:
-    magic, pid, python = _HEAD.unpack_from(data, 0)
-    if magic != _MAGIC:
-        return
+    magic, pid, python, began = _HEAD.unpack_from(data, 0)
+    if magic != _MAGIC or (pid == os.getpid() and began and began == _began(pid)):
+        return  # or this very process has become another program by `exec`
     for slot in range(_SLOTS):
         used, ident, trace, span, started_ns, name, host = _SLOT.unpack_from(
             data, _HEAD.size + slot * _SLOT.size

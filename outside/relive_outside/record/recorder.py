@@ -283,6 +283,8 @@ class Recorder:
 
     def _hand_over(self, attempt: Attempt, scene: Scene, status: str) -> None:
         attempt.told = True
+        if attempt.http is not None:
+            attempt.http.body = bytes(attempt.body)
         recipe = attempt.recipe
         spec = spec_of(recipe, self.settings)
         recorded_beside(spec, self._hash_seed, self._recorder).tell(scene, None, attempt.recorded)
@@ -392,6 +394,8 @@ def _of_code(settings: OutsideSettings) -> tuple[str, ...]:
 
 
 def _to_stderr(text: str) -> None:
+    if sys.__stderr__ is None:
+        return  # it was closed as Python began: 2 may be a file of the application's
     try:
         os.write(2, f"relive: {text[:500]}\n".encode("utf-8", "backslashreplace"))
     except OSError:
@@ -406,11 +410,12 @@ def _hash_seed() -> int:
 
 def _kind_of(error: BaseException) -> tuple[str, str]:
     """Status and kind of failure."""
-    if isinstance(error, SystemExit):
+    kind = type(error)  # isinstance would ask the error, whose __class__ may be a property
+    if issubclass(kind, SystemExit):
         return "crash", "exit"
-    if isinstance(error, MemoryError):
+    if issubclass(kind, MemoryError):
         return "memory", "memory"
-    return "error", "recursion" if isinstance(error, RecursionError) else "exception"
+    return "error", "recursion" if issubclass(kind, RecursionError) else "exception"
 
 
 def _record(attempt: Attempt, status: str, error: ErrorInfo | None) -> InvocationRecord:
@@ -446,8 +451,8 @@ def _record(attempt: Attempt, status: str, error: ErrorInfo | None) -> Invocatio
 def _record_of_left(left: Left) -> InvocationRecord:
     error = ErrorInfo(
         type="Killed",
-        message=f"the process {left.pid} ended while it ran, without a word: killed (SIGKILL), as a limit on"
-        " memory does it, or its machine stopped",
+        message=f"the process {left.pid} ended while it ran, without a word: by a signal (SIGKILL, as a limit"
+        " on memory does it), by os._exit, or its machine stopped",
         kind="signal",
     )
     return InvocationRecord(

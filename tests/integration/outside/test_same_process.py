@@ -1,0 +1,117 @@
+"""An application that is recorded has the children, the descriptors and the end that it has without: what is
+run here says of itself what it sees."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+from patience import PATIENCE_S
+from recorded_hosts import run, scenes_in
+
+WORK = """
+import os, sys, signal, relive
+@relive.record
+def work(what):
+    raise KeyError(what)
+def fails(what):
+    try:
+        work(what)
+    except KeyError:
+        pass
+"""
+WAITS = """
+def ended():
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if not pid:
+            return
+        print("ended by signal", pid in known)
+known = set()
+signal.signal(signal.SIGCHLD, lambda *_: ended())
+fails("a")
+signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+ready, go = os.pipe()
+for status in (1, 2):
+    pid = os.fork()
+    if not pid:
+        os.read(ready, 1)
+        os._exit(status)
+    known.add(pid)
+fails("b")
+os.write(go, b"12")
+while True:
+    try:
+        pid, status = os.wait()
+    except ChildProcessError:
+        break
+    print(pid in known)
+"""
+CLOSES = """
+fails("a")
+os.closerange(3, 200)
+own = [open("/etc/passwd") for _ in range(8)]
+pid = os.fork()
+if not pid:
+    fails("b")
+    print([os.readlink(f"/proc/self/fd/{one.fileno()}") for one in own], flush=True)
+    os._exit(0)
+print(os.waitpid(pid, 0)[1])
+"""
+STDERR_IS_A_FILE = """
+file = open(sys.argv[1], "w")
+print(file.fileno())
+for _ in range(8):
+    fails("a")
+"""
+EXITS = "import os; print('done', flush=True); os._exit(3)"
+EXECS = (
+    "import os, sys\nif len(sys.argv) < 2: os.execv(sys.executable, [sys.executable, 'job.py', 'again'])\n"
+)
+
+
+@pytest.mark.parametrize("text", [WAITS, CLOSES], ids=["waits for any child", "closes all descriptors"])
+def test_children_and_descriptors_are_the_applications_own(tmp_path: Path, text: str) -> None:
+    # Given a script that looks at its children, or closes what it does not know
+    (tmp_path / "job.py").write_text(WORK + text)
+    plain = run(tmp_path, "env", "RELIVE_RECORD=off", sys.executable, "job.py")
+    # When it is recorded, I expect that it sees the same
+    ran = run(tmp_path, "relive-record", "job.py")
+    assert (ran.returncode, ran.stdout, ran.stderr) == (plain.returncode, plain.stdout, plain.stderr)
+    assert len(scenes_in(tmp_path, 2)) == 2
+
+
+def test_a_file_in_the_place_of_stderr_stays_as_it_is(tmp_path: Path) -> None:
+    # Given a script that was started with stderr closed, so that a file of its own has that number
+    (tmp_path / "job.py").write_text(WORK + STDERR_IS_A_FILE)
+    script = f"exec {sys.executable} job.py kept.txt 2>&-"
+    ran = run(tmp_path, "env", "RELIVE_RECORD_TO=http://127.0.0.1:1", "sh", "-c", script)
+    # When the recorder has something to say, I expect nothing of it in the file
+    assert ran.stdout == "2\n"
+    assert (tmp_path / "kept.txt").read_text() == ""
+
+
+@pytest.mark.parametrize(("text", "status"), [(EXITS, 3), (EXECS, 0)], ids=["os._exit", "os.execv"])
+def test_who_ends_itself_was_not_killed(tmp_path: Path, text: str, status: int) -> None:
+    (tmp_path / "job.py").write_text(text)
+    assert run(tmp_path, "relive-record", "job.py").returncode == status
+    # When the next one looks for what was killed, I expect nothing
+    assert run(tmp_path, "relive-record", sys.executable, "-c", "pass").returncode == 0
+    assert list(tmp_path.glob("scenes/*")) == []
+
+
+def test_who_reads_stderr_to_its_end_does_not_wait_for_a_destination_that_hangs(tmp_path: Path) -> None:
+    # Given a place for scenes that takes connections and never answers, and time enough to wait for it
+    (tmp_path / "job.py").write_text("raise KeyError('a')\n")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        to = f"http://127.0.0.1:{server.getsockname()[1]}"
+        limits = ("RELIVE_RECORD_WAIT_S=0.2", f"RELIVE_RECORD_SEND_S={PATIENCE_S * 4}")
+        # When a script fails, I expect its stderr at its end: `run` itself gives up after its patience
+        ran = run(tmp_path, "env", *limits, "relive-record", "--to", to, "job.py")
+    assert ran.returncode == 1
+    assert ran.stderr.endswith("relive: a scene was not delivered within 0.2 s; it may still be\n")
