@@ -79,7 +79,7 @@ def _python_files(folder: str) -> Iterator[tuple[str, str]]:
                 if entry.is_dir():
                     if not _is_foreign(entry):
                         deeper.append(entry.path)
-                elif entry.name.endswith(".py"):
+                elif entry.name.endswith(".py") and entry.is_file():
                     yield entry.path, os.path.relpath(entry.path, folder)
         level = deeper
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from relive.commands.failures.importing import _all
 from relive_capture.explore import SceneError
 from relive_platform.inbox.checking import checked, info_of
 from relive_platform.inbox.folder import Inbox, InboxFull, NoScene
@@ -52,6 +54,14 @@ def test_it_comes_in_once(tmp_path: Path) -> None:
     assert [into.take(archive(), "a").state for _ in range(2)] == ["new", "known"]
     assert len(store.tables["failure_scenes"]) == 1
     assert [path.name for path in (tmp_path / "scenes").iterdir()] == [f"{ID}-1.scene"]
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    # Given a folder of somebody else's, with a pipe that has the name of a scene
+    (tmp_path / f"{ID}-1.scene").write_bytes(b"PK")
+    os.mkfifo(tmp_path / f"{ID}-2.scene")
+    (tmp_path / f"{ID}-3.scene").mkdir()
+    assert [read() for _, read, _ in _all((str(tmp_path),))] == [b"PK"]
 
 
 def test_another_one_under_the_same_id_stays_out(tmp_path: Path) -> None:

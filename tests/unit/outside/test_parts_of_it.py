@@ -150,6 +150,7 @@ def test_sources_are_the_applications_own(tmp_path: Path) -> None:
     (tmp_path / "env" / "pyvenv.cfg").write_text("")
     (tmp_path / "env" / "theirs.py").write_text("c = 3\n")
     (tmp_path / "link.py").symlink_to("/etc/passwd")
+    os.mkfifo(tmp_path / "pipe.py")  # nobody ever writes to it
     found = read_sources(str(tmp_path), 1_000)
     assert set(found.files) == {"app.py", "pkg/deep.py"}
     small = read_sources(str(tmp_path), 7)

@@ -82,7 +82,9 @@ def _all(places: tuple[str, ...]) -> Iterator[tuple[str, Callable[[], bytes], Ca
             yield from _of_bucket(place)
             continue
         path = Path(place)
-        files = sorted(path.glob("*.scene"))[:_MOST] if path.is_dir() else [path]
+        files = [path]
+        if path.is_dir():  # what is no file there, a pipe say, would never come to its end
+            files = sorted(file for file in path.glob("*.scene") if file.is_file())[:_MOST]
         for file in files:
             yield str(file), partial(_read, file), partial(file.unlink, missing_ok=True)
 
