@@ -157,6 +157,8 @@ class Run:
 
     def _stop(self, frame: FrameType) -> NoReturn:
         """Be there for as long as somebody looks around."""
+        # From now on one is for a command: before the debugger is there, it is for nothing
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         sys.setrecursionlimit(sys.getrecursionlimit() + ROOM)
         self._tracer.off()
         self._arrived()

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from relive_runtime.travel.checkpoints import Pace, kept
-from relive_runtime.travel.messages import Arrived, Fork, Ran
+from relive_runtime.travel.messages import Arrived, Fork, Goes, Line, Prompt, Ran, Text
 from relive_runtime.travel.runs import Runs
 from relive_runtime.travel.traveller import Traveller
 from travel_harness import in_a_worker, talked
@@ -60,6 +60,30 @@ def _visits(traveller: Traveller, failure: BaseException | None) -> list[object]
         pipe.close()
         os.kill(pid, signal.SIGKILL)
     return [checkpoints, traveller.notes]
+
+
+def _interrupted_as_it_arrives(traveller: Traveller, failure: BaseException | None) -> list[object]:
+    """What comes of interruptions before a debugger is there, and as it leaves."""
+    runs, seen = Runs(traveller), list[object]()
+    for step in _some_steps(traveller)[:4]:
+        pipe, pid = runs.arrive(step)
+        os.kill(pid, signal.SIGINT)
+        kinds = Text | Prompt | Goes
+        while not isinstance(pipe.receive(kinds)[0], Prompt):
+            pass
+        pipe.send(Line("rs"))
+        while not isinstance(found := pipe.receive(kinds)[0], Goes):
+            assert not isinstance(found, Prompt)
+        seen.append(step)
+        pipe.close()
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    return seen
+
+
+def test_an_interruption_that_comes_with_the_arrival_ends_nothing() -> None:
+    # When a client interrupts what has just come to its step, I expect its prompt as ever
+    assert len(in_a_worker(WINDING, "generators", _interrupted_as_it_arrives, pace=OFTEN)) == 4
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
