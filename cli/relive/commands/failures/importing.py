@@ -29,6 +29,11 @@ def import_scenes(session: Session, places: tuple[str, ...], *, remove: bool, as
         raise UsageError(
             "name what to import", hint="relive scene import FILE, a folder, or s3://bucket/prefix"
         )
+    if session.server:
+        raise UsageError(
+            "scenes are imported into a home of this machine",
+            hint="send them to that server's inbox over HTTP: POST /_relive/scenes/NAME, with its token",
+        )
     from relive_platform.inbox.importing import Importer
 
     (session.home / "store").mkdir(mode=0o700, parents=True, exist_ok=True)
