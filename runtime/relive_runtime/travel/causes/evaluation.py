@@ -7,6 +7,7 @@ from collections.abc import Callable
 from operator import add, floordiv, mod, mul, sub, truediv
 from typing import Any, Final
 
+from relive_runtime.travel.causes.badness import is_empty
 from relive_runtime.travel.causes.frames import Frames, name_of
 from relive_runtime.travel.causes.journal import Journal
 from relive_runtime.travel.causes.places import Read
@@ -65,6 +66,9 @@ class Evaluation:
         """Of a few whose result the arguments tell."""
         if name_of(node) == "get" and isinstance(node.func, ast.Attribute) and node.args:
             return self._of_get(node, node.func.value, frame, step)
+        if name_of(node) in ("sorted", "list", "filter", "reversed") and node.args:
+            nothing = self.value_of(node.args[-1 if name_of(node) == "filter" else 0], frame, step)
+            return [] if is_empty(nothing) else MISSING
         if name_of(node) != "len" or len(node.args) != 1:
             return MISSING
         held = self.value_of(node.args[0], frame, step)

@@ -366,7 +366,12 @@ class Following(Evaluation):
             return self._returned(read, number)
         if read.path:
             return self.part(read) or self._taken_out(read, node) or self._computed(read)
-        return self._taken(read, node) or self._passed_through(read, node) or self._computed(read)
+        return (
+            self._taken(read, node)
+            or self._popped(read, node)
+            or self._passed_through(read, node)
+            or self._computed(read)
+        )
 
     def _returned(self, read: Read, number: int) -> Hop:
         entry = self.journal.frames[number]
@@ -392,6 +397,22 @@ class Following(Evaluation):
         if self.journal.part(held, key, read.step) is not MISSING:
             return self.contents.given(held, key, read)
         return self._here(read, Made("absent", read.value, read.frame, read.step, node))
+
+    def _popped(self, read: Read, node: ast.Call) -> Hop | None:
+        """By `stack.pop()`: the last element that was there."""
+        if name_of(node) not in ("pop", "popleft") or not isinstance(node.func, ast.Attribute):
+            return None
+        held = self.value_of(node.func.value, read.frame, read.step)
+        before = self.journal.version(held, read.step) if held is not MISSING else MISSING
+        if type(before) is not tuple or not before:
+            return None
+        first = name_of(node) == "popleft" or (
+            node.args and self.value_of(node.args[0], read.frame, read.step) == 0
+        )
+        key = 0 if first else len(before) - 1
+        if not same(before[key], read.value):
+            return None
+        return self._here(read, Read(node.func.value, read.frame, read.step, read.value, (key,)))
 
     def _taken_out(self, read: Read, node: ast.Call) -> Hop | None:
         """By what gives an element and removes it, such as `heappop`: the container had it before."""

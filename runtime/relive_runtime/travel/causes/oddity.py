@@ -48,8 +48,15 @@ def oddity(made: Made, value: Value) -> float:
         return _KINDS[made.kind]
     if made.node is None:
         return 1.5
+    if isinstance(made.node, ast.Call) and _is_fixed(made.node):
+        return 1.5
     points = max((_of(node, value) for node in ast.walk(made.node)), default=1.5)
     return max(points, _turned(made, value))
+
+
+def _is_fixed(call: ast.Call) -> bool:
+    """Made of constants: as good as one."""
+    return bool(call.args) and all(isinstance(argument, ast.Constant) for argument in call.args)
 
 
 def _turned(made: Made, value: Value) -> float:

@@ -109,6 +109,8 @@ def _of_test(
         if isinstance(node, ast.Compare) and any(isinstance(op, ast.In | ast.NotIn) for op in node.ops):
             key = following.read(node.left, frame, step)
             held = following.read(node.comparators[-1], frame, step)
+            if isinstance(node.ops[0], ast.In) and key.value is not MISSING:
+                found.append(Suspect(key, bad_of(key.value), weight + 1))  # it should not have been there
             if isinstance(node.ops[0], ast.NotIn) and held.value is not MISSING and key.value is not MISSING:
                 found.append(Suspect(held, bad_of(held.value), weight + 1, key))
     return found
@@ -184,8 +186,7 @@ def _elements(read: Read, named: set[str], following: Following) -> list[Suspect
     if held is MISSING:
         return []
     odd = [(key, part) for key, part in parts(held) if type(part).__name__ in named]
-    kinds = {type(part) for _, part in parts(held)}
-    if not odd or (len(kinds) == 1 and len(odd) > 1 and type(odd[0][1]) is not type(None)):
+    if not odd:
         return []
     key, part = min(odd, key=lambda pair: pair[1] is not None)
     inner = Read(read.node, read.frame, read.step, part, (key,))

@@ -120,7 +120,7 @@ class Ways:
             self._computed(way, made, read)
             way.root = made.step
         way.kind, way.score = made.kind, self._suspicion(made)
-        way.composed = type(made.value) is str and _composes(made.node)
+        way.composed = type(made.value) is str and (_composes(made.node) or _transforms(made.node))
         return way
 
     def _oddity(self, made: Made) -> float:
@@ -201,7 +201,8 @@ class Ways:
         if written is not None:
             return written
         here = made.step == self._failing
-        if bad.open or here or (bad.name == "text" and _composes(made.node)):
+        cut = bad.name == "empty" and _cuts(made.node)
+        if bad.open or here or cut or (bad.name == "text" and _composes(made.node)):
             return self._likelier(made, operands, depth, always=here)
         return None
 
@@ -416,6 +417,33 @@ def _any_of(value: Any) -> Bad:
     if type(value) is str:
         return Bad("text", lambda one: same(one, value), open=True)
     return bad_of(value)
+
+
+def _cuts(node: ast.expr | None) -> bool:
+    """By numbers, which may be to blame."""
+    return any(isinstance(part, ast.Slice) for part in ast.walk(node or ast.Pass()))
+
+
+def _transforms(node: ast.expr | None) -> bool:
+    """Gives another text, not a piece of one as it is in it."""
+    calls = {name_of(part) for part in ast.walk(node or ast.Pass()) if isinstance(part, ast.Call)}
+    return bool(calls) and not _cuts(node) and not calls & _EXTRACTING
+
+
+_EXTRACTING: Final = frozenset(
+    (
+        "split",
+        "rsplit",
+        "partition",
+        "rpartition",
+        "splitlines",
+        "strip",
+        "lstrip",
+        "rstrip",
+        "group",
+        "findall",
+    )
+)
 
 
 def _composes(node: ast.expr | None) -> bool:
