@@ -12,16 +12,26 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from relive_base.redaction.redactor import Redactor
+from relive_base.redaction.redactor import PLACEHOLDER, Redactor
 
 from relive_capture.recording_format import RecordedCall
 from relive_capture.typed_values import unknown_types
 
-__all__ = ["answer_text", "clean_values", "parameter_names", "request_text", "unknown_in", "values_text"]
+__all__ = [
+    "answer_text",
+    "clean_statement",
+    "clean_values",
+    "parameter_names",
+    "request_text",
+    "unknown_in",
+    "values_text",
+]
 
 _INSERT: Final = re.compile(
     r"\binto\s+[^\s(]+\s*\(([^()]{1,4000})\)\s*values\s*\(([^;]{1,4000})", re.IGNORECASE
 )
+_INSERTED: Final = re.compile(r"\binto\s+[^\s(]+\s*\(([^()]{1,4000})\)\s*values\s*", re.IGNORECASE)
+_TOKENS: Final = re.compile(r"[eE]?'(?:[^'\\]|''|\\.)*'|[(),]")
 _MARK: Final = r"(?:%s|\?|%\(\w+\)s|:\w+|\$(\d+))"
 _COMPARED: Final = re.compile(
     rf"(?:([\w.\"`]+)\s*(?:=|<>|!=|<=|>=|<|>|like|in\s*\()\s*)?{_MARK}", re.IGNORECASE
@@ -55,6 +65,28 @@ def clean_values(
             line = _dumped(clean)
         found.append(line)
     return b"\n".join(found), left_out
+
+
+def clean_statement(statement: str, redactor: Redactor) -> str:
+    """A statement without secrets; the same object if there was none. In an INSERT the columns' names say
+    what its literals are."""
+    clean = redactor.text(statement)
+    insert = _INSERTED.search(clean[:_STATEMENT_CHARS])
+    if insert is None:
+        return clean
+    names = [column.strip(_QUOTES) for column in insert[1].split(",")]
+    if not any(redactor.secret_key(name) for name in names):
+        return clean
+    parts, at, place = [clean[: insert.end()]], insert.end(), 0
+    for token in _TOKENS.finditer(clean, insert.end()):
+        word = token[0]
+        name = names[place] if place < len(names) else ""
+        hidden = word.endswith("'") and len(word) > 2 and bool(redactor.secret_key(name))
+        parts += [clean[at : token.start()], f"'{PLACEHOLDER}'" if hidden else word]
+        at = token.end()
+        place = 0 if word == "(" else place + 1 if word == "," else place
+    found = "".join([*parts, clean[at:]])
+    return found if found != statement else statement
 
 
 def _clean(

@@ -163,11 +163,11 @@ def serving(functions: list[Expectation]) -> Iterator[Relive]:
             yield home
 
 
-def link_libraries(root: Path, folder: Path) -> None:
-    """Put what this interpreter has of LIBRARIES where a deploy looks for them, instead of a download."""
+def link_libraries(root: Path, folder: Path, libraries: tuple[str, ...] = LIBRARIES) -> None:
+    """Put what this interpreter has of the libraries where a deploy looks for them, instead of a download."""
     needs = Requirements.of(folder, [], "")
     target = root / Dependencies(root, python=sys.executable).lock_hash(needs)
-    for name in _closure(LIBRARIES):
+    for name in _closure(libraries):
         distribution = importlib.metadata.distribution(name)
         for file in distribution.files or ():
             source = Path(str(distribution.locate_file(file)))

@@ -13,11 +13,13 @@ from bench.__main__ import benchmarks
 
 FILES = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "bench").rglob("*.py"))
 IMPORTED_ONLY = {
+    "capture/databases",  # its parts are those of the acceptance test of its corpus
     "capture/failures",  # its parts are those of the acceptance test of the failure corpus
     "platform/edit_loop",  # starts a server
     "platform/gateway_choice",  # installs its peers
     "platform/gateways",  # needs wrk
     "platform/memory",  # needs wrk
+    "platform/recorded_queries",  # starts servers of databases
     "platform/services",  # needs wrk
     "platform/warm_http",  # needs wrk
     "store/scale",  # fills a store

@@ -28,7 +28,7 @@ from relive_capture.record.recording import RecordingLimits
 from relive_capture.record.recording.counting import count_calls
 from relive_capture.record.recording.recorded import CallRecording
 from relive_capture.recording_format import RecordedCall, Recording, ReplayInput, ReplayNotes
-from relive_capture.typed_bodies import parameter_names
+from relive_capture.typed_bodies import clean_statement, parameter_names
 from relive_capture.typed_values import Kind, UnknownValueError, ValueCodec
 from relive_views.scenes.calls import calls_of
 
@@ -205,6 +205,25 @@ def test_a_column_with_a_secret_name_is_redacted_cell_by_cell() -> None:
 )
 def test_parameters_have_the_names_that_the_statement_has_for_them(statement: str, names: list[str]) -> None:
     assert parameter_names(statement) == names
+
+
+@pytest.mark.parametrize(
+    ("statement", "clean"),
+    [
+        (
+            "INSERT INTO users (name, password) VALUES ('ann', 'hunter2, (''or'') more'), ('bob', E'\\'x')",
+            "INSERT INTO users (name, password) VALUES ('ann', '[redacted]'), ('bob', '[redacted]')",
+        ),
+        ("INSERT INTO users (name, city) VALUES ('ann', 'Bonn')",) * 2,
+        ("INSERT INTO users (password) VALUES (%s)",) * 2,
+        (
+            "UPDATE users SET password = 'hunter2-and-more' WHERE id = 1",
+            "UPDATE users SET password = '[redacted]' WHERE id = 1",
+        ),
+    ],
+)
+def test_literals_for_secret_columns_are_redacted(statement: str, clean: str) -> None:
+    assert clean_statement(statement, Redactor()) == clean
 
 
 def test_a_parameter_for_a_secret_column_is_redacted() -> None:

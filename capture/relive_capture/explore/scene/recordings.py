@@ -13,7 +13,7 @@ from relive_capture.bodies import body_bytes, body_of
 from relive_capture.explore.scene.content_coding import decoded
 from relive_capture.explore.scene.redis_calls import from_redis
 from relive_capture.recording_format import Body, Failure, RawCall, RecordedCall, Recording
-from relive_capture.typed_bodies import clean_values, unknown_in
+from relive_capture.typed_bodies import clean_statement, clean_values, unknown_in
 from relive_capture.wire import Message, parse_request, parse_response
 
 __all__ = ["CheckedRecording", "build_recording", "decode_recording"]
@@ -216,8 +216,8 @@ def _redact_values(recorded_call: RecordedCall, redactor: Redactor) -> None:
     places = recorded_call.redacted
     for name in ("url", "statement"):
         text = getattr(recorded_call, name)
-        clean = redactor.text(text)
-        if clean is not text:
+        clean = clean_statement(text, redactor) if name == "statement" else redactor.text(text)
+        if clean != text:
             setattr(recorded_call, name, clean)
             places.append(name)
     for name in ("request", "response"):

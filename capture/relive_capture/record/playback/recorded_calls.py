@@ -15,7 +15,7 @@ from relive_base.redaction.redactor import Redactor
 
 from relive_capture.bodies import body_bytes
 from relive_capture.recording_format import Body, GivenAnswer, RecordedCall
-from relive_capture.typed_bodies import clean_values
+from relive_capture.typed_bodies import clean_statement, clean_values
 
 __all__ = ["RecordedCalls", "normal_url", "one_call"]
 
@@ -68,7 +68,7 @@ class RecordedCalls:
 
     def take_values(self, method: str, target: str, statement: str, request: bytes) -> RecordedCall | None:
         """The recorded call that answers one of typed values. None, and noted, if there is none."""
-        wanted, where = _words(self._redactor.text(statement)), self._redactor.text(target)
+        wanted, where = _words(clean_statement(statement, self._redactor)), self._redactor.text(target)
         same = [
             entry
             for entry in self._left
@@ -95,7 +95,7 @@ class RecordedCalls:
 
     def same_values(self, method: str, target: str, statement: str, request: bytes) -> RecordedCall | None:
         """The recorded call that is just this one; None if there is none, which is not noted."""
-        wanted, where = _words(self._redactor.text(statement)), self._redactor.text(target)
+        wanted, where = _words(clean_statement(statement, self._redactor)), self._redactor.text(target)
         sent, _ = clean_values(request, statement, "request.body", self._redactor, [])
         for entry in self._left:
             if (
@@ -117,7 +117,7 @@ class RecordedCalls:
 
     def first_values(self, method: str, target: str, statement: str) -> RecordedCall | None:
         """The first that is left with that statement; it is not taken."""
-        where, wanted = self._redactor.text(target), _words(self._redactor.text(statement))
+        where, wanted = self._redactor.text(target), _words(clean_statement(statement, self._redactor))
         for entry in self._left:
             same = entry.kind == "values" and (entry.method, entry.url) == (method, where)
             if same and _words(entry.statement) == wanted:
@@ -130,7 +130,7 @@ class RecordedCalls:
 
     def has_statement(self, method: str, target: str, statement: str) -> bool:
         """Whether a call that is left did this with that statement."""
-        where, wanted = self._redactor.text(target), _words(self._redactor.text(statement))
+        where, wanted = self._redactor.text(target), _words(clean_statement(statement, self._redactor))
         return any(
             entry.kind == "values"
             and (entry.method, entry.url) == (method, where)

@@ -21,10 +21,14 @@ def count_calls(calls: Iterable[Call], left_out: int) -> list[CallCount]:
     """By whom they went to, in the order of the first ones. `left_out`: calls over the limit of recording;
     they count to the last one's."""
     found: dict[str, CallCount] = {}
+    places: dict[str, str] = {}  # of databases and the like, which are asked often
     last: CallCount | None = None
     for call in calls:
         raw = call.raw
-        target = _target(raw.form, raw.origin, raw.url)
+        if raw.form == "values":
+            target = places.get(raw.origin) or places.setdefault(raw.origin, _host_of(raw.origin))
+        else:
+            target = _target(raw.form, raw.origin, raw.url)
         if len(found) >= _TARGETS and target not in found:
             target = _OTHERS
         last = found.setdefault(target, CallCount(target, 0))
@@ -41,8 +45,6 @@ def _target(form: str, origin: str, url: str) -> str:
     """Host and port; a path, or what a user signs in with, is nobody's business here."""
     if form == "invoke":
         return f"function {url}"
-    if form == "values":
-        return _host_of(origin)
     if origin:
         return origin
     try:

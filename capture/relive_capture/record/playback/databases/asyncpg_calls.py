@@ -209,7 +209,10 @@ class PlayedTransport(asyncio.Transport):
             values.append(found.next())
             if "copy" in values[-1] and values[-1]["copy"][0] == "G":
                 break
-        self._answer(kind, data, statement, values, found)
+        if method in ("prepare", "describe") and "types" in (values[0] if values else {}):
+            self._send(self._description(statement, values[0]), found)
+            return
+        self._answer(kind, data, values, found)
 
     def _statement_of(self, data: bytes) -> tuple[Statement, bool]:
         statement, executes = Statement(""), False
@@ -251,12 +254,7 @@ class PlayedTransport(asyncio.Transport):
         statement.answered = parts[1:]
         return parts
 
-    def _answer(
-        self, kind: int, data: bytes, statement: Statement, values: list[dict[str, Any]], found: TypedAnswer
-    ) -> None:
-        if kind in (80, 68) and "types" in (values[0] if values else {}):
-            self._send(self._description(statement, values[0]), found)
-            return
+    def _answer(self, kind: int, data: bytes, values: list[dict[str, Any]], found: TypedAnswer) -> None:
         parts = [message(b"1")] if kind == 80 else []
         binds = sum(sent == b"B" for sent, _ in messages(data))
         for value in values:

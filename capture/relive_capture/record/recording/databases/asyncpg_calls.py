@@ -19,7 +19,7 @@ from relive_capture.record.recording.databases.pg_messages import (
     read_columns,
     read_exchange,
 )
-from relive_capture.record.recording.databases.queries import CODEC, begin, fails
+from relive_capture.record.recording.databases.queries import CODEC, answer, begin, fails
 from relive_capture.record.recording.recorded import Call, CallRecording, CallRecordingHolder
 from relive_capture.recording_format import Failure
 
@@ -71,7 +71,7 @@ class Portals:
         """After a Parse."""
         name, query, _ = payload.split(b"\0", 2)
         if len(self.statements) >= _STATEMENTS:
-            self.statements.pop(next(iter(self.statements)))
+            self.statements.clear()
         made = self.statements[name.decode()] = Statement(query.decode("utf-8", "replace"))
         return made
 
@@ -79,9 +79,9 @@ class Portals:
         """After a Bind: the statement, formats and values of parameters, formats of results."""
         portal, name, formats, values, results = bound(payload)
         statement = self.statements.get(name) or Statement("")
+        if len(self.portals) >= _STATEMENTS:
+            self.portals.clear()
         self.portals[portal] = (statement, results)
-        if len(self.portals) > _STATEMENTS:
-            self.portals.pop(next(iter(self.portals)))
         return statement, formats, values, results
 
 
@@ -165,7 +165,7 @@ class _Tap:
             if self.seen is not kept_calls:
                 self.seen = kept_calls
                 opened = begin(kept_calls, LIBRARY, self.target, "open")
-                opened.answers(CODEC.encode(facts_of(b"".join(self.startup))))
+                answer(opened, lambda: facts_of(b"".join(self.startup)))
             if kind == 80 and b"E\x00\x00\x00" in data[-64:]:
                 method = "execute"
             call = begin(kept_calls, LIBRARY, self.target, method, statement.query)
@@ -254,6 +254,10 @@ class _Tap:
             if asked_for is not None:
                 call.asks(CODEC.encode({"parameters": asked_for}))
             found = read_exchange(b"".join(now.got), columns, formats)
+            if found and call.raw.method == "execute" and now.statement is not None:
+                # of use if it was prepared in an earlier invocation: a replay has to describe it
+                described = {"types": now.statement.described()[0], "columns": columns}
+                found[0] = {**{name: value for name, value in described.items() if value}, **found[0]}
             for value in found:
                 if "error" in value and call.raw.failure is None:
                     call.raw.failure = Failure("asyncpg.PostgresError", [value["error"].get("M", "")[:500]])

@@ -68,7 +68,7 @@ def connection_facts(pgconn: Any) -> dict[str, object]:
 
 def session_parameters(pgconn: Any, statement: bytes) -> dict[str, str]:
     """Parameters after a statement that may have set one."""
-    if not _SETS.match(statement):
+    if statement[:1] not in b"SsRrDd\n\t " or not _SETS.match(statement):
         return {}
     found = {name: _text(pgconn.parameter_status(name.encode())) for name in PARAMETERS}
     return {name: value for name, value in found.items() if value}
@@ -91,9 +91,15 @@ def result_bytes(result: Any) -> int:
     cells = rows * columns
     if not cells:
         return 300
-    taken = range(cells) if cells <= _SAMPLE else range(0, cells, cells // _SAMPLE)
-    size = sum(len(result.get_value(cell // columns, cell % columns) or b"") + 16 for cell in taken)
-    return int(300 + size * cells // len(taken))
+    get_value = result.get_value
+    step = 1 if cells <= _SAMPLE else cells // _SAMPLE
+    size = count = 0
+    for cell in range(0, cells, step):
+        count += 1
+        value = get_value(cell // columns, cell % columns)
+        if value is not None:
+            size += len(value)
+    return int(300 + 16 * cells + size * cells // count)
 
 
 def result_values(results: Sequence[Any], after: int, changed: dict[str, str]) -> Iterator[dict[str, object]]:

@@ -152,6 +152,7 @@ class RecordedConnection(_extensions.connection):  # type: ignore[misc]
     _relive_made: Final[dict[Any, Any]] = {}
     _relive_target = ""
     _relive_seen: CallRecording | None = None
+    _relive_facts: dict[str, object] | None = None
 
     def __init__(self, dsn: Any, *arguments: Any, **options: Any) -> None:
         self._relive_target = dsn_target(dsn)
@@ -166,7 +167,8 @@ class RecordedConnection(_extensions.connection):  # type: ignore[misc]
             _fails(call, error)
             raise
         self._relive_seen = kept_calls
-        answer(call, _facts(self))
+        facts = self._relive_facts = _facts(self)
+        answer(call, lambda: facts)
 
     def _relive_call(self, method: str, statement: Any = "") -> Call | None:
         kept_calls = self._relive_recorder.kept_calls
@@ -174,7 +176,8 @@ class RecordedConnection(_extensions.connection):  # type: ignore[misc]
             return None
         if self._relive_seen is not kept_calls:
             self._relive_seen = kept_calls
-            answer(begin(kept_calls, LIBRARY, self._relive_target, "open"), _facts(self))
+            facts = self._relive_facts = self._relive_facts or _facts(self)
+            answer(begin(kept_calls, LIBRARY, self._relive_target, "open"), lambda: facts)
         return begin(kept_calls, LIBRARY, self._relive_target, method, statement)
 
     def cursor(self, name: Any = None, cursor_factory: Any = None, *arguments: Any, **options: Any) -> Any:

@@ -28,6 +28,7 @@ from relive_capture.recording_format import Failure
 __all__ = ["instead", "record"]
 
 LIBRARY: Final = "psycopg"
+_FATAL: Final = 7
 _COPYING: Final = (3, 4)  # COPY_OUT, COPY_IN
 _QUEUE: Final = 10_000
 
@@ -56,8 +57,8 @@ def instead(before: object, after: object, put: Callable[[Any, str, object], Non
 def _opened_before(pgconn: Any, state: _State, kept_calls: CallRecording) -> None:
     """A connection of an earlier invocation is used: what a replay must know to have one like it."""
     state.seen = kept_calls
-    call = begin(kept_calls, LIBRARY, state.target, "open")
-    answer(call, connection_facts(pgconn))
+    facts = state.facts = state.facts or connection_facts(pgconn)
+    answer(begin(kept_calls, LIBRARY, state.target, "open"), lambda: facts)
 
 
 class _Sent:
@@ -73,11 +74,12 @@ class _Sent:
 class _State:
     """What is known of one connection: what waits for its results, and by which invocation it was seen."""
 
-    __slots__ = ("gone", "queue", "seen", "target")
+    __slots__ = ("facts", "gone", "queue", "seen", "target")
 
     def __init__(self, target: str, gone: object) -> None:
         self.target = target
         self.gone = gone  # a weak reference to it
+        self.facts: dict[str, object] = {}
         self.queue: deque[_Sent] = deque(maxlen=_QUEUE)
         self.seen: CallRecording | None = None
 
@@ -136,11 +138,24 @@ class _Recorder:
             return (yield from describe(own))
 
         cursors._execute_send = recorded_send
+        self._patch_client_cursors()
         cursors._send_query_prepared = recorded_prepared
         cursors._send_prepare = recorded_prepare
         connections._exec_command = recorded_command
         server.ServerCursorMixin._describe_gen = recorded_describe
         self._patch_pipelines()
+
+    def _patch_client_cursors(self) -> None:
+        """Cursors that put parameters into the statement themselves, as Django's do."""
+        cls = sys.modules["psycopg.client_cursor"].ClientCursorMixin
+        execute_send = cls._execute_send
+
+        @wraps(execute_send)
+        def recorded_send(own: Any, query: Any, **options: Any) -> None:
+            self._sending(own._conn, "execute", query.query, None)
+            execute_send(own, query, **options)
+
+        cls._execute_send = recorded_send
 
     def _patch_pipelines(self) -> None:
         """Ends of pipelines, and statements that are closed there, have results of their own."""
@@ -252,7 +267,8 @@ class _Recorder:
             kept_calls = self._recorder.kept_calls
             if kept_calls is None:
                 pgconn = yield from original(conninfo)
-                self._state_of(pgconn, conninfo)
+                state = self._state_of(pgconn, conninfo)
+                state.facts = connection_facts(pgconn)
                 return pgconn
             call = begin(kept_calls, LIBRARY, target_of(None, conninfo), "connect")
             try:
@@ -261,8 +277,10 @@ class _Recorder:
                 if not isinstance(error, GeneratorExit):
                     fails(call, error)
                 raise
-            self._state_of(pgconn, conninfo).seen = kept_calls
-            answer(call, connection_facts(pgconn))
+            state = self._state_of(pgconn, conninfo)
+            state.seen = kept_calls
+            facts = state.facts = connection_facts(pgconn)
+            answer(call, lambda: facts)
             return pgconn
 
         return recorded
@@ -293,6 +311,8 @@ class _Recorder:
             call.timed()
             after = pgconn.transaction_status
             changed = session_parameters(pgconn, sent.statement)
+            if changed:
+                state.facts = {**state.facts, "parameters": changed}
             _keep(call, results, after, changed)
         except Exception:  # the results are the function's
             call.raw.response_cut += 1
@@ -345,21 +365,26 @@ def _text_of(text: Any, connection: Any) -> bytes:
 
 def _asks(call: Call, pgq: Any) -> None:
     params, types, formats = list(pgq.params), tuple(pgq.types), tuple(pgq.formats or ())
-    size = sum(len(data) for data in params if data is not None) + 50 * len(params)
+    size = 50 * len(params)
+    for data in params:
+        if data is not None:
+            size += len(data)
     _later(call, size, lambda: call.asks(CODEC.encode(parameters_of(params, types, formats))))
 
 
 def _keep(call: Call, results: list[Any], after: int, changed: dict[str, str]) -> None:
     """Results as they are, until they are told."""
-    if any(result.status == 7 for result in results) and call.raw.failure is None:
-        failed = next(result for result in results if result.status == 7)
-        call.raw.failure = Failure("psycopg.Error", [failed.get_error_message()[:500]], "")
+    size = 0
+    for result in results:
+        if result.status == _FATAL and call.raw.failure is None:
+            call.raw.failure = Failure("psycopg.Error", [result.get_error_message()[:500]], "")
+        size += result_bytes(result)
 
     def tell() -> None:
         for value in result_values(results, after, changed):
             call.answers(CODEC.encode(value))
 
-    _later(call, sum(map(result_bytes, results)), tell)
+    _later(call, size, tell)
 
 
 def _later(call: Call, size: int, tell: Callable[[], None]) -> None:
