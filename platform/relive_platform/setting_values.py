@@ -57,7 +57,7 @@ def convert(item: Setting, value: object, where: str) -> Any:
     number = _number(item, str(value), where)
     low, high = item.low, item.high
     if (low is not None and number < low) or (high is not None and number > high):
-        bounds = f"at least {low:g}" if high is None else f"from {low or 0:g} to {high:g}"
+        bounds = f"at least {low:.15g}" if high is None else f"from {low or 0:.15g} to {high:.15g}"
         raise SettingsError(
             f"{value} is out of range", where=where, hint=f"give a number {bounds} {item.unit}".rstrip()
         )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from relive_base.shown_numbers import shown_number
 from relive_base.terminal import escape_terminal
 from relive_base.values import ValueNode, render
 from relive_views.records import SpanRow
@@ -49,7 +50,7 @@ def duration(ns: int) -> str:
     """ "1.25 s", "20.6 ms"."""
     for size, unit in _UNITS:
         if abs(ns) >= size:
-            return f"{ns / size:.3g} {unit}"
+            return f"{shown_number(ns / size, 3)} {unit}"
     return f"{ns} ns"
 
 
@@ -194,7 +195,7 @@ def sparkline(values: Sequence[float | None], unit: str = "") -> list[Point]:
     """Bars; None has none."""
     highest = max((value for value in values if value is not None), default=0.0) or 1.0
     return [
-        Point(index, round(value / highest * 20, 2), f"{value:.4g}{unit}")
+        Point(index, round(value / highest * 20, 2), f"{shown_number(value)}{unit}")
         for index, value in enumerate(values)
         if value
     ]

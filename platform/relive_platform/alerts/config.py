@@ -103,7 +103,7 @@ class AlertConfig(msgspec.Struct, frozen=True, kw_only=True, rename={"for_s": "f
         """The condition, as people read it: "error_rate of checkout above 0.05 over 5m"."""
         of = f" of {self.function}" if self.function else ""
         if self.slo:
-            what = f"{self.under_ms:g} ms" if self.slo == "latency" else "no error"
+            what = f"{shown_number(self.under_ms, 6)} ms" if self.slo == "latency" else "no error"
             return f"{self.objective * 100:g} % {what}{of}"
         limits = [
             f"{name} {shown_number(value, 6)}"
@@ -158,7 +158,8 @@ def _wrong_limit(table: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
         above, below = table["above"], table["below"]
         yield (
             "below",
-            f"every value is above {above:g} or below {below:g}: the alert would never be ok",
+            f"every value is above {shown_number(above, 6)} or below {shown_number(below, 6)}:"
+            " the alert would never be ok",
             "it is wrong above `above`, and wrong below `below`: below must not be larger",
         )
     metric = table.get("metric", "")

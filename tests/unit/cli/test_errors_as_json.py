@@ -84,3 +84,14 @@ def test_no_rows_are_said_to_people_and_nothing_to_programs(capsys: pytest.Captu
     assert capsys.readouterr() == ("", "")
     assert emit([], [], as_json=False, empty="no failures") == 0
     assert capsys.readouterr() == ("", "no failures\n")
+
+
+@pytest.mark.parametrize("action", ["backup", "restore"])
+def test_an_action_that_lacks_its_file_is_told_so(
+    action: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--home", str(tmp_path / "home"), "store", action])
+
+    assert ended.value.code == 2
+    assert f"{action} takes one file" in capsys.readouterr().err

@@ -70,6 +70,7 @@ def test_otlp_is_by_our_own_settings_or_left_to_the_standard_variables() -> None
         ("RELIVE_MAX_WORKERS", "1.5", "not a whole number"),
         ("RELIVE_MAX_WORKERS", "0", "out of range"),
         ("RELIVE_ISOLATION_TIER", "7", "from 0 to 2"),
+        ("RELIVE_BODY_LIMIT_BYTES", "1GiB", "from 1 to 50331648 bytes"),
         ("RELIVE_IDLE_S", "5 parsecs", "a time in seconds"),
         ("RELIVE_SPOOL_BYTES", "1XB", "a size such as"),
         ("RELIVE_PROFILE", "always", "sampled, precise, off"),

@@ -54,6 +54,12 @@ def test_figures_are_short() -> None:
         "20.6 ms",
         "1.25 s",
     ]
+    # Just below the next unit, and very long: never in powers of ten
+    assert [duration(ns) for ns in (999_999, 999_999_999, 2_500_000_000_000)] == [
+        "1,000 µs",
+        "1,000 ms",
+        "2,500 s",
+    ]
     assert [bytes_text(size) for size in (10, 1536, 5 << 20, 3 << 30)] == [
         "10 B",
         "1.5 KB",

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import click
+from relive_base.shown_numbers import shown_number
 
 from relive.arguments.completing import complete_function
 from relive.output import echo, emit_object, format_age, format_clock, json_option
@@ -95,5 +96,5 @@ def _span(seconds: float) -> str:
     """A length of time in the largest unit that says it: 1.2 s, 5 min, 3 h, 2 d."""
     for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
         if seconds >= 2 * size or seconds == size:
-            return f"{seconds / size:.3g} {unit}"
-    return f"{seconds:.3g} s"
+            return f"{shown_number(seconds / size, 3)} {unit}"
+    return f"{shown_number(seconds, 3)} s"

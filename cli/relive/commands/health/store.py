@@ -98,6 +98,8 @@ def store(
     if action in ("backup", "restore") and len(rest) == 1:
         file = Path(os.path.abspath(os.path.expanduser(rest[0])))
         return (_backup if action == "backup" else _restore)(session, file, as_json=as_json)
+    if action in ("backup", "restore"):
+        raise UsageError(f"{action} takes one file", hint=f"relive store {action} /backups/monday.tar")
     raise UsageError(
         f"{' '.join(arguments)!r} is not known",
         hint="relive store [trim --keep 7d | backup FILE | restore FILE]",

@@ -207,7 +207,7 @@ def check_value(name: str, key: Key, value: object) -> tuple[str, str] | None:
         low, high = key.low, key.high
         # written so that nan is out of range too
         if (low is not None and not value >= low) or (high is not None and not value <= high):
-            return f"{name} = {value} is out of range", f"give a number from {low:g} to {high:g}"
+            return f"{name} = {value} is out of range", f"give a number from {low:.15g} to {high:.15g}"
     if key.choices and value not in key.choices:
         return f"{name} = {value!r} is not known", f"use one of {', '.join(key.choices)}"
     return None
