@@ -45,8 +45,10 @@ class _Holder(Protocol):
 class _StandIn(partial[Any]):
     """In the place of a function of C: one that binds to nothing as a class's attribute, either."""
 
-    def __get__(self, instance: object, owner: type | None = None) -> _StandIn:
-        return self  # from Python 3.13 on, a partial warns that it may bind one day
+    if sys.version_info >= (3, 13):
+
+        def __get__(self, instance: object, owner: type | None = None) -> _StandIn:
+            return self  # a partial warns there that it may bind one day
 
     def __repr__(self) -> str:
         return repr(self.args[0])
