@@ -18,7 +18,7 @@ from relive_capture.explore.scene import SceneFile
 from relive_capture.outside_format import OutsideFacts
 from relive_capture.recording_format import GivenAnswer, ReplayInput, ReplayNotes, Seeds, WatchedPlace
 from relive_runtime.adapters.outside.scripts import HANDLER as SCRIPT
-from relive_runtime.adapters.table import BESIDE, has_python
+from relive_runtime.adapters.table import BESIDE, SERVICE, has_python
 
 from relive_platform.engine.invocation import InvokeRequest
 from relive_platform.engine.workers.zygote import Confinement, ZygoteKey
@@ -410,9 +410,14 @@ def _note_parts(scene: SceneFile, recorded: ReplayNotes, notes: list[str]) -> No
 def _check_travel(scene: SceneFile, spec: FunctionSpec) -> None:
     """Raises ReplayError."""
     kind, name = str(scene.manifest["kind"]), spec.name
-    if not has_python(spec.kind) or spec.kind in BESIDE:
+    if not has_python(spec.kind):
         raise ReplayError(
-            f"{name} is of kind {spec.kind!r}: only functions that run one invocation at a time can be gone"
+            f"{name} is a program (kind {spec.kind!r}): it has no lines of Python that could be gone back in",
+            hint="relive debug shows the failure itself",
+        )
+    if spec.kind in BESIDE and spec.kind != SERVICE:
+        raise ReplayError(
+            f"{name} is of kind {spec.kind!r}: its server runs in threads of its own, which cannot be gone"
             " back in",
             hint="relive debug shows the failure itself",
         )

@@ -27,3 +27,4 @@ class Loaded(msgspec.Struct, frozen=True):
     streamer: Streamer | None = None  # None: no answer is sent part by part
     notice: Callable[[BaseException], None] = _ignore
     """Told of an exception that is answered with a 5xx status."""
+    travels: bool = False  # a replay that can be gone back in

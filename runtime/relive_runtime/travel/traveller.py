@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from time import monotonic_ns, process_time_ns  # the real ones, whatever `time` has by then
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
@@ -17,7 +18,7 @@ from relive_capture.record.frames import InApp
 from relive_capture.record.playback import TRAIL_STEPS, Player
 from relive_runtime.travel.checkpoints import Checkpoint, Checkpoints, Pace
 from relive_runtime.travel.effects import Effects
-from relive_runtime.travel.forking import same_pid
+from relive_runtime.travel.forking import same_pid, standing
 from relive_runtime.travel.stem import Child, Stem
 from relive_runtime.travel.tracers import make_tracer
 from relive_runtime.travel.tracing import Tracer
@@ -58,6 +59,8 @@ class Traveller:
         self.in_app = InApp([spec.source, *spec.in_app], here=True)
         self.trail = Trail()
         self.stem: Stem | None = None
+        self.expire: Callable[[HandlerTimeout], None] | None = None
+        """Told of the time limit, if it is not to be raised where the clock moves."""
         self.notes: list[str] = []
         """What the person should know."""
         self._name = spec.name
@@ -68,7 +71,7 @@ class Traveller:
         self._look_ns = look_ns
         self._clock: VirtualClock | None = None
         self._timer: DeadlineTimer | None = None
-        self._over = False
+        self._over = self._ended = False
         self._still = 0
         self._seen = (0, 0)
         self._began_ns = process_time_ns()
@@ -121,7 +124,7 @@ class Traveller:
             invoke, deadline_monotonic_ns=time.monotonic_ns() + clock.deadline_ns - clock.passed_ns
         )
         apart = self._player.apart()
-        split = Stem.split(self._player.chance, settle=True)
+        split = Stem.split(partial(_both, standing(), self._player.chance), settle=True)
         if isinstance(split, Child):
             self._child = split
         else:
@@ -159,10 +162,11 @@ class Traveller:
             tracer.trailing(checkpoints.look)
 
     def over(self) -> None:
-        """Steps end."""
-        tracer = self._tracer
-        assert tracer is not None
-        self._over = True
+        """Steps end. Idempotent."""
+        tracer, self._over = self._tracer, True
+        if tracer is None or self._ended:
+            return
+        self._ended = True
         if self._run is not None:
             self._run.end()
         if tracer.displaced:
@@ -230,7 +234,10 @@ class Traveller:
     def _timed_out(self) -> None:
         assert self._clock is not None
         self._clock.deadline_ns = 0
-        raise HandlerTimeout(f"{self._name} ran longer than its {self._timeout_s:g} s")
+        error = HandlerTimeout(f"{self._name} ran longer than its {self._timeout_s:g} s")
+        if self.expire is None:
+            raise error
+        self.expire(error)
 
     def close(self) -> None:
         """Nobody goes back any more."""
@@ -238,3 +245,8 @@ class Traveller:
             self._checkpoints.close()
         if self.stem is not None:
             self.stem.kill()
+
+
+def _both(first: Callable[[], None], second: Callable[[], None]) -> None:
+    first()
+    second()

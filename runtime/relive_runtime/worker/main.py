@@ -227,7 +227,11 @@ class _Worker:
         try:
             self._timer.arm(deadline, f"loading {self._spec.handler} took longer than {limit_s:g} s")
             function = load_handler(self._spec)
-            loaded = Loaded(function, self._spec, self._stream, self._streamer, self._signalled)
+            player = self._outside.player
+            loaded = Loaded(
+                function, self._spec, self._stream, self._streamer, self._signalled,
+                travels=player is not None and player.travels,
+            )  # fmt: skip
             return table.adapter_for(loaded)
         finally:
             self._timer.disarm()
@@ -307,7 +311,7 @@ class _Worker:
     def _desk(self) -> Desk:
         from relive_runtime.worker.beside.desk import Desk  # the zygote has imported it
 
-        return Desk(
+        desk = Desk(
             self._spec,
             self._sink,
             self.channel,
@@ -322,6 +326,15 @@ class _Worker:
             self._outside,
             self._other,
         )
+        player = self._outside.player
+        if player is not None and player.travels:
+            from relive_runtime.travel.serving import ServedRequest
+            from relive_runtime.travel.traveller import Traveller
+
+            self._traveller = Traveller(self._spec, player)
+            self._traveller.watch(self._timer)
+            desk.travels = ServedRequest(self._traveller, desk.expire)
+        return desk
 
     def _other(self, frame: AnyFrame) -> None:
         """What comes for a service that is about its process."""

@@ -56,11 +56,11 @@ class AsgiAdapter:
     wire = ""
     websockets = True
 
-    def __init__(self, application: Callable[..., Any], spec: FunctionSpec) -> None:
+    def __init__(self, application: Callable[..., Any], spec: FunctionSpec, *, travels: bool = False) -> None:
         self.application = _single(application)
         self.capacity = spec.capacity or ASGI_CAPACITY
         self._spec = spec
-        self._loop = _new_loop()
+        self._loop = _new_loop(plain=travels)  # only that of Python goes by a virtual clock
         self._lifespan = self._loop.run_until_complete(self._start())
         self._scopes = ScopeMaker(self._lifespan.state, quiet=_is_quiet(spec))
         self._cycles: dict[str, HttpCycle | SocketCycle] = {}
@@ -102,6 +102,8 @@ class AsgiAdapter:
         desk.ring()
 
     def _read(self) -> None:
+        if self.desk.travels is not None and self.desk.forked.here:
+            return  # a run of it: the connection is the first one's
         try:
             frames = self.desk.channel.pump()
         except BaseException as error:
@@ -147,6 +149,9 @@ class AsgiAdapter:
             cycle = SocketCycle(self, attempt, self._scopes.websocket(request, trace))
         else:
             cycle = HttpCycle(self, attempt, request, self._scopes.http(request, trace))
+        if self.desk.travels is not None:
+            self.desk.travels.begin(attempt, self._loop)
+            self.application = self.desk.travels.awaited(self.application)
         self._cycles[invoke.invocation_id] = cycle
         attempt.task = self._loop.create_task(cycle.run(), context=attempt.context)
 
@@ -282,14 +287,18 @@ def _is_quiet(spec: FunctionSpec) -> bool:
     return "fastapi" in sys.modules and spec.environment.get(FRAMEWORK_SPANS) != "on"
 
 
-def _new_loop() -> asyncio.AbstractEventLoop:
+def _new_loop(*, plain: bool = False) -> asyncio.AbstractEventLoop:
     """uvloop's if the application has it among its dependencies, as uvicorn does it."""
+    loop: asyncio.AbstractEventLoop | None = None
     with originals():
         try:
-            import uvloop
+            if not plain:
+                import uvloop
+
+                loop = uvloop.new_event_loop()
         except ImportError:
-            loop: asyncio.AbstractEventLoop = asyncio.new_event_loop()
-        else:
-            loop = uvloop.new_event_loop()
+            pass
+        if loop is None:
+            loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     return loop

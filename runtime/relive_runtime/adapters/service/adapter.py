@@ -51,7 +51,7 @@ def service_adapter(loaded: Loaded) -> ServiceAdapter:
     application = made(loaded.function)
     interface = spec.interface or interface_of(application)
     if interface == "asgi":
-        return AsgiAdapter(application, spec)
+        return AsgiAdapter(application, spec, travels=loaded.travels)
     if interface == "wsgi":
         return WsgiAdapter(application, spec)
     raise UnknownInterface(

@@ -73,11 +73,25 @@ class WsgiAdapter:
         attempt = self._desk.begin(invoke)
         request = WsgiRequest(attempt, self._desk, self._taken)
         self._requests[invoke.invocation_id] = request
+        if self._desk.travels is not None:
+            self._travel(request)
+            return
         if len(self._requests) > self._threads:
             self._threads += 1
             name = f"relive-request-{self._threads}"
             threading.Thread(target=self._work, name=name, daemon=True).start()
         self._queue.put(request)
+
+    def _travel(self, request: WsgiRequest) -> None:
+        """Here, on the main thread, whose steps can be gone back."""
+        attempt, travels = request.attempt, self._desk.travels
+        assert travels is not None
+        attempt.thread = threading.get_ident()
+        travels.begin(attempt, None)
+        context = attempt.context or copy_context()
+        context.run(request.run, travels.called(self._application))
+        attempt.thread = 0
+        self._requests.pop(attempt.invocation_id, None)
 
     def _work(self) -> None:
         """A thread's life."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from contextvars import Context, copy_context
 from functools import wraps
 from types import FrameType
-from typing import Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from relive_base.wire.messages import AnyFrame, Frame, FunctionSpec, Invoke, Scene, StreamHead, StreamPart
 from relive_base.wire.sink import FrameSink
@@ -33,6 +33,9 @@ from relive_runtime.worker.failures.forked import ForkedChild
 from relive_runtime.worker.limits.deadline import DeadlineTimer, HandlerTimeout
 from relive_runtime.worker.limits.memory_limit import MemoryLimit
 from relive_runtime.worker.outside import Outside
+
+if TYPE_CHECKING:
+    from relive_runtime.travel.serving import ServedRequest
 
 __all__ = ["Desk"]
 
@@ -102,6 +105,8 @@ class Desk:
             self._deadlines.drop = self.telling.drop
         caller.find = self._current_invoke
         memory_limit.beside = self._save_all
+        self.travels: ServedRequest | None = None
+        """Of a replay that can be gone back in."""
         self.stop: Callable[[BesideAttempt], object] | None = None
         """Ends the code of an attempt that has been answered, as far as that can be done."""
         self.abandon: Callable[[BesideAttempt], bool] | None = None
@@ -240,6 +245,10 @@ class Desk:
     def works_in_thread(self, attempt: BesideAttempt) -> bool:
         """Whether a thread runs its code: nothing can cancel that."""
         return any(state is attempt.state for state in list(self._carrier.threads.values()))
+
+    def expire(self, attempt: BesideAttempt) -> None:
+        """Its time is up, as it waits."""
+        self._expire(attempt)
 
     def _expire(self, attempt: BesideAttempt) -> None:
         if not attempt.answered:
