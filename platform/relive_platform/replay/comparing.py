@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final
 
 from relive_base.values import ValueNode, render
@@ -12,7 +13,7 @@ from relive_capture.model import ExceptionView
 
 from relive_platform.replay.model import Difference
 
-__all__ = ["agreement", "differences", "same_failure"]
+__all__ = ["Agreement", "agreement", "differences", "same_failure"]
 
 _WIDTH: Final = 160
 _MOST: Final = 20
@@ -23,6 +24,8 @@ _PLAIN: Final = frozenset(
         "set", "frozenset", "date", "datetime", "time", "timedelta", "Decimal", "UUID",
     )
 )  # fmt: skip
+_NAMED: Final = frozenset(("function", "module", "type", "builtin_function_or_method"))
+"""What is told from others by its name."""
 _NAMES: Final = 4  # of a stack whose end is where a limit happened to strike
 _VOLATILE: Final = re.compile(
     r"0x[0-9a-fA-F]+|\bid[= ]\d{12,}\b|(?<![\w.])\d[\d,._]*\s?(?:[kKMGT]i?B|[Bb]ytes)(?!\w)"
@@ -64,14 +67,44 @@ def differences(recorded: SceneFile, replayed: SceneFile) -> list[Difference]:
     return list(_found(recorded, replayed))[:_MOST]
 
 
-def agreement(recorded: SceneFile, replayed: SceneFile) -> tuple[int, int]:
-    """How many locals of the innermost own frame are alike in both, of how many that the recorded one has."""
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """Of the locals of the innermost own frame. `alike`: so many of `compared` are the same in both;
+    `unsure`: those that do not differ as far as they are known, which is not all of them."""
+
+    alike: int
+    compared: int
+    unsure: list[str]
+
+
+def agreement(recorded: SceneFile, replayed: SceneFile) -> Agreement:
+    """What is redacted, was cut, or is an object of which not all was captured is never said to be alike."""
     first, second = own_frame(recorded.exceptions[0]), own_frame(replayed.exceptions[0])
     if first is None or second is None or first.function != second.function:
-        return 0, len(first.locals) if first is not None else 0
+        return Agreement(0, len(first.locals) if first is not None else 0, [])
     others = dict(second.locals)
-    same = sum(name in others and _alike(node, others[name]) for name, node in first.locals)
-    return same, len(first.locals)
+    both = [(name, node, others[name]) for name, node in first.locals if name in others]
+    similar = [(name, node, other) for name, node, other in both if _alike(node, other)]
+    unsure = [name for name, node, other in similar if not _same(node, other)]
+    return Agreement(len(similar) - len(unsure), len(first.locals), unsure)
+
+
+def _same(first: ValueNode, second: ValueNode) -> bool:
+    """All that there is of both is known, and is the same."""
+    for node in (first, second):
+        if node.redacted or node.ref or node.more or node.text.endswith("…"):
+            return False
+    if first.type != second.type or first.length != second.length:
+        return False
+    if not first.children and not second.children:
+        texts = {
+            _VOLATILE.sub("#", node.text) if first.type in _NAMED else node.text for node in (first, second)
+        }
+        return len(texts) == 1 and (first.type in _PLAIN or first.type in _NAMED)
+    return len(first.children) == len(second.children) and all(
+        label == other and _same(child, twin)
+        for (label, child), (other, twin) in zip(first.children, second.children, strict=True)
+    )
 
 
 def _found(recorded: SceneFile, replayed: SceneFile) -> Iterator[Difference]:

@@ -41,6 +41,7 @@ class ReplayRun(msgspec.Struct, kw_only=True):
     differences: list[Difference] = []  # the weightiest first
     locals_alike: int = 0  # of the innermost own frame
     locals_compared: int = 0
+    locals_unsure: list[str] = []  # not known to their end: they do not differ as far as they are
     result: Any = None  # what the handler returned, as far as it is JSON
     calls: PlaybackReport = msgspec.field(default_factory=PlaybackReport)
     log: list[str] = []

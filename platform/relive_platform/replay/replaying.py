@@ -211,7 +211,9 @@ def _run(scene: SceneFile, played: Played, seconds: float, folder: Path) -> Repl
     found.file, found.line, found.fingerprint = error.file, error.line, str(again.manifest["fingerprint"])
     try:
         found.differences = differences(scene, again)
-        found.locals_alike, found.locals_compared = agreement(scene, again)
+        agrees = agreement(scene, again)
+        found.locals_alike, found.locals_compared = agrees.alike, agrees.compared
+        found.locals_unsure = agrees.unsure
     except ReliveError:
         found.differences = []  # the recorded scene is damaged there; the fingerprint has decided
     found.scene = again.raw

@@ -11,7 +11,7 @@ from relive_base.values import ValueNode
 from relive_capture.model import ExceptionView, FrameView
 from relive_capture.record.budget import Budget, Meter
 from relive_capture.record.values import Walker
-from relive_platform.replay.comparing import differences, same_failure
+from relive_platform.replay.comparing import agreement, differences, same_failure
 
 
 def scene(value: object, source: tuple[str, ...] = ("fail()",), **limits: Any) -> Any:
@@ -113,3 +113,35 @@ def test_at_a_limit_of_memory_it_counts_where_that_was() -> None:
     assert same_failure(by_platform, by_python)
     by_python.exceptions[0].frames[0].function = "g"
     assert not same_failure(by_platform, by_python)
+
+
+class Order:
+    """An object with attributes."""
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+
+
+@pytest.mark.parametrize(
+    ("recorded", "replayed", "limits", "found"),
+    [
+        ([1, {"a": 2.5}], [1, {"a": 2.5}], {}, (2, [])),
+        (Order(3), Order(3), {}, (2, [])),
+        (Order(3), Order(4), {}, (1, ["x"])),
+        (len, len, {}, (2, [])),
+        (object(), object(), {}, (1, ["x"])),
+        ("z" * 5_000, "z" * 5_000, {}, (1, ["x"])),
+        (list(range(50)), list(range(50)), {"breadth": 2}, (1, ["x"])),
+        ({"password": "one"}, {"password": "two"}, {}, (1, ["x"])),
+        (1, 2, {}, (1, [])),
+    ],
+)
+def test_what_is_not_known_in_full_is_not_said_to_be_the_same(
+    recorded: object, replayed: object, limits: dict[str, int], found: tuple[int, list[str]]
+) -> None:
+    # Given two runs with a local that is equal, another one, cut, redacted, or an object
+    agrees = agreement(scene(recorded, **limits), scene(replayed, **limits))
+
+    # I expect only those to be alike of which all is known
+    assert (agrees.alike, agrees.unsure) == found
+    assert agrees.compared == 2

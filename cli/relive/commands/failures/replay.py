@@ -183,7 +183,11 @@ def _say_agreement(run: ReplayRun) -> None:
     said = "the same failure" if run.outcome == "same" else "another failure than the recorded one"
     said = "past the failing line, and failed later" if run.outcome == "past" else said
     agrees = f": {alike} of {count} locals of the failing frame are as they were recorded" if count else ""
-    echo(f"this replay is {said}{agrees}")
+    if run.locals_unsure:
+        agrees += (
+            f"; not to be told in full (redacted, cut, or an object): {', '.join(run.locals_unsure[:_SHOWN])}"
+        )
+    echo(one_line(f"this replay is {said}{agrees}", 300))
     for found in run.differences[:_SHOWN]:
         echo(one_line(f"  {found.what}: recorded {found.recorded}, here {found.replayed}", 200))
 

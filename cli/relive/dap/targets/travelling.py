@@ -80,5 +80,9 @@ def _agreement(run: ReplayRun) -> str:
     said = _SAID.get(run.outcome, "another failure than the recorded one")
     count = run.locals_compared
     agrees = f": {run.locals_alike} of {count} locals are as they were recorded" if count else ""
+    if run.locals_unsure:
+        agrees += (
+            f"; not to be told in full (redacted, cut, or an object): {', '.join(run.locals_unsure[:8])}"
+        )
     differs = [f"  {one.what}: recorded {one.recorded}, here {one.replayed}" for one in run.differences[:8]]
     return "\n".join([f"this replay is {said}{agrees}", *differs])
