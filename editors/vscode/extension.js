@@ -79,10 +79,11 @@ function tell(state) {
   vscode.commands.executeCommand('setContext', 'relive.state', state);
 }
 
-function start(request, name, failure) {
+async function start(request, name, failure) {
   const folder = vscode.workspace.workspaceFolders?.[0];
   const localRoot = folder?.uri.fsPath;
-  return vscode.debug.startDebugging(folder, { type: 'relive', request, name, failure, localRoot });
+  const started = await vscode.debug.startDebugging(folder, { type: 'relive', request, name, failure, localRoot });
+  if (started) await vscode.commands.executeCommand('workbench.view.debug'); // where the variables and the stack are
 }
 
 async function openScene() {
