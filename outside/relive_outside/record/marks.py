@@ -148,8 +148,11 @@ class Marks:
             descriptor = os.open(path, flags, 0o600)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                os.ftruncate(descriptor, _BYTES)
+                os.posix_fallocate(descriptor, 0, _BYTES)  # a write to a page without room is a SIGBUS
                 mapped, self._mapped = _map(descriptor)
+            except OSError:
+                os.unlink(path)
+                raise
             finally:
                 os.close(descriptor)  # the memory keeps the file and its lock
             python = sys.version.split()[0].encode()[:16]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import threading
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,35 @@ def test_a_process_that_lives_is_not_told_of(tmp_path: Path) -> None:
     assert marks.begin(attempt)
     assert not marks.begin(Attempt(RECIPE, b"", None))
     assert Marks(str(tmp_path / "state")).left() == []
+    marks.close()
+
+
+def test_where_there_is_no_room_nothing_is_noted_and_no_file_stays(tmp_path: Path) -> None:
+    # Given a process that can write no file
+    folder = tmp_path / "state"
+    folder.mkdir(mode=0o700)
+    child = os.fork()
+    if not child:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+        attempt = Attempt(RECIPE, b"", None)
+        Marks(str(folder)).begin(attempt)
+        os._exit(0 if attempt.slot < 0 else 1)
+
+    # I expect it to go on, without a note
+    assert os.waitpid(child, 0)[1] == 0
+    assert list(folder.iterdir()) == []
+
+
+def test_a_note_finds_room_on_a_disk_that_fills_up_later(tmp_path: Path) -> None:
+    # When a process takes notes
+    folder = tmp_path / "state"
+    marks = Marks(str(folder))
+    marks.begin(Attempt(RECIPE, b"", None))
+
+    # I expect the room for all of them to be theirs: a page without room would kill the process
+    (file,) = folder.iterdir()
+    info = file.stat()
+    assert info.st_blocks * 512 >= info.st_size > 0
     marks.close()
 
 
