@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["shown_number"]
+__all__ = ["counted", "shown_number"]
 
 _PLAIN = 1e15
 
@@ -12,3 +12,8 @@ def shown_number(value: float, digits: int = 4) -> str:
     if not 10 ** (digits - 1) <= abs(value) < _PLAIN:
         return f"{value:.{digits}g}"
     return f"{round(value):,}"
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 line`, `1,200 lines`."""
+    return f"{count:,} {noun}" + "s" * (count != 1)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
+from relive_base.shown_numbers import counted
 from relive_base.terminal import one_line
 
 from relive_profiler.explore import speedscope
@@ -91,7 +92,8 @@ def to_text(tree: FlameTree) -> str:
             return [*super().default_processors(), _without_self]
 
         def render_preamble(self, session: Session) -> str:
-            return f"{session.target_description} · {tree.invocations} invocations · {tree.engine}\n\n"
+            many = counted(tree.invocations, "invocation")
+            return f"{session.target_description} · {many} · {tree.engine}\n\n"
 
     return Plain(unicode=True, color=False).render(to_session(tree))
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from relive_base.shown_numbers import counted
 from relive_base.terminal import one_line
 
 from relive_profiler.explore.filters import HotFilter
@@ -212,7 +213,7 @@ def render_text(
     hot_: HotList, *, source: Callable[[str, int], str] | None = None, width: int | None = None
 ) -> str:
     """A plain table. `source(file, line)` gives a line's text, if wanted. Safe for terminals."""
-    head = f"{hot_.note} · {hot_.invocations} invocations · {hot_.wall_s:.3f} s · {hot_.engine}"
+    head = f"{hot_.note} · {counted(hot_.invocations, 'invocation')} · {hot_.wall_s:.3f} s · {hot_.engine}"
     lines = [head]
     if hot_.rows:
         lines.append(f"{'self %':>7} {'self s':>9} {'cpu s':>9} {'total s':>9}  function")

@@ -9,6 +9,8 @@ from __future__ import annotations
 import gzip
 from collections.abc import Iterable
 
+from relive_base.shown_numbers import counted
+
 from relive_profiler.explore.pruning import kept_nodes
 from relive_profiler.explore.tree import FlameTree
 
@@ -45,7 +47,11 @@ def to_pprof(tree: FlameTree, max_nodes: int, *, started_ns: int = 0) -> bytes:
         text = texts.of(name)
         fields = _number(1, number) + _number(2, text) + _number(3, text) + _number(4, texts.of(file))
         body.append(_message(_FUNCTION, fields))
-    body.append(_packed(_COMMENT, [texts.of(f"{tree.invocations} invocations, {tree.engine}: {tree.note}")]))
+    body.append(
+        _packed(
+            _COMMENT, [texts.of(f"{counted(tree.invocations, 'invocation')}, {tree.engine}: {tree.note}")]
+        )
+    )
     body.append(_number(_DEFAULT_TYPE, texts.of(kind)))
     body += [
         _number(_TIME, started_ns),

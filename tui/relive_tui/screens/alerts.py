@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from relive_base.shown_numbers import counted
 from textual.binding import Binding, BindingType
 
 from relive_tui.models.alerts import (
@@ -14,7 +15,7 @@ from relive_tui.models.alerts import (
     alert_lines,
     parse_silence,
 )
-from relive_tui.models.layout.format import counted, day_clock
+from relive_tui.models.layout.format import day_clock
 from relive_tui.models.layout.text import Line, clean, wrap_lines
 from relive_tui.models.lists.feed import Feed
 from relive_tui.models.widening import Widening

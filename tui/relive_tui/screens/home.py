@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
+from relive_base.shown_numbers import counted
 from textual.binding import Binding, BindingType
 
 from relive_tui.models.functions import POINTS, FunctionRows
 from relive_tui.models.health import Health, health_line, lateness
 from relive_tui.models.home import FailureRows, is_settled, matches_group, preview_lines
-from relive_tui.models.layout.format import counted
 from relive_tui.models.lists.feed import Feed
 from relive_tui.models.navigation.scope import Place, Scope
 from relive_tui.models.widening import Widening

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
+from relive_base.shown_numbers import counted
 from textual.binding import Binding, BindingType
 
-from relive_tui.models.layout.format import count_short, counted
+from relive_tui.models.layout.format import count_short
 from relive_tui.models.layout.text import Line, clean
 from relive_tui.models.lists.feed import Feed
 from relive_tui.models.lists.logs import LogTail, folded_lines

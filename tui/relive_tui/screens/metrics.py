@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
+from relive_base.shown_numbers import counted
 from textual.binding import Binding, BindingType
 
 from relive_tui.models.charts import ChartGrid
-from relive_tui.models.layout.format import counted
 from relive_tui.models.layout.text import clean
 from relive_tui.models.lists.feed import Feed
 from relive_tui.models.metrics import POINTS, GaugeRows, MetricRows, function_charts, gauge_charts

@@ -8,9 +8,10 @@ from time import monotonic
 from typing import TYPE_CHECKING, ClassVar
 
 from relive_base.errors import ReliveError
+from relive_base.shown_numbers import counted
 from textual.binding import Binding, BindingType
 
-from relive_tui.models.layout.format import counted, duration
+from relive_tui.models.layout.format import duration
 from relive_tui.models.layout.text import Line, clean, wrap_lines
 from relive_tui.models.lists.feed import Feed
 from relive_tui.models.sql.completing import Completer, word_before

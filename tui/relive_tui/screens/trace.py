@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
+from relive_base.shown_numbers import counted
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 
-from relive_tui.models.layout.format import counted, duration
+from relive_tui.models.layout.format import duration
 from relive_tui.models.layout.text import Line, clean, wrap_lines
 from relive_tui.models.lists.feed import Feed
 from relive_tui.models.lists.logs import LogPanelRows

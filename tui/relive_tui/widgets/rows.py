@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
+from relive_base.shown_numbers import counted
 from textual.binding import Binding, BindingType
 from textual.geometry import Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 
-from relive_tui.models.layout.format import counted
 from relive_tui.models.layout.text import Line, line_text, skip_cells, wrap_lines
 from relive_tui.widgets.strips import strip_of
 

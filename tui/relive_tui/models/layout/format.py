@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 __all__ = [
-    "SPARKS", "age", "bytes_short", "clock", "clock_ms", "count_short", "counted", "day_clock", "duration",
+    "SPARKS", "age", "bytes_short", "clock", "clock_ms", "count_short", "day_clock", "duration",
     "millis", "percent", "range_label", "rate", "short_id", "sparkline", "trend",
 ]  # fmt: skip
 
@@ -162,8 +162,3 @@ def range_label(range_ns: int) -> str:
         if seconds >= size and seconds % size == 0:
             return f"{seconds // size}{unit}"
     return f"{seconds}s"
-
-
-def counted(count: int, noun: str) -> str:
-    """`1 line`, `1,200 lines`."""
-    return f"{count:,} {noun}" + "s" * (count != 1)
