@@ -165,7 +165,7 @@ class Checkpoints:
     def _thin(self, most: int) -> None:
         while True:
             times = [found.at_ns for found in self._found]
-            stay = kept(times, self._fine_ns * _COARSE, min(_LAST, most))
+            stay = kept(times, self._fine_ns * _COARSE, min(_LAST, most - 1))  # beside these, the first
             if len(stay) <= most:
                 break
             self._fine_ns *= 2

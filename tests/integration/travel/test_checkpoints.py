@@ -86,6 +86,23 @@ def test_an_interruption_that_comes_with_the_arrival_ends_nothing() -> None:
     assert len(in_a_worker(WINDING, "generators", _interrupted_as_it_arrives, pace=OFTEN)) == 4
 
 
+@pytest.mark.parametrize("most", [1, 2, 5])
+def test_where_there_is_room_for_few_copies_there_are_so_many(most: int) -> None:
+    # Given a process of which the room for copies can hold so many
+    with open("/proc/self/statm", "rb") as file:
+        words = file.read().split()
+    own_mb = (int(words[1]) - int(words[2])) * os.sysconf("SC_PAGE_SIZE") / 1_048_576
+
+    # When its run makes copies as often as it may
+    def look(traveller: Traveller, _failure: BaseException | None) -> int:
+        return len(traveller.nearest(len(traveller.trail)))
+
+    found = in_a_worker(WINDING, "generators", look, pace=OFTEN, room_mb=round(own_mb * (most + 0.5)))
+
+    # I expect no more than that, and some
+    assert 1 <= found <= most
+
+
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_each_step_is_come_to_from_the_start_and_from_checkpoints(name: str) -> None:
     # When steps all over a run are gone to, from its start and from a checkpoint before them
