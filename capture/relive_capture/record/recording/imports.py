@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib.machinery import ModuleSpec
@@ -15,7 +16,7 @@ else:
         object  # importlib.abc imports `tempfile` and others: a sixth of what the recorder takes to import
     )
 
-__all__ = ["when_imported"]
+__all__ = ["standard", "when_imported"]
 
 Patch = Callable[[ModuleType], None]
 
@@ -43,6 +44,18 @@ def when_imported(patches: Mapping[str, Patch]) -> Callable[[], None]:
             sys.meta_path.remove(finder)
 
     return stop
+
+
+def standard(patch: Patch) -> Patch:
+    """The patch, for modules of the standard library alone: a function's own may have the same name, and
+    are not even looked into."""
+    library = os.path.dirname(os.__file__) + os.sep
+
+    def checked(module: ModuleType) -> None:
+        if str(ModuleType.__getattribute__(module, "__dict__").get("__file__")).startswith(library):
+            patch(module)
+
+    return checked
 
 
 def _apply(patch: Patch, module: ModuleType) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any, Final
 
-from relive_capture.record.recording.imports import Patch
+from relive_capture.record.recording.imports import Patch, standard
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -23,11 +23,15 @@ _LIBRARIES: Final = {
     "pymysql.connections": "pymysql_calls",
     "sqlite3": "sqlite_calls",
 }
+_STANDARD: Final = ("sqlite3",)
 
 
 def played_databases(player: PlayedCalls) -> dict[str, Patch]:
     """For `when_imported`: what plays each library, by the module that is waited for."""
-    return {name: _patch(player, own) for name, own in _LIBRARIES.items()}
+    return {
+        name: standard(_patch(player, own)) if name in _STANDARD else _patch(player, own)
+        for name, own in _LIBRARIES.items()
+    }
 
 
 def _patch(player: PlayedCalls, name: str) -> Patch:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any, Final
 
-from relive_capture.record.recording.imports import Patch
+from relive_capture.record.recording.imports import Patch, standard
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -26,11 +26,15 @@ _LIBRARIES: Final = {
     "pymysql.connections": "pymysql_calls",
     "sqlite3": "sqlite_calls",
 }
+_STANDARD: Final = ("sqlite3",)
 
 
 def database_patches(recorder: CallRecordingHolder) -> dict[str, Patch]:
     """For `when_imported`: what records each library, by the module that is waited for."""
-    return {name: _patch(recorder, own) for name, own in _LIBRARIES.items()}
+    return {
+        name: standard(_patch(recorder, own)) if name in _STANDARD else _patch(recorder, own)
+        for name, own in _LIBRARIES.items()
+    }
 
 
 def _patch(recorder: CallRecordingHolder, name: str) -> Patch:
