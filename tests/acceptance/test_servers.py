@@ -12,6 +12,7 @@ import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from zipfile import ZipFile
 
 from patience import PATIENCE_S
 from relive_cli import Relive, toml
@@ -346,7 +347,8 @@ def test_a_failure_without_store_and_scene_is_told_as_far_as_the_server_knows_it
         assert "KeyError: 'sku'" in done.stdout
         assert "the store cannot be read" in done.stderr
 
-        # When its scene is gone
+        # When its scene is gone, which was written once more with its heap
+        relive.eventually(lambda: any(name.startswith("heap/") for name in ZipFile(scene).namelist()))
         scene.unlink()
         for arguments in (["failure", "f"], ["failure", ident[:13]], ["failure"], ["failures"]):
             done = relive.run(*arguments, check=False)
