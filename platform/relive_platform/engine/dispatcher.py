@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from relive_base.ids import new_invocation_ids
 from relive_base.records import InvocationRecord
 from relive_base.wire.messages import WEBSOCKET, Call, CallBegun, Done, ErrorInfo, FunctionSpec, Result
+from relive_base.within import within
 from relive_runtime.adapters.table import GRPC
 
 from relive_platform.engine.attempt import FINISHED, Attempt
@@ -249,7 +250,7 @@ class Dispatcher:
         if self.running:
             self._empty.clear()
             try:
-                await asyncio.wait_for(self._empty.wait(), timeout_s)
+                await within(self._empty.wait(), timeout_s)
             except TimeoutError:
                 return False
         return True

@@ -11,6 +11,7 @@ from typing import Final
 
 from relive_base.parts import PartState, State, Why, missing
 from relive_base.wire.messages import FunctionSpec
+from relive_base.within import within
 from relive_capture.explore.scene import kept_part
 
 from relive_platform.engine.attempt import Attempt
@@ -212,7 +213,7 @@ class WorkerHost:
             limit_s = max(limit_s, worker.spec.stop_timeout_s if worker.serves else 0.0)
         if self.workers:
             try:
-                await asyncio.wait_for(self._empty.wait(), limit_s + _CLOSE_S)
+                await within(self._empty.wait(), limit_s + _CLOSE_S)
             except TimeoutError:
                 limit_s += _CLOSE_S
                 _log.warning("%d workers were not reaped within %g s", len(self.workers), limit_s)

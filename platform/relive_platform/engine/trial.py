@@ -20,6 +20,7 @@ from relive_base.wire.messages import (
     Ready,
     Result,
 )
+from relive_base.within import within
 
 from relive_platform.engine.attempt import Attempt
 from relive_platform.engine.host import WorkerHost
@@ -61,7 +62,7 @@ async def try_worker(
     worker = host.launch(owner, spec, runtime)
     late = ""
     try:
-        await asyncio.wait_for(owner.told.wait(), timeout_s)
+        await within(owner.told.wait(), timeout_s)
     except TimeoutError:
         late = f"loading the handler took longer than {timeout_s:g} s"
     seconds = time.monotonic() - began
@@ -70,7 +71,7 @@ async def try_worker(
         worker.become(IDLE)
     worker.dismiss()
     try:
-        await asyncio.wait_for(owner.gone.wait(), _LEAVE_S + spec.stop_timeout_s)
+        await within(owner.gone.wait(), _LEAVE_S + spec.stop_timeout_s)
     except TimeoutError:
         pass  # its zygote reaps it later; the trial is decided
     return tried

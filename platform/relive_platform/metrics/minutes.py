@@ -105,17 +105,13 @@ class MinuteKeeper:
         self._clock = clock
         self.minutes = Minutes()
         self._task: asyncio.Task[None] | None = None
-        self._closing = False
 
     def start(self) -> None:
         """Begin."""
-        self._closing = False
         self._task = asyncio.get_running_loop().create_task(self._keep())
 
     async def _keep(self) -> None:
-        while (
-            not self._closing
-        ):  # what it waits for may have taken a cancellation for its own (wait_for, 3.11)
+        while True:
             await asyncio.sleep(SAMPLE_S)
             try:
                 await self.once()
@@ -132,7 +128,6 @@ class MinuteKeeper:
 
     async def close(self) -> None:
         """Sample no more. The minute that has begun is not written: its next one will never be."""
-        self._closing = True
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from relive_base.records import InvocationRecord
 from relive_base.wire.messages import FunctionSpec
+from relive_base.within import within
 
 from relive_platform.engine.engine import Engine, EngineLimits
 from relive_platform.engine.failed.heaps import HeapLimits
@@ -121,7 +122,7 @@ class Stage:
         answer = self._engine.submit(request)
         limit_s = limits.start_timeout_s + spec.timeout_s + _END_S
         try:
-            job, playback = await asyncio.wait_for(ended, limit_s)
+            job, playback = await within(ended, limit_s)
             return Played(await answer, job, self._recorder.payloads, playback)
         finally:
             self._recorder.ended = None

@@ -16,6 +16,7 @@ from relive_base.attributes import attribute_texts
 from relive_base.errors import Refused, ReliveError, UsageError
 from relive_base.traceparent import parse_traceparent
 from relive_base.wire.messages import ErrorInfo
+from relive_base.within import within
 from relive_runtime.adapters.event.decoding import BadEvent, decode_event
 from relive_store import Columns
 
@@ -396,7 +397,7 @@ class _Feed:
 
     async def _take(self, timeout_s: float) -> list[FollowedLine]:
         try:
-            return await asyncio.wait_for(self._follower.take(_MAX_BATCH_LINES), timeout_s)
+            return await within(self._follower.take(_MAX_BATCH_LINES), timeout_s)
         except TimeoutError:
             return []
 

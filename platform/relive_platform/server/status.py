@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from relive_base.addresses import without_password
 from relive_base.errors import ReliveError
 from relive_base.resource import relive_version
+from relive_base.within import within
 from relive_runtime.isolation import gaps
 from relive_store import Store
 
@@ -73,9 +74,9 @@ async def status_of(server: _Server) -> dict[str, Any]:
     collector = server.collector.stats
     ack = collector.ack
     try:
-        counts = await asyncio.wait_for(asyncio.wrap_future(server.queue.counts()), 2.0)
-        due_ns = await asyncio.wait_for(asyncio.wrap_future(server.queue.next_due_ns()), 2.0)
-        file_bytes, spare_bytes = await asyncio.wait_for(asyncio.wrap_future(server.queue.file_bytes()), 2.0)
+        counts = await within(asyncio.wrap_future(server.queue.counts()), 2.0)
+        due_ns = await within(asyncio.wrap_future(server.queue.next_due_ns()), 2.0)
+        file_bytes, spare_bytes = await within(asyncio.wrap_future(server.queue.file_bytes()), 2.0)
         queue: dict[str, Any] = {
             "ready": counts.ready,
             "leased": counts.leased,
@@ -189,7 +190,7 @@ def _age_s(due_ns: int | None) -> float:
 async def _resources(server: _Server) -> list[dict[str, Any]]:
     """Name, type and state of each, and what it holds."""
     try:
-        states = await asyncio.wait_for(server.resources.listing(), 2.0)
+        states = await within(server.resources.listing(), 2.0)
     except (ReliveError, TimeoutError) as error:
         return [{"name": "*", "type": "", "state": "failed", "detail": str(error)}]
     return [

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
 
 from relive_base.errors import ReliveError
+from relive_base.within import within
 
 __all__ = ["DOWN", "READY", "STARTING", "StoreHealth", "StoreKeeper", "StoreProcessLike"]
 
@@ -100,7 +101,7 @@ class StoreKeeper:
     async def settled(self, timeout_s: float) -> bool:
         """Wait until it is ready, or is known to be down, for `timeout_s` at most. Whether it is ready."""
         try:
-            await asyncio.wait_for(self._decided.wait(), timeout_s)
+            await within(self._decided.wait(), timeout_s)
         except TimeoutError:
             pass  # it goes on starting
         return self.ready

@@ -14,6 +14,7 @@ import re
 from typing import Any, Final
 
 from relive_base.errors import ReliveError
+from relive_base.within import within
 from relive_capture.record.told import ToldFrame, ToldValue
 
 __all__ = ["InspectorError", "NodeState", "look_into_node"]
@@ -53,7 +54,7 @@ async def look_into_node(said: str, source: str, limit_s: float) -> NodeState:
         raise InspectorError("Node.js did not say where it listens")
     inspector = _Inspector(int(found[1]), found[2])
     try:
-        return await asyncio.wait_for(_look(inspector, source), limit_s)
+        return await within(_look(inspector, source), limit_s)
     except (OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise InspectorError(f"the inspector failed: {error!r}"[:200]) from error
     finally:
@@ -65,7 +66,7 @@ async def _look(inspector: _Inspector, source: str) -> NodeState:
     await inspector.call("Debugger.enable")
     await inspector.call("Debugger.pause")
     try:
-        paused = await asyncio.wait_for(inspector.paused(), _PAUSE_S)
+        paused = await within(inspector.paused(), _PAUSE_S)
     except TimeoutError:
         await inspector.call("Debugger.disable")
         return NodeState([], await _waits(inspector))

@@ -12,6 +12,7 @@ from typing import Final, Protocol
 
 from relive_base.parts import PartState, Reason, State, Why, missing
 from relive_base.wire.messages import ErrorInfo, FunctionSpec
+from relive_base.within import within
 
 from relive_platform.engine.attempt import ANSWERED, RUNNING, Attempt
 from relive_platform.engine.clock import Clock
@@ -270,7 +271,7 @@ class Supervisor:
             found = loop.run_in_executor(
                 self._executor, self._dump, worker.pid, limit_s, worker.spec, error, thread
             )
-            dumped = await asyncio.wait_for(found, limit_s + 1.0)
+            dumped = await within(found, limit_s + 1.0)
             told = self._told_of(worker, attempt, dumped)
             told.evidence.dumped(dumped.members, dumped.parts, dumped.redactions)
             if dumped.error is not None and told is attempt:

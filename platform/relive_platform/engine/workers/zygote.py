@@ -32,6 +32,7 @@ from relive_base.wire.messages import (
     ZygoteReady,
     encode_frame,
 )
+from relive_base.within import within
 from relive_runtime.isolation.family import FAMILY_TIER
 
 from relive_platform.engine.workers.cgroups.groups import Group
@@ -175,7 +176,7 @@ class Zygote:
         self._became_ready = loop.create_future()
         loop.add_reader(ours.fileno(), self._readable)
         try:
-            return await asyncio.wait_for(asyncio.shield(self._became_ready), timeout_s)
+            return await within(asyncio.shield(self._became_ready), timeout_s)
         except TimeoutError:
             self.kill()
             raise ZygoteError(

@@ -12,6 +12,7 @@ from typing import Final
 
 from asyncinotify import Event, Inotify, Mask, Watch
 from relive_base.errors import ReliveError
+from relive_base.within import within
 
 from relive_platform.resources.bucket.config import BucketConfig
 from relive_platform.resources.bucket.journal import ObjectJournal
@@ -185,7 +186,7 @@ class BucketWatch:
                 pause = _AGAIN_S
             until = min(pause, max(next_all - time.monotonic(), 0.01))
             try:
-                await asyncio.wait_for(self._woken.wait(), until)
+                await within(self._woken.wait(), until)
             except TimeoutError:
                 pass  # time to look again
 

@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 from relive_base.errors import NotFound, Refused, ReliveError, UsageError
 from relive_base.wire.framing import FrameError, FrameReader, framed
+from relive_base.within import within
 
 from relive_platform.engine.failed.frozen import NotKept
 
@@ -98,7 +99,7 @@ class Channel(asyncio.Protocol):
         future = self._waiting[number] = asyncio.get_running_loop().create_future()
         self._send(_Message(number, verb, _encoder.encode(body)))
         try:
-            return await asyncio.wait_for(future, timeout_s)
+            return await within(future, timeout_s)
         except TimeoutError:
             raise Gone(f"a gateway's process did not answer within {timeout_s:g} s") from None
         finally:

@@ -27,6 +27,7 @@ from relive_base.wire.messages import (
     Spans,
     encode_payload,
 )
+from relive_base.within import within
 from relive_tracer.explore.rows import SCOPE
 
 from relive_platform.evidence import Finished, HeapFound, SceneJob
@@ -462,7 +463,7 @@ class Collector(asyncio.Protocol):
         future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._flushes[self._number] = future
         try:
-            return await asyncio.wait_for(future, timeout_s)
+            return await within(future, timeout_s)
         except TimeoutError:
             return False
 

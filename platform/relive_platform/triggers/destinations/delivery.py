@@ -13,6 +13,7 @@ import msgspec
 from relive_base.errors import ReliveError
 from relive_base.resource import relive_version
 from relive_base.traceparent import format_traceparent
+from relive_base.within import within
 
 from relive_platform.engine.invocation import InvokeRequest
 from relive_platform.triggers.destinations.record import SUCCESS
@@ -68,7 +69,7 @@ class Deliveries:
         url = event.attributes.get(WEBHOOK, "")
         async with self._webhooks:
             try:
-                await asyncio.wait_for(_post(url, event), _TIMEOUT_S)
+                await within(_post(url, event), _TIMEOUT_S)
             except TimeoutError as error:
                 raise WebhookRefused(f"it did not answer within {_TIMEOUT_S:g} s", where=shown) from error
             except (OSError, ValueError) as error:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
+from relive_base.within import within
+
 from relive_platform.triggers.pull.connector import Record
 
 __all__ = ["Lane"]
@@ -51,7 +53,7 @@ class Lane:
         await self._came.wait()
         if window_s > 0 and not self._enough.is_set():
             try:
-                await asyncio.wait_for(self._enough.wait(), window_s)
+                await within(self._enough.wait(), window_s)
             except TimeoutError:
                 pass  # the window has ended: what there is
 

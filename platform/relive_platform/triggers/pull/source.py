@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
+from relive_base.within import within
 
 from relive_platform.server_urls import hide, resolve
 from relive_platform.triggers.base import Served
@@ -100,7 +101,7 @@ class PullSource:
             return
         work = self._thread.run(self._switch_there(gone, new))
         try:
-            await asyncio.wait_for(asyncio.wrap_future(work), STOP_S)
+            await within(asyncio.wrap_future(work), STOP_S)
         except TimeoutError:
             _log.warning(
                 "a %s trigger did not end within %g s; its connection is left alone", self._kind, STOP_S
@@ -143,7 +144,7 @@ class PullSource:
             address = resolve(trigger.url, self._trigger.SCHEMES, self._desk.environment)
             assert self._left_behind is not None
             work = self._thread.run(_asked(self._left_behind, address, entry.trigger, trigger))
-            lag = await asyncio.wait_for(asyncio.wrap_future(work), STOP_S)
+            lag = await within(asyncio.wrap_future(work), STOP_S)
         except Exception as error:
             state.error = hide(f"{type(error).__name__}: {error}", address)[:200]
             return state

@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 from relive_base.errors import NotFound, ReliveError, UsageError
+from relive_base.within import within
 
 from relive_platform.engine.dispatcher import Dispatcher
 from relive_platform.engine.errors import Stopping
@@ -99,7 +100,7 @@ class Consumer:
                 _log.error("events cannot be leased: %s", error)
                 pause = _ROUND_S
             try:
-                await asyncio.wait_for(self._wake.wait(), pause)
+                await within(self._wake.wait(), pause)
             except TimeoutError:
                 pass  # the round is due
 

@@ -11,6 +11,8 @@ import time
 from collections.abc import Sequence
 from typing import Any, Final
 
+from relive_base.within import within
+
 from relive_platform.triggers.pull.connector import Lag, Lost, Record
 from relive_platform.triggers.pull.postgres import statements as sql
 from relive_platform.triggers.pull.postgres.config import PostgresTrigger
@@ -83,7 +85,7 @@ class ChangesConnector:
 
     async def _all_settled(self, wait_s: float) -> None:
         try:
-            await asyncio.wait_for(self._settled.wait(), wait_s)
+            await within(self._settled.wait(), wait_s)
         except TimeoutError:
             pass  # the function has not taken them yet
 

@@ -6,6 +6,8 @@ import asyncio
 import time
 from typing import Any
 
+from relive_base.within import within
+
 from relive_platform.triggers.pull.postgres.setup import connect
 
 __all__ = ["Wake"]
@@ -45,7 +47,7 @@ class Wake:
         left_s = self._look_at - time.monotonic()
         try:
             if left_s > 0:
-                await asyncio.wait_for(self._called.wait(), min(wait_s, left_s))
+                await within(self._called.wait(), min(wait_s, left_s))
         except TimeoutError:
             if left_s > wait_s:
                 return False
