@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
+import random
 import sys
 import threading
 import time
@@ -24,7 +26,6 @@ pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="PO
 
 OFTEN = SamplerLimits(interval_ns=500_000, fine_share=100_000, fine_samples=100_000, samples=100_000)
 POINTS = 0.03
-HARD_POINTS = 0.08  # threads of a few ms each: in some runs the aim of 3 points is missed
 used: Counter[str] = Counter()  # CPU ns, by what the functions say themselves
 
 
@@ -97,22 +98,22 @@ def _shares(counts):
     return {name: value / whole for name, value in counts.items()}
 
 
-def _holds(make_sampler, work, points=POINTS, **options):
-    _within(lambda: _sampled(make_sampler, work, **options), points)
+def _holds(make_sampler, work, **options):
+    _within(lambda: _sampled(make_sampler, work, **options))
 
 
-def _within(measure, points=POINTS):
-    """In the sum of up to eight tries: the more samples, the less is chance; what is wrong stays wrong."""
+def _within(measure):
+    """In the sum of up to 24 tries: the more samples, the less is chance; what is wrong stays wrong."""
     off = 1.0
     found: Counter[str] = Counter()
     true: Counter[str] = Counter()
-    for _ in range(8):
+    for _ in range(24):
         one, other = measure()
         found += one
         true += other
         profile, truth = _shares(found), _shares(true)
         off = max(abs(profile.get(name, 0.0) - share) for name, share in truth.items())
-        if off <= points:
+        if off <= POINTS:
             return
     pytest.fail(f"{off:.1%} off: {found} instead of {true}")
 
@@ -169,12 +170,18 @@ def test_threads_that_the_main_thread_waits_for(make_sampler, pairs):
     _holds(make_sampler, work, threads=True, limits=SamplerLimits())
 
 
+def _about(cpu_s):
+    """No two turns are equal: what keeps step with the kernel's ticks would be met at the same places again
+    and again."""
+    return cpu_s * random.uniform(0.5, 1.5)
+
+
 def _turns(count, python_s=0.001, native_s=0.002):
     """Back and forth within a few ms: the interpreter is given up at the native call, long before it is
     asked for."""
     for _ in range(count):
-        python_code(python_s)
-        native_code(native_s)
+        python_code(_about(python_s))
+        native_code(_about(native_s))
 
 
 @pytest.mark.parametrize("threads", [1, 3])
@@ -204,7 +211,22 @@ def test_a_thread_that_computes_between_waits(make_sampler):
     _holds(make_sampler, work, threads=True)
 
 
-def test_short_threads_in_their_sum(make_sampler):
+@pytest.fixture
+def undisturbed():
+    """What else runs on the machine takes no turn from these threads, if that may be had: turns that other
+    programs cut begin and end with the kernel's ticks, and a tick then meets the end of a turn too often."""
+    try:
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+    except PermissionError:
+        yield  # then the machine has to be quiet
+        return
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+
+
+def test_short_threads_in_their_sum(make_sampler, undisturbed):
     # Given threads of 3 ms, less than what lies between two of the kernel's ticks
     def work():
         for _ in range(200):
@@ -212,7 +234,7 @@ def test_short_threads_in_their_sum(make_sampler):
             thread.start()
             thread.join()
 
-    _holds(make_sampler, work, HARD_POINTS, threads=True)
+    _holds(make_sampler, work, threads=True)
 
 
 whose: ContextVar[object] = ContextVar("whose")
@@ -282,17 +304,17 @@ def _services(requests):
 
 
 def only_here():
-    python_code(0.001)
-    native_code(0.002)
+    python_code(_about(0.001))
+    native_code(_about(0.002))
 
 
 def only_there():
-    native_code(0.002)
-    python_code(0.001)
+    native_code(_about(0.002))
+    python_code(_about(0.001))
 
 
-def test_synchronous_endpoints_in_threads_of_a_service():
-    _within(lambda: _services([only_here, only_there] * 150), HARD_POINTS)
+def test_synchronous_endpoints_in_threads_of_a_service(undisturbed):
+    _within(lambda: _services([only_here, only_there] * 150))
 
 
 def test_a_thread_beside_a_main_thread_that_computes(make_sampler):
