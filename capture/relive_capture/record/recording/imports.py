@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from importlib.abc import Loader
@@ -16,7 +17,7 @@ else:
         object  # importlib.abc imports `tempfile` and others: a sixth of what the recorder takes to import
     )
 
-__all__ = ["standard", "when_imported"]
+__all__ = ["Patch", "later", "standard", "when_imported"]
 
 Patch = Callable[[ModuleType], None]
 
@@ -44,6 +45,16 @@ def when_imported(patches: Mapping[str, Patch]) -> Callable[[], None]:
             sys.meta_path.remove(finder)
 
     return stop
+
+
+def later(package: str, name: str, apply: Callable[[Any, ModuleType], None]) -> Patch:
+    """A patch whose own module, `name` in `package`, is imported only with what it patches; `apply` gets
+    both."""
+
+    def patch(module: ModuleType) -> None:
+        apply(importlib.import_module(f"{package}.{name}"), module)
+
+    return patch
 
 
 def standard(patch: Patch) -> Patch:

@@ -3,19 +3,15 @@ classes."""
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from relive_capture.record.recording.imports import Patch, standard
+from relive_capture.record.recording.imports import Patch, later, standard
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
     from relive_capture.record.playback.calls import PlayedCalls
 
 __all__ = ["played_databases"]
 
-_HERE: Final = __name__
 _LIBRARIES: Final = {
     "asyncpg.connect_utils": "asyncpg_calls",
     "psycopg": "psycopg_calls",
@@ -23,20 +19,12 @@ _LIBRARIES: Final = {
     "pymysql.connections": "pymysql_calls",
     "sqlite3": "sqlite_calls",
 }
-_STANDARD: Final = ("sqlite3",)
 
 
 def played_databases(player: PlayedCalls) -> dict[str, Patch]:
     """For `when_imported`: what plays each library, by the module that is waited for."""
-    return {
-        name: standard(_patch(player, own)) if name in _STANDARD else _patch(player, own)
+    found = {
+        name: later(__name__, own, lambda own, module: own.play(player, module))
         for name, own in _LIBRARIES.items()
     }
-
-
-def _patch(player: PlayedCalls, name: str) -> Patch:
-    def patch(module: ModuleType) -> None:
-        own: Any = importlib.import_module(f"{_HERE}.{name}")
-        own.play(player, module)
-
-    return patch
+    return {**found, "sqlite3": standard(found["sqlite3"])}

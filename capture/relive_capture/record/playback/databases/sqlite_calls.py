@@ -12,7 +12,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
 from relive_capture.record.playback.databases.answering import asked, exception
-from relive_capture.record.recording.databases.sqlite_calls import (
+from relive_capture.record.recording.databases.sqlite_parts import (
+    StandIn,
     file_of,
     in_memory,
     path_of,
@@ -28,7 +29,6 @@ __all__ = ["play"]
 
 _ERRORS: Final = ("sqlite3", "builtins")
 _SCHEME: Final = "sqlite:///"
-_UNKNOWN: Final = ("backup", "serialize", "deserialize", "blobopen")
 _MANY: Final = 1_000
 _ABSENT: Final = object()
 _FACTORY_OF: Final[Any] = vars(sqlite3.Cursor)["row_factory"]
@@ -75,13 +75,11 @@ def _raise(value: Any, connection: Any) -> None:
     raise error
 
 
-class PlayedConnection(sqlite3.Connection):
+class PlayedConnection(StandIn):
     """A connection that is played, or one of the function's own."""
 
     _relive_player: Any = None
-    _relive_made: Final[dict[Any, Any]] = {}
     _relive_opened: set[str]  # files of the function's own
-    _relive_target = ""
     _relive_tx = False
     _relive_changes = 0
 
@@ -117,37 +115,9 @@ class PlayedConnection(sqlite3.Connection):
     def total_changes(self) -> int:
         return self._relive_changes if self._relive_target else super().total_changes
 
-    def cursor(self, factory: Any = sqlite3.Cursor) -> Any:
-        return super().cursor(
-            below(factory, PlayedCursor, sqlite3.Cursor, self._relive_made)
-            if self._relive_target
-            else factory
-        )
-
-    def execute(self, sql: Any, *parameters: Any) -> Any:
-        if not self._relive_target:
-            return super().execute(sql, *parameters)
-        return PlayedConnection.cursor(self).execute(sql, *parameters)
-
-    def executemany(self, sql: Any, *parameters: Any) -> Any:
-        if not self._relive_target:
-            return super().executemany(sql, *parameters)
-        return PlayedConnection.cursor(self).executemany(sql, *parameters)
-
-    def executescript(self, sql: Any, /) -> Any:
-        if not self._relive_target:
-            return super().executescript(sql)
-        return PlayedConnection.cursor(self).executescript(sql)
-
-    def commit(self) -> None:
-        self._relive_ends("commit", super().commit)
-
-    def rollback(self) -> None:
-        self._relive_ends("rollback", super().rollback)
-
-    def __exit__(self, kind: Any, error: Any, traceback: Any) -> Any:
-        leave = super().__exit__
-        return self._relive_ends("exit", lambda: leave(kind, error, traceback))
+    def _relive_unknown(self, name: str) -> None:
+        if self._relive_target:
+            asked(self._relive_player, name, self._relive_target).next()
 
     def _relive_ends(self, method: str, end: Callable[[], Any]) -> Any:
         result = end()
@@ -157,22 +127,6 @@ class PlayedConnection(sqlite3.Connection):
                 _raise(value, self)
             self._relive_follow(value)
         return result
-
-
-def _unknown(name: str) -> Any:
-    original = getattr(sqlite3.Connection, name)
-
-    def method(self: Any, *arguments: Any, **options: Any) -> Any:
-        if self._relive_target:
-            asked(self._relive_player, name, self._relive_target).next()
-        return original(self, *arguments, **options)
-
-    return method
-
-
-for _name in _UNKNOWN:
-    if hasattr(sqlite3.Connection, _name):
-        setattr(PlayedConnection, _name, _unknown(_name))
 
 
 def _there(path: str) -> bool:
@@ -280,3 +234,6 @@ class PlayedCursor(sqlite3.Cursor):
 
     def fetchall(self) -> Any:
         return list(self)
+
+
+PlayedConnection._relive_cursors = PlayedCursor

@@ -5,19 +5,15 @@ A library's module is imported with its patch only once the function has importe
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from relive_capture.record.recording.imports import Patch, standard
+from relive_capture.record.recording.imports import Patch, later, standard
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
     from relive_capture.record.recording.recorded import CallRecordingHolder
 
 __all__ = ["database_patches"]
 
-_HERE: Final = __name__
 _LIBRARIES: Final = {
     "asyncpg.protocol.protocol": "asyncpg_calls",
     "asyncpg.connection": "asyncpg_calls",
@@ -26,20 +22,12 @@ _LIBRARIES: Final = {
     "pymysql.connections": "pymysql_calls",
     "sqlite3": "sqlite_calls",
 }
-_STANDARD: Final = ("sqlite3",)
 
 
 def database_patches(recorder: CallRecordingHolder) -> dict[str, Patch]:
     """For `when_imported`: what records each library, by the module that is waited for."""
-    return {
-        name: standard(_patch(recorder, own)) if name in _STANDARD else _patch(recorder, own)
+    found = {
+        name: later(__name__, own, lambda own, module: own.record(recorder, module))
         for name, own in _LIBRARIES.items()
     }
-
-
-def _patch(recorder: CallRecordingHolder, name: str) -> Patch:
-    def patch(module: ModuleType) -> None:
-        own: Any = importlib.import_module(f"{_HERE}.{name}")
-        own.record(recorder, module)
-
-    return patch
+    return {**found, "sqlite3": standard(found["sqlite3"])}

@@ -1,31 +1,31 @@
 """sqlite3: files that were there before are read as from a server, and recorded; a database in memory, and a
 file that the invocation itself has made, are the function's own, and run in a replay.
-
-`connect` gets a subclass of the factory that was asked for, with our methods below the function's and above
-those in C.
 """
 
 from __future__ import annotations
 
 import os
 import sqlite3
-import sys
 from collections.abc import Callable, Iterable, Iterator
-from functools import wraps
 from types import ModuleType
 from typing import Any, Final
 
 from relive_capture.record.recording.databases.queries import answer, asks, begin, exception_parts, rows
+from relive_capture.record.recording.databases.sqlite_parts import (
+    StandIn,
+    file_of,
+    in_memory,
+    path_of,
+    with_factory,
+)
 from relive_capture.record.recording.databases.subclassing import below
 from relive_capture.record.recording.recorded import Call, CallRecording, CallRecordingHolder
 
-__all__ = ["in_memory", "path_of", "record", "with_factory"]
+__all__ = ["record"]
 
 LIBRARY: Final = "sqlite3"
-_FACTORY: Final = 5  # place of `factory` among connect's arguments
 _MANY: Final = 1_000
 _TOGETHER: Final = 256  # rows that are handed over at once
-_UNKNOWN: Final = ("backup", "serialize", "deserialize", "blobopen")
 _ABSENT: Final = object()
 _FACTORY_OF: Final[Any] = vars(sqlite3.Cursor)["row_factory"]
 
@@ -35,47 +35,6 @@ def record(recorder: CallRecordingHolder, module: ModuleType) -> None:
     connection = type("Connection", (RecordedConnection,), {"_relive_recorder": recorder})
     made: dict[Any, Any] = {}
     with_factory(module, lambda cls: below(cls, connection, sqlite3.Connection, made), setattr)
-
-
-def with_factory(
-    module: Any, factory_of: Callable[[Any], Any], put: Callable[[Any, str, object], None]
-) -> None:
-    """`connect` of sqlite3, and of the module it comes from, with another factory."""
-    connect = module.connect
-
-    @wraps(connect)
-    def recorded(*arguments: Any, **options: Any) -> Any:
-        if len(arguments) > _FACTORY:
-            factory = factory_of(arguments[_FACTORY])
-            arguments = (*arguments[:_FACTORY], factory, *arguments[_FACTORY + 1 :])
-        else:
-            options["factory"] = factory_of(options.get("factory", sqlite3.Connection))
-        return connect(*arguments, **options)
-
-    put(module, "connect", recorded)
-    inner: Any = sys.modules.get("sqlite3.dbapi2")
-    if getattr(inner, "connect", None) is connect:
-        put(inner, "connect", recorded)
-
-
-def path_of(database: Any) -> str:
-    """A database's path as text."""
-    try:
-        return os.fsdecode(database)
-    except TypeError:
-        return ""
-
-
-def in_memory(path: str) -> bool:
-    """Whether there is no file."""
-    return path in ("", ":memory:") or (
-        path.startswith("file:") and ("mode=memory" in path or path.startswith("file::memory:"))
-    )
-
-
-def file_of(path: str) -> str:
-    """The file that a path, or a URI, names."""
-    return path.removeprefix("file:").partition("?")[0] if path.startswith("file:") else path
 
 
 def _made_now(path: str) -> bool:
@@ -94,12 +53,10 @@ class _Opaque:
     __module__ = "sqlite3"
 
 
-class RecordedConnection(sqlite3.Connection):
+class RecordedConnection(StandIn):
     """A connection that is recorded."""
 
     _relive_recorder: Any = None
-    _relive_made: Final[dict[Any, Any]] = {}
-    _relive_target = ""
     _relive_own: CallRecording | None = None  # in which it was made
 
     def __init__(self, database: Any, *arguments: Any, **options: Any) -> None:
@@ -128,39 +85,10 @@ class RecordedConnection(sqlite3.Connection):
         kept_calls = self._relive_recorder.kept_calls
         return None if kept_calls is self._relive_own else kept_calls
 
-    def cursor(self, factory: Any = sqlite3.Cursor) -> Any:
-        return super().cursor(
-            below(factory, RecordedCursor, sqlite3.Cursor, self._relive_made)
-            if self._relive_target
-            else factory
-        )
-
-    def execute(self, sql: Any, *parameters: Any) -> Any:
-        if not self._relive_target:
-            return super().execute(sql, *parameters)
-        return RecordedConnection.cursor(self).execute(
-            sql, *parameters
-        )  # in C, no method of a subclass is asked
-
-    def executemany(self, sql: Any, *parameters: Any) -> Any:
-        if not self._relive_target:
-            return super().executemany(sql, *parameters)
-        return RecordedConnection.cursor(self).executemany(sql, *parameters)
-
-    def executescript(self, sql: Any, /) -> Any:
-        if not self._relive_target:
-            return super().executescript(sql)
-        return RecordedConnection.cursor(self).executescript(sql)
-
-    def commit(self) -> None:
-        self._relive_ends("commit", super().commit)
-
-    def rollback(self) -> None:
-        self._relive_ends("rollback", super().rollback)
-
-    def __exit__(self, kind: Any, error: Any, traceback: Any) -> Any:
-        leave = super().__exit__
-        return self._relive_ends("exit", lambda: leave(kind, error, traceback))
+    def _relive_unknown(self, name: str) -> None:
+        kept_calls = self._relive_calls()
+        if kept_calls is not None:
+            answer(begin(kept_calls, LIBRARY, self._relive_target, name), _Opaque())
 
     def _relive_ends(self, method: str, end: Callable[[], Any]) -> Any:
         kept_calls = self._relive_calls()
@@ -174,24 +102,6 @@ class RecordedConnection(sqlite3.Connection):
             raise
         answer(call, {"tx": self.in_transaction})
         return result
-
-
-def _unknown(name: str) -> Any:
-    original = getattr(sqlite3.Connection, name)
-
-    @wraps(original)
-    def method(self: Any, *arguments: Any, **options: Any) -> Any:
-        kept_calls = self._relive_calls()
-        if kept_calls is not None:
-            answer(begin(kept_calls, LIBRARY, self._relive_target, name), _Opaque())
-        return original(self, *arguments, **options)
-
-    return method
-
-
-for _name in _UNKNOWN:
-    if hasattr(sqlite3.Connection, _name):
-        setattr(RecordedConnection, _name, _unknown(_name))
 
 
 class _Factory:
@@ -389,3 +299,6 @@ def _fails(call: Call, error: Exception, connection: Any = None) -> None:
         except sqlite3.Error:  # it is closed
             pass
     answer(call, {"raises": found})
+
+
+RecordedConnection._relive_cursors = RecordedCursor
