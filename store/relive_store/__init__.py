@@ -31,7 +31,13 @@ if TYPE_CHECKING:
     from relive_store.spool.files import Mark, SpoolInUse, own_spool
     from relive_store.spool.writer import Writer
     from relive_store.tables.parts import FrozenPart, adopt, applied_version, frozen
-    from relive_store.tables.retention import DEFAULT_DAYS, apply_retention, drop_oldest, scaled_days
+    from relive_store.tables.retention import (
+        DEFAULT_DAYS,
+        apply_retention,
+        days_in_force,
+        drop_oldest,
+        scaled_days,
+    )
     from relive_store.tables.schema import load_migrations, migrate, require_current
     from relive_store.tables.sizes import TableSize, Trimmed, table_sizes, to_trim, trim
 else:
@@ -66,6 +72,7 @@ __all__ = [
     "applied_version",
     "apply_retention",
     "check_query",
+    "days_in_force",
     "dismiss",
     "drop_oldest",
     "frozen",
@@ -93,6 +100,7 @@ _LATER: Final = {
     "adopt": "tables.parts",
     "applied_version": "tables.parts",
     "apply_retention": "tables.retention",
+    "days_in_force": "tables.retention",
     "check_query": "query.guard",
     "dismiss": "process.offline",
     "drop_oldest": "tables.retention",

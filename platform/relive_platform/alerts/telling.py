@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from typing import Any, Final, Protocol
 
 from relive_base.errors import ReliveError
+from relive_base.escapes import to_json
 from relive_base.ids import new_trace_id
 
 from relive_platform.alerts.standing import ALARM_STATES, Standing
@@ -66,7 +67,7 @@ class AlertTelling:
             return
         event = QueuedEvent(
             function=Destination(webhook=url).address,
-            body=json.dumps(webhook_body(alert, before, standing)).encode(),
+            body=to_json(webhook_body(alert, before, standing)),
             event_id=f"alert-{alert.name}-{standing.number}-{standing.since_ns}",
             trigger="alarm",
             trace_id=new_trace_id(),

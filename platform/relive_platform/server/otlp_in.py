@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from relive_tracer.explore.otlp_settings import OtlpSettings, endpoint_settings
 
+from relive_platform.server.parts import kept_days
 from relive_platform.settings import Settings
 from relive_platform.signals.handover.journal_place import journal_place
 from relive_platform.signals.handover.process import spawn
@@ -104,6 +105,7 @@ def otlp_in(settings: Settings, log: Path, environment: Mapping[str, str] = os.e
         token=settings.token,
         hosts=settings.allowed_hosts,
         redact_keys=settings.redact_keys,
+        days=kept_days(settings),
         body_bytes=int(settings.otlp_body_limit_bytes),
         spool_bytes=int(settings.otlp_spool_bytes),
         flush_s=settings.flush_s,

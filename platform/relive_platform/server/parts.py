@@ -44,6 +44,7 @@ __all__ = [
     "engine_limits",
     "exports_metrics",
     "journal_of",
+    "kept_days",
     "listener_limits",
     "message_limits",
     "plain_collector_options",
@@ -84,6 +85,7 @@ def plain_collector_options(settings: Settings) -> CollectorOptions:
         scenes_days=settings.scenes_days,
         heap_bytes=settings.heap_archive_bytes,
         redact_keys=settings.redact_keys,
+        days=kept_days(settings),
     )
 
 
@@ -276,13 +278,18 @@ def registry_of(settings: Settings) -> Registry:
     )
 
 
+def kept_days(settings: Settings) -> dict[str, int]:
+    """By table, where they are the server's to set; else {}."""
+    chosen = settings.embedded or settings.retention_days != DEFAULT_DAYS["invocations"]
+    return scaled_days(settings.retention_days) if chosen else {}
+
+
 def retention_of(settings: Settings, store: Store, executor: Executor) -> Retention:
     """How long the store keeps what. On a ClickHouse server, which may serve others, nothing is dropped by
     size, and only a retention that was chosen is set."""
-    chosen = settings.embedded or settings.retention_days != DEFAULT_DAYS["invocations"]
     return Retention(
         store,
         executor,
-        days=scaled_days(settings.retention_days) if chosen else {},
+        days=kept_days(settings),
         limit_bytes=settings.store_bytes if settings.embedded else 0,
     )

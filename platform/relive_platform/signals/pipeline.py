@@ -16,6 +16,7 @@ from relive_platform.evidence import Finished, StackMemory
 from relive_platform.signals.exporters.otlp import OtlpExport, RowExporter
 from relive_platform.signals.exporters.store import RowWriter, StoreExporter
 from relive_platform.signals.handover.batches import Telemetry
+from relive_platform.signals.kept import KeptDays
 from relive_platform.signals.processors.dates import Dates
 from relive_platform.signals.processors.derive import Derive
 from relive_platform.signals.processors.learn import LearnStacks
@@ -61,15 +62,17 @@ class Pipeline:
         resource: str = "",
         written: Callable[[], Counts] = Counts,
         subscriptions: Exporter | None = None,
+        kept: KeptDays | None = None,
     ) -> None:
-        """`subscriptions`: what functions hear of goes there, before the store has it."""
+        """`subscriptions`: what functions hear of goes there, before the store has it. `kept`: how long the
+        tables keep rows."""
         self._resource = resource
         self._signals = [kind(resource) for kind in SIGNALS.values()]
         self._workers = WorkerReceiver([signal.message for signal in self._signals], resource)
         self._sample = TailSample()
         self._processors: dict[str, Processor] = {
             "structure": Structure(),
-            "dates": Dates(),
+            "dates": Dates(kept=kept),
             "redact": Redact(self._signals, redactors or Redactors()),
             "derive": Derive(exported=otlp is not None, resource=resource),
             "sample": self._sample,

@@ -39,6 +39,8 @@ def test_every_instrument_records_with_its_span(run_worker: Run) -> None:
                 sold.add(2, {"kind": "book", "n": 3})
             sold.add(-1)
             sold.add("many")
+            sold.add(float("inf"))
+            level.set(float("nan"))
             open_carts.add(-1)
             took.record(0.25)
             level.set(7)
@@ -65,8 +67,9 @@ def test_every_instrument_records_with_its_span(run_worker: Run) -> None:
     reads = [m.points[0].values[0] for _, m in recorded.measured if m.name == "reads"]
     assert reads == [50, 2]
     assert [m.points[0].values[0] for _, m in recorded.measured if m.name == "heat"] == [51, 53]
-    # ... and no thread, nothing of the SDK's own, and the function's own provider to have the last word
-    assert "(False, 1, 1)" in recorded.console
+    # ... what can be no measurement counted, no thread, nothing of the SDK's own, and the function's own
+    # provider to have the last word
+    assert "(False, 5, 1)" in recorded.console
     assert {metric.name for _, metric in recorded.measured} == set(first)
 
 

@@ -75,6 +75,8 @@ def test_cells_are_readable_and_files_are_whole() -> None:
     assert big.endswith('"… 8970 more"]')
     twice = Columns(["a", "a"], ["UInt8", "UInt8"], [[1], [2]])
     assert json.loads(as_json(twice)) == [{"a": 1, "a_2": 2}]
+    odd = Columns(["n", "m"], ["Float64", "Map(String, Float64)"], [[float("nan")], [{"x": float("inf")}]])
+    assert as_json(odd).split() == ["[", "{", '"n":', "null,", '"m":', "{", '"x":', "null", "}", "}", "]"]
     assert row == {"at": 1_700_000_000_000_000_500, "tags": {"a": "b"}, "none": None, "text": 'x,"y"\n\x1b'}
 
 

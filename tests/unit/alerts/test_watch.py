@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from relive_base.errors import ReliveError
+from relive_base.escapes import to_json
 from relive_platform.alerts.book import AlertBook
 from relive_platform.alerts.config import AlertConfig
 from relive_platform.alerts.standing import Standing
@@ -242,4 +243,6 @@ def test_what_a_webhook_gets() -> None:
         alert, "ok", Standing(state="firing", since_ns=S, value=9.0, limit=5.0, reason="9 rows")
     )
     assert body["text"] == "[FIRING] rows: 9 rows"
+    far = webhook_body(alert, "ok", Standing(state="firing", value=float("inf"), limit=5.0))
+    assert json.loads(to_json(far), parse_constant=pytest.fail)["value"] is None
     assert (body["time"], body["previousState"], body["severity"]) == ("1970-01-01T00:00:01Z", "ok", "page")

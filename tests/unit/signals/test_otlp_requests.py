@@ -19,14 +19,17 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from relive_base.redaction.redactor import Redactor
+from relive_platform.signals.kept import DAY_NS, KeptDays
 from relive_platform.signals.receivers.otlp.decoding import JSON, PROTOBUF, SIGNALS, Refused, read, unpacked
 from relive_platform.signals.receivers.otlp.entry import Entry
 from relive_platform.signals.receivers.otlp.intake import BUFFER_ROWS, Intake
 from relive_platform.signals.receivers.otlp.ledger import Entry as LedgerEntry
-from relive_platform.signals.receivers.otlp.limits import DAY_NS, OtlpLimits
+from relive_platform.signals.receivers.otlp.limits import OtlpLimits
 from relive_platform.signals.receivers.otlp.requests import Converted, Converter
 
 NOW = 1_800_000_000_000_000_000
+NAN, INF = float("nan"), float("inf")
+OLD_SPAN = "older than 14 days, and otel_traces keeps no more (RELIVE_RETENTION_DAYS)"
 LIMITS = OtlpLimits(attributes=3, value_chars=20, events=2, links=1, buckets=4)
 
 
@@ -76,7 +79,8 @@ def test_values_keep_their_types_and_are_cut() -> None:
     [
         ({"trace_id": b""}, "1 without a valid trace id and span id"),
         ({"span_id": bytes(8)}, "1 without a valid trace id and span id"),
-        ({"start_time_unix_nano": 0}, "1 older than 30 days"),
+        ({"start_time_unix_nano": 0}, f"1 {OLD_SPAN}"),
+        ({"start_time_unix_nano": NOW - 15 * DAY_NS}, f"1 {OLD_SPAN}"),
         ({"start_time_unix_nano": NOW + 2 * DAY_NS}, "1 more than 1 days ahead"),
         ({"start_time_unix_nano": (1 << 64) - 1}, "1 more than 1 days ahead"),
         ({"end_time_unix_nano": (1 << 64) - 1}, "1 ending more than 1 days ahead"),
@@ -194,6 +198,10 @@ def test_points_of_metrics_become_rows() -> None:
     fine = metrics.add(name="fine").exponential_histogram.data_points.add(time_unix_nano=NOW, scale=2)
     fine.positive.bucket_counts.extend([1, 2])
     metrics.add(name="old").summary.data_points.add(time_unix_nano=NOW).quantile_values.add(value=1)
+    old = metrics.add(name="shape").histogram
+    for counts, bounds in (([1], [1]), ([], [1]), ([1, 2], []), ([1, 2, 3], [2, 1]), ([1, 2], [NAN])):
+        old.data_points.add(time_unix_nano=NOW, bucket_counts=counts, explicit_bounds=bounds)
+    old.data_points.add(time_unix_nano=NOW, count=2, sum=3.0)
     metrics.add(name="nothing")
     done = converter().metrics(request)
     found = {table: {name: column[0] for name, column in columns.items()} for table, columns in done.tables}
@@ -203,7 +211,97 @@ def test_points_of_metrics_become_rows() -> None:
     assert found["otel_metrics_histogram"]["BucketCounts"] == [1, 2]
     assert found["otel_metrics_exponential_histogram"]["PositiveBucketCounts"] == [1, 2]
     assert found["otel_metrics_summary"]["ValueAtQuantiles.Value"] == [1.0]
-    assert done.message == "1 with more buckets than a histogram may have"
+    assert done.message == (
+        "1 with more buckets than a histogram may have"
+        "; 3 whose bucket counts do not fit their bounds: there must be one more of them"
+        "; 2 whose bounds are not finite numbers that increase"
+    )
+
+
+def test_what_is_added_up_is_finite_and_a_gauge_is_what_it_is() -> None:
+    # Given points that are NaN or infinite, of each kind
+    request = ExportMetricsServiceRequest()
+    metrics = request.resource_metrics.add().scope_metrics.add().metrics
+    points: list[Any] = []
+    for kind in ("gauge", "sum"):
+        for value in (NAN, INF, 1.0):
+            points.append(
+                getattr(metrics.add(name=kind), kind).data_points.add(time_unix_nano=NOW, as_double=value)
+            )
+    points[-1].exemplars.add(as_double=NAN)
+    points[-1].exemplars.add(as_double=2.0)
+    for kind in ("histogram", "exponential_histogram", "summary"):
+        made = getattr(metrics.add(name=kind), kind).data_points
+        made.add(time_unix_nano=NOW, count=1, sum=NAN)
+        last = made.add(time_unix_nano=NOW, count=1, sum=2.0)
+    last.quantile_values.add(quantile=0.5, value=NAN)
+    metrics[-3].histogram.data_points[1].max = INF
+
+    done = converter().metrics(request)
+
+    # I expect each gauge as it is, no sum of which all others would be nothing, and the sender told
+    found = dict(done.tables)
+    assert str(found["otel_metrics_gauge"]["Value"]) == "[nan, inf, 1.0]"
+    assert found["otel_metrics_sum"]["Value"] == [1.0]
+    assert found["otel_metrics_sum"]["Exemplars.Value"] == [[2.0]]
+    sums = [
+        found[f"otel_metrics_{kind}"]["Sum"] for kind in ("histogram", "exponential_histogram", "summary")
+    ]
+    assert sums == [[2.0]] * 3
+    assert found["otel_metrics_histogram"]["Max"] == [0.0]
+    assert str(found["otel_metrics_summary"]["ValueAtQuantiles.Value"]) == "[[nan]]"
+    assert (done.taken, done.message) == (7, "5 with a sum that is NaN or infinite")
+
+
+def test_what_is_older_than_its_table_keeps_is_refused() -> None:
+    # Given tables that keep traces for three days, gauges for 400, and sums for ever
+    kept = KeptDays({"otel_traces": 3, "otel_metrics_gauge": 400, "otel_logs": 30})
+    four, hundred = NOW - 4 * DAY_NS, NOW - 100 * DAY_NS
+    of_three = Converter(Redactor(), LIMITS, lambda: NOW, kept)
+
+    # When what comes is older, or not
+    spans = of_three.traces(traces(start_time_unix_nano=four)[0])
+    lines = ExportLogsServiceRequest()
+    lines.resource_logs.add().scope_logs.add().log_records.add(time_unix_nano=four)
+    request = ExportMetricsServiceRequest()
+    metrics = request.resource_metrics.add().scope_metrics.add().metrics
+    for kind in ("gauge", "sum"):
+        for at_ns in (four, hundred):
+            getattr(metrics.add(name=kind), kind).data_points.add(time_unix_nano=at_ns, as_int=1)
+    points = of_three.metrics(request)
+
+    # I expect it to be refused by its own table's days, of which at most 90 count
+    assert spans.message == "1 older than 3 days, and otel_traces keeps no more (RELIVE_RETENTION_DAYS)"
+    assert of_three.logs(lines).taken == 1
+    assert (points.taken, points.message) == (2, "2 older than 90 days, the most that is taken")
+
+
+def test_days_are_those_of_the_store_unless_the_server_sets_them() -> None:
+    class Asked:
+        def query(self, sql: str) -> Any:
+            return self
+
+        def rows(self) -> Any:
+            yield "otel_logs", "... TTL toDateTime(Timestamp) + toIntervalDay(2) ..."
+
+    store: Any = Asked()
+    learned, told = KeptDays(), KeptDays({"otel_logs": 5})
+    assert learned.of("otel_logs") == 14
+    for one in (learned, told):
+        one.learn(store)
+    assert (learned.of("otel_logs"), learned.of("otel_traces"), told.of("otel_logs")) == (2, 90, 5)
+
+
+def test_a_map_with_nan_is_json_all_the_same() -> None:
+    request, span = traces()
+    span.attributes.add(key="map").value.kvlist_value.values.add(key="x").value.double_value = NAN
+    span.attributes.add(key="list").value.array_value.values.add().double_value = INF
+    [row] = rows_of(converter().traces(request))
+    # What has a type goes out over OTLP as the number that it was
+    assert (row["SpanAttributes"], row["AttributeTypes"]["list"]) == (
+        {"map": '{"x":"nan"}', "list": "[Infinity]"},
+        "a",
+    )
 
 
 NAMES = [

@@ -69,6 +69,27 @@ def test_each_kind_has_its_table() -> None:
     assert (row["Count"], row["ZeroCount"], sum(row["PositiveBucketCounts"])) == (2, 0, 2)
 
 
+def test_no_sum_is_nan_or_infinite_and_a_gauge_may_be_infinite() -> None:
+    # Given what a worker's channel brings: NaN, infinities, and numbers whose sum is too large
+    nan, inf = float("nan"), float("inf")
+    points = [MetricPoint(1, [nan], {}, "a" * 32, "b" * 16), MetricPoint(2, [inf, 3], {}, "c" * 32, "d" * 16)]
+    tables = rows_of(
+        MetricData("sum", "counter", points=points),
+        MetricData("last", "level", points=[MetricPoint(1, [5, nan])]),
+        MetricData("none", "counter", points=points[:1]),
+        MetricData("large", "counter", points=[MetricPoint(1, [1e308, 1e308])]),
+        MetricData("far", "gauge", points=[MetricPoint(1, [inf], {}, "e" * 32, "f" * 16), points[0]]),
+        MetricData("spread", "histogram", points=points),
+    )
+    # I expect the finite ones added up, exemplars that are numbers, and the gauge as it is
+    sums = {row["MetricName"]: row["Value"] for row in tables["otel_metrics_sum"]}
+    assert sums == {"sum": 3.0, "last": 5.0, "large": 1.7976931348623157e308}
+    [gauge] = tables["otel_metrics_gauge"]
+    assert (gauge["Value"], gauge["Exemplars.TraceId"]) == (inf, ["e" * 32])
+    [row] = tables["otel_metrics_histogram"]
+    assert (row["Count"], row["Sum"], row["Exemplars.Value"]) == (1, 3.0, [3.0])
+
+
 def test_bounds_that_make_no_buckets_are_not_taken() -> None:
     points = [MetricPoint(1, [3])]
     for bounds in ([2.0, 1.0], [float("nan")], [float(n) for n in range(10_000)]):

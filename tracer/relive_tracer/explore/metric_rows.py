@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from math import isfinite
+from sys import float_info
 from typing import Any, Final
 
 from relive_base.attributes import Attribute
@@ -173,15 +174,17 @@ def _row(one: _Series) -> tuple[str, tuple[object, ...]] | None:
     kind = one.metric.kind
     if kind == "histogram":
         return _histogram(one)
-    values = one.values
+    if kind == "gauge":
+        known = [value for value in one.values if value == value]
+        points = [point for point in one.points if point.values[-1] == point.values[-1]]
+        return ("otel_metrics_gauge", (*_exemplars(points[-1:]), float(known[-1]))) if known else None
+    values = [value for value in one.values if isfinite(value)]
     if not values:
         return None
-    if kind == "gauge":
-        return "otel_metrics_gauge", (*_exemplars(one.points[-1:]), float(values[-1]))
     cumulative = kind in ("total", "level")
-    value = float(values[-1] if cumulative else sum(values))
+    value = float(values[-1]) if cumulative else _total(values)
     own = (value, CUMULATIVE if cumulative else DELTA, kind in ("counter", "total"))
-    return "otel_metrics_sum", (*_exemplars(one.points[-1:]), *own)
+    return "otel_metrics_sum", (*_exemplars(_finite(one.points)[-1:]), *own)
 
 
 def _histogram(one: _Series) -> tuple[str, tuple[object, ...]] | None:
@@ -189,14 +192,14 @@ def _histogram(one: _Series) -> tuple[str, tuple[object, ...]] | None:
     if not values:
         return None
     sides = (min(values), max(values), DELTA)
-    exemplars = _exemplars(_spread(one.points))
+    exemplars = _exemplars(_spread(_finite(one.points)))
     if one.metric.exponential:
         return "otel_metrics_exponential_histogram", (
-            *exemplars, len(values), sum(values), *exponential(values), *sides,
+            *exemplars, len(values), _total(values), *exponential(values), *sides,
         )  # fmt: skip
     bounds = _bounds(one.metric.bounds)
     counts = bucket_counts(values, bounds)
-    return "otel_metrics_histogram", (*exemplars, len(values), sum(values), counts, list(bounds), *sides)
+    return "otel_metrics_histogram", (*exemplars, len(values), _total(values), counts, list(bounds), *sides)
 
 
 def _bounds(given: list[float] | None) -> tuple[float, ...]:
@@ -204,6 +207,16 @@ def _bounds(given: list[float] | None) -> tuple[float, ...]:
     if given is None or len(given) > _BOUNDS or not all(isfinite(bound) for bound in given):
         return DEFAULT_BOUNDS
     return tuple(given) if all(low < high for low, high in pairwise(given)) else DEFAULT_BOUNDS
+
+
+def _total(values: Sequence[int | float]) -> float:
+    """Of finite numbers; one that is too large for a number is the largest there is, not infinite."""
+    return min(max(float(sum(values)), -float_info.max), float_info.max)
+
+
+def _finite(points: Iterable[MetricPoint]) -> list[MetricPoint]:
+    """The worker sends no others, but whatever writes to its channel may."""
+    return [point for point in points if isfinite(point.values[-1])]
 
 
 def _spread(points: list[MetricPoint]) -> list[MetricPoint]:

@@ -123,9 +123,10 @@ class Measuring:
             return
         try:
             number = _number(value)
-            if number is None or (number < 0 and instrument.kind == "counter"):
-                return  # as the SDK does
             state, trace_id, span_id = self._where()
+            if number is None or _is_refused(number, instrument.kind):
+                state.dropped += 1
+                return
             if context is not None:
                 trace_id, span_id = _span_of(context) or (trace_id, span_id)
             kept = span_attributes(attributes, self.limits) if attributes else _NO_ATTRIBUTES
@@ -248,7 +249,7 @@ class Measuring:
                 asking.begin(instrument.name, callbacks, callback)
                 raised = False
                 try:
-                    points += self._points(instrument, _observations(callback, options))
+                    points += self._points(state, instrument, _observations(callback, options))
                 except BaseException:  # the user's own, sys.exit() too; its invocation has ended well
                     state.dropped += 1
                     raised = True
@@ -268,11 +269,17 @@ class Measuring:
         if not self._send(Logs(invocation_id=state.invocation_id, lines=[line], dropped=0)):
             state.dropped += 1
 
-    def _points(self, instrument: Instrument, observations: Iterable[Any]) -> list[MetricPoint]:
+    def _points(
+        self, state: InvocationState, instrument: Instrument, observations: Iterable[Any]
+    ) -> list[MetricPoint]:
         points = []
         for observation in islice(observations, self.limits.held_measurements):
             number = _number(observation.value)
-            if number is None:
+            # What is observed falls back to less where a program has begun anew: that is no negative count.
+            if number is None or _is_refused(
+                number, "level" if instrument.kind == "counter" else instrument.kind
+            ):
+                state.dropped += 1
                 continue
             attributes = span_attributes(observation.attributes, self.limits)
             if instrument.kind == "counter":
@@ -316,6 +323,14 @@ def _number(value: object) -> int | float | None:
         return float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
         return None
+
+
+def _is_refused(number: float, kind: str) -> bool:
+    """What OpenTelemetry lets no instrument record: NaN, which is no measurement; an infinity of anything but
+    a gauge, as it would be the sum of all; less than nothing of a counter."""
+    if number - number == 0:
+        return number < 0 and kind == "counter"
+    return kind != "gauge" or number != number
 
 
 def _span_of(context: Any) -> tuple[str, str] | None:

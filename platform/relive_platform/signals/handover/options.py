@@ -15,6 +15,7 @@ class CollectorOptions(msgspec.Struct, kw_only=True):
     scenes_dir: str
     subscriptions_dir: str = ""  # the outbox of records that functions want to hear of
     subscription_bytes: int = 64 * 1_048_576  # that may wait in it
+    days: dict[str, int] = {}  # that the tables keep rows for; {}: as the store has them
     flush_s: float = 0.25
     flush_rows: int = 10_000
     spool_bytes: int = 1 << 30

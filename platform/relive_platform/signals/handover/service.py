@@ -33,6 +33,7 @@ from relive_platform.signals.handover.batches import Ack, Batch, HeapJob, Teleme
 from relive_platform.signals.handover.journal import abandoned, read_segments, runs_in
 from relive_platform.signals.handover.journal_place import is_ours
 from relive_platform.signals.handover.recovery import Recovered, recover
+from relive_platform.signals.kept import KeptDays
 from relive_platform.signals.pipeline import Pipeline
 from relive_platform.signals.processors.redaction import Redactors
 from relive_platform.signals.signal import Counts
@@ -87,6 +88,7 @@ class CollectorService:
         self._unreadable = 0
         self._gives_back = GivesBack()
         self._lock = self._own_spool()
+        self._kept = KeptDays(options.days)
         redactors = Redactors(options.redact_keys)
         self._writer = Writer(
             self._open_store,
@@ -101,7 +103,9 @@ class CollectorService:
         stacks = StackMemory()
         given = os.environ.get("OTEL_RESOURCE_ATTRIBUTES", "")
         told = _subscriptions(options)
-        self._pipeline = Pipeline(self._writer, self._exporter, redactors, stacks, given, self._written, told)
+        self._pipeline = Pipeline(
+            self._writer, self._exporter, redactors, stacks, given, self._written, told, self._kept
+        )
         self._scenes = SceneKeeper(
             Path(options.scenes_dir),
             self._writer if told is None else SubscribedWriter(self._writer, told),
@@ -138,6 +142,7 @@ class CollectorService:
         store = open_store(self._options.store_url)
         try:
             require_current(store)
+            self._kept.learn(store)
         except BaseException:
             store.close()
             raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import re
 from datetime import UTC, datetime
 from itertools import islice
@@ -176,5 +177,18 @@ def as_json(columns: Columns) -> str:
     for name in columns.names:
         same = [each for each in columns.names[: len(names)] if each == name]
         names.append(f"{name}_{len(same) + 1}" if same else name)
-    rows: list[dict[str, Any]] = [dict(zip(names, row, strict=True)) for row in columns.rows()]
+    rows: list[dict[str, Any]] = [
+        dict(zip(names, map(_number_or_null, row), strict=True)) for row in columns.rows()
+    ]
     return json.dumps(rows, ensure_ascii=False, default=str, indent=1) + "\n"
+
+
+def _number_or_null(value: object) -> object:
+    """JSON has neither NaN nor infinities."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, list | tuple):
+        return [_number_or_null(each) for each in value]
+    if isinstance(value, dict):
+        return {key: _number_or_null(each) for key, each in value.items()}
+    return value

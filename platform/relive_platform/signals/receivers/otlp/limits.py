@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
-__all__ = ["DAY_NS", "OtlpLimits"]
-
-DAY_NS: Final = 86_400 * 1_000_000_000
+__all__ = ["OtlpLimits"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +22,6 @@ class OtlpLimits:
     links: int = 128
     buckets: int = 1_000  # of one histogram
     exemplars: int = 20  # of one point
-    past_days: int = 30
-    """The tables have a part for each day, and one request must not make thousands of them."""
     ahead_days: int = 1
     row_times: int = 8
     row_own_bytes: int = 128  # of ids, times and the like, which a row has even if its record is empty

@@ -19,6 +19,7 @@ class OtlpOptions(msgspec.Struct, kw_only=True):
     token: str = ""
     hosts: tuple[str, ...] = ()
     redact_keys: tuple[str, ...] = ()
+    days: dict[str, int] = {}  # that the tables keep rows for; {}: as the store has them
     body_bytes: int = 8 * 1_048_576
     spool_bytes: int = 1 << 28
     flush_s: float = 0.25

@@ -1,8 +1,14 @@
-"""Data points of OTLP's metrics as rows of the otel_metrics_* tables."""
+"""Data points of OTLP's metrics as rows of the otel_metrics_* tables.
+
+A gauge may be NaN or infinite, as in OpenTelemetry and Prometheus: it says how something is. What is added up
+may not: one such row would be the sum of all, so it is refused. An extreme or an exemplar that is none is
+left out of its point."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
+from math import isfinite
 from typing import Any, Final
 
 from relive_tracer.explore.metric_rows import MetricColumns
@@ -20,7 +26,10 @@ _TABLES: Final = {
     "summary": "otel_metrics_summary",
 }
 _NO_VALUE: Final = 1
-_BAD: Final = "with more buckets than a histogram may have"
+_MANY: Final = "with more buckets than a histogram may have"
+_NO_SUM: Final = "with a sum that is NaN or infinite"
+_NO_FIT: Final = "whose bucket counts do not fit their bounds: there must be one more of them"
+_NO_ORDER: Final = "whose bounds are not finite numbers that increase"
 _Own = tuple[object, ...]
 
 
@@ -31,20 +40,18 @@ class PointRows:
         self.tables: dict[str, MetricColumns] = {}
         self._texts = texts
         self._limits = limits
-        self._own: dict[str, Callable[[Any, Any], _Own | None]] = {
+        self._own: dict[str, Callable[[Any, Any], _Own | str]] = {
             "gauge": lambda data, point: (*self._exemplars(point), _value(point)),
-            "sum": lambda data, point: (
-                *self._exemplars(point), _value(point), data.aggregation_temporality, data.is_monotonic
-            ),
+            "sum": self._sum,
             "histogram": self._histogram,
             "exponential_histogram": self._exponential,
             "summary": self._summary,
-        }  # fmt: skip
+        }
 
-    def points(self, metric: Any) -> Sequence[Any]:
-        """Of a metric of any kind."""
+    def points(self, metric: Any) -> tuple[str, Sequence[Any]]:
+        """Of a metric of any kind, and the table that they belong to."""
         kind = metric.WhichOneof("data")
-        return getattr(metric, kind).data_points if kind in _TABLES else ()
+        return (_TABLES[kind], getattr(metric, kind).data_points) if kind in _TABLES else ("", ())
 
     def add(
         self,
@@ -58,8 +65,8 @@ class PointRows:
         """Add one; why it cannot be, or ""."""
         kind = metric.WhichOneof("data")
         own = self._own[kind](getattr(metric, kind), point)
-        if own is None:
-            return _BAD
+        if isinstance(own, str):
+            return own
         texts = self._texts
         types: dict[str, str] = {}
         attributes = texts.attributes(point.attributes, types)
@@ -76,7 +83,7 @@ class PointRows:
         return ""
 
     def _exemplars(self, point: Any) -> _Own:
-        found = [one for one in point.exemplars if one.HasField("as_double") or one.HasField("as_int")]
+        found = [one for one in point.exemplars if one.HasField("as_int") or _is_number(one)]
         found = found[: self._limits.exemplars]
         texts = self._texts
         return (
@@ -87,29 +94,46 @@ class PointRows:
             [hex_id(one.trace_id, 16) for one in found],
         )
 
-    def _histogram(self, data: Any, point: Any) -> _Own | None:
+    def _sum(self, data: Any, point: Any) -> _Own | str:
+        value = _value(point)
+        if not isfinite(value):
+            return _NO_SUM
+        return *self._exemplars(point), value, data.aggregation_temporality, data.is_monotonic
+
+    def _histogram(self, data: Any, point: Any) -> _Own | str:
         counts, bounds = list(point.bucket_counts), list(point.explicit_bounds)
         if len(counts) > self._limits.buckets or len(bounds) > self._limits.buckets:
-            return None
+            return _MANY
+        if len(counts) != len(bounds) + 1 and (counts or bounds):  # without buckets there is the sum alone
+            return _NO_FIT
+        if not all(low < high for low, high in pairwise((float("-inf"), *bounds, float("inf")))):
+            return _NO_ORDER
+        if not isfinite(point.sum):
+            return _NO_SUM
         return (
-            *self._exemplars(point), point.count, point.sum, counts, bounds, point.min, point.max,
+            *self._exemplars(point), point.count, point.sum, counts, bounds, *_extremes(point),
             data.aggregation_temporality,
         )  # fmt: skip
 
-    def _exponential(self, data: Any, point: Any) -> _Own | None:
+    def _exponential(self, data: Any, point: Any) -> _Own | str:
         positive, negative = list(point.positive.bucket_counts), list(point.negative.bucket_counts)
         if len(positive) > self._limits.buckets or len(negative) > self._limits.buckets:
-            return None
+            return _MANY
+        if not isfinite(point.sum):
+            return _NO_SUM
         return (
             *self._exemplars(point), point.count, point.sum, point.scale, point.zero_count,
-            point.positive.offset, positive, point.negative.offset, negative, point.min, point.max,
+            point.positive.offset, positive, point.negative.offset, negative, *_extremes(point),
             data.aggregation_temporality,
         )  # fmt: skip
 
-    def _summary(self, data: Any, point: Any) -> _Own | None:
+    def _summary(self, data: Any, point: Any) -> _Own | str:
+        """A quantile of nothing is NaN: so it is kept."""
         pairs = [(one.quantile, one.value) for one in point.quantile_values]
         if len(pairs) > self._limits.buckets:
-            return None
+            return _MANY
+        if not isfinite(point.sum):
+            return _NO_SUM
         return point.count, point.sum, [quantile for quantile, _ in pairs], [value for _, value in pairs]
 
 
@@ -117,3 +141,12 @@ def _value(point: Any) -> float:
     if point.flags & _NO_VALUE if hasattr(point, "flags") else False:
         return 0.0
     return float(point.as_int if point.HasField("as_int") else point.as_double)
+
+
+def _is_number(exemplar: Any) -> bool:
+    return exemplar.HasField("as_double") and isfinite(exemplar.as_double)
+
+
+def _extremes(point: Any) -> tuple[float, float]:
+    """Least and most; 0 if they are not told, as the Collector's exporter has them, or are no numbers."""
+    return tuple(value if isfinite(value) else 0.0 for value in (point.min, point.max))  # type: ignore[return-value]

@@ -12,8 +12,9 @@ from relive_base.redaction.redactor import Redactor
 from relive_tracer.explore.levels import severity_name
 from relive_tracer.explore.rows import LOG_COLUMNS, SpanColumns
 
+from relive_platform.signals.kept import DAY_NS, KeptDays
 from relive_platform.signals.receivers.otlp.budget import RowBudget, chars_of
-from relive_platform.signals.receivers.otlp.limits import DAY_NS, OtlpLimits
+from relive_platform.signals.receivers.otlp.limits import OtlpLimits
 from relive_platform.signals.receivers.otlp.points import PointRows
 from relive_platform.signals.receivers.otlp.values import Texts, hex_id, time_in
 from relive_platform.signals.signal import Columns
@@ -45,11 +46,17 @@ class Converter:
     """Of one process. Not thread-safe. Each of its three raises Refused for a request of too large rows."""
 
     def __init__(
-        self, redactor: Redactor, limits: OtlpLimits, clock_ns: Callable[[], int] = time.time_ns
+        self,
+        redactor: Redactor,
+        limits: OtlpLimits,
+        clock_ns: Callable[[], int] = time.time_ns,
+        kept: KeptDays | None = None,
     ) -> None:
+        """`kept`: how long the tables keep rows; what is older is refused."""
         self._texts = Texts(redactor, limits)
         self._limits = limits
         self._clock_ns = clock_ns
+        self._kept = kept or KeptDays()
 
     def _service(self, group: Any) -> tuple[str, dict[str, str]]:
         """The name of a resource's service, and its attributes."""
@@ -57,21 +64,19 @@ class Converter:
         attributes = self._texts.shared(resource.attributes, resource.dropped_attributes_count)
         return attributes.get("service.name") or "unknown_service", attributes
 
-    def _span_of_time(self) -> tuple[int, int]:
-        now_ns = self._clock_ns()
-        limits = self._limits
-        return now_ns - limits.past_days * DAY_NS, now_ns + limits.ahead_days * DAY_NS
-
-    def _why_not(self, at_ns: int, first_ns: int, last_ns: int) -> str:
-        if at_ns < first_ns:
-            return f"older than {self._limits.past_days} days"
-        return f"more than {self._limits.ahead_days} days ahead" if at_ns > last_ns else ""
+    def _why_not(self, at_ns: int, table: str, now_ns: int) -> str:
+        """Why a table cannot have a row of this time, or ""."""
+        if at_ns < now_ns - self._kept.ns_of(table):
+            return self._kept.too_old(table)
+        ahead = self._limits.ahead_days
+        return f"more than {ahead} days ahead" if at_ns > now_ns + ahead * DAY_NS else ""
 
     def traces(self, request: Any) -> Converted:
         """Of an ExportTraceServiceRequest."""
         done, out, texts = Converted(), SpanColumns(), self._texts
         budget = RowBudget(self._limits, request.ByteSize())
-        first_ns, last_ns = self._span_of_time()
+        now_ns = self._clock_ns()
+        last_ns = now_ns + self._limits.ahead_days * DAY_NS
         for group in request.resource_spans:
             service, resource = self._service(group)
             resource_chars = len(service) + chars_of(resource)
@@ -79,7 +84,7 @@ class Converter:
                 scope = texts.name(part.scope.name), texts.name(part.scope.version)
                 budget.take(len(part.spans), resource_chars + sum(map(len, scope)))
                 for span in part.spans:
-                    why = self._why_not(span.start_time_unix_nano, first_ns, last_ns)
+                    why = self._why_not(span.start_time_unix_nano, "otel_traces", now_ns)
                     if not why and span.end_time_unix_nano > last_ns:
                         why = f"ending more than {self._limits.ahead_days} days ahead"
                     if not why:
@@ -160,7 +165,7 @@ class Converter:
         done, texts = Converted(), self._texts
         rows: list[tuple[object, ...]] = []
         budget = RowBudget(self._limits, request.ByteSize())
-        first_ns, last_ns = self._span_of_time()
+        now_ns = self._clock_ns()
         for group in request.resource_logs:
             service, resource = self._service(group)
             for part in group.scope_logs:
@@ -168,8 +173,8 @@ class Converter:
                 urls = (texts.name(group.schema_url), texts.name(part.schema_url))
                 budget.take(len(part.log_records), _chars_of(service, resource, scope, urls))
                 for record in part.log_records:
-                    at_ns = record.time_unix_nano or record.observed_time_unix_nano or self._clock_ns()
-                    why = self._why_not(at_ns, first_ns, last_ns)
+                    at_ns = record.time_unix_nano or record.observed_time_unix_nano or now_ns
+                    why = self._why_not(at_ns, "otel_logs", now_ns)
                     if why:
                         done.refused[why] += 1
                     else:
@@ -213,7 +218,7 @@ class Converter:
         """Of an ExportMetricsServiceRequest."""
         done, texts = Converted(), self._texts
         budget = RowBudget(self._limits, request.ByteSize())
-        first_ns, last_ns = self._span_of_time()
+        now_ns = self._clock_ns()
         rows = PointRows(texts, self._limits)
         for group in request.resource_metrics:
             service, resource = self._service(group)
@@ -222,11 +227,11 @@ class Converter:
                 urls = (texts.name(group.schema_url), texts.name(part.schema_url))
                 shared_chars = _chars_of(service, resource, scope, urls)
                 for metric in part.metrics:
-                    points = rows.points(metric)
+                    table, points = rows.points(metric)
                     told = map(texts.name, (metric.name, metric.description, metric.unit))
                     budget.take(len(points), shared_chars + sum(map(len, told)))
                     for point in points:
-                        why = self._why_not(point.time_unix_nano, first_ns, last_ns)
+                        why = self._why_not(point.time_unix_nano, table, now_ns)
                         if not why:
                             why = rows.add(metric, point, service, resource, scope, urls)
                         if why:

@@ -20,6 +20,7 @@ from relive_base.wire.framing import FrameError, FrameReader, framed
 from relive_store import Mark, SpoolInUse, Store, Writer, open_store, own_spool, require_current
 
 from relive_platform.addresses import Address, parse_address
+from relive_platform.signals.kept import KeptDays
 from relive_platform.signals.receivers.otlp.entry import Entry
 from relive_platform.signals.receivers.otlp.grpc_door import GrpcDoor
 from relive_platform.signals.receivers.otlp.http_door import HttpDoor
@@ -53,6 +54,7 @@ class OtlpService:
         self._ended = False
         self._grpc: GrpcDoor | None = None
         self._http: HttpDoor | None = None
+        self._kept = KeptDays(options.days)
         self._own_spool()
         self._writer = Writer(
             self._open_store,
@@ -65,7 +67,7 @@ class OtlpService:
         self._ledger = Ledger(options.journal_dir, options.home, self._writer.spool.mark(RUN).rows)
         limits = OtlpLimits(body_bytes=options.body_bytes)
         self._intake = Intake(
-            Converter(Redactor(options.redact_keys), limits),
+            Converter(Redactor(options.redact_keys), limits, kept=self._kept),
             self._writer,
             options.spool_bytes,
             self._ledger,
@@ -106,6 +108,7 @@ class OtlpService:
         store = open_store(self._options.store_url)
         try:
             require_current(store)
+            self._kept.learn(store)
         except BaseException:
             store.close()
             raise

@@ -8,7 +8,7 @@ from base64 import b64encode
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from relive_base.attributes import value_text
+from relive_base.attributes import json_safe, value_text
 from relive_base.redaction.redactor import Redactor
 
 from relive_platform.signals.receivers.otlp.limits import OtlpLimits
@@ -118,7 +118,7 @@ def _text_of(value: Any) -> tuple[str, str]:
 def _list(value: Any) -> tuple[str, str]:
     items = [_plain(item) for item in value.array_value.values]
     flat = all(type(item) in (str, bool, int, float) for item in items)
-    return _json(items), "a" if flat else ""
+    return (_json(items), "a") if flat else (_json(json_safe(items)), "")  # what has a type goes out again
 
 
 def _plain(value: Any) -> Any:
@@ -144,7 +144,7 @@ _READERS: Final[dict[str, Callable[[Any], tuple[str, str]]]] = {
     "int_value": lambda value: (value_text(value.int_value), "i"),
     "double_value": lambda value: (value_text(value.double_value), "d"),
     "array_value": _list,
-    "kvlist_value": lambda value: (_json(_plain(value)), ""),
+    "kvlist_value": lambda value: (_json(json_safe(_plain(value))), ""),
     "bytes_value": lambda value: (b64encode(value.bytes_value).decode(), ""),
 }
 
