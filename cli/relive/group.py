@@ -10,6 +10,8 @@ from typing import Any
 
 import click
 
+from relive.arguments.emptiness import refuse_empty
+
 __all__ = ["COMMANDS", "GROUPS", "cli"]
 
 # group -> command -> (the module below relive.commands that defines it, one line of help)
@@ -88,6 +90,7 @@ class _LazyGroup(click.Group):
             return None
         attribute = cmd_name.replace("-", "_") + ("_" if keyword.iskeyword(cmd_name) else "")
         command: click.Command = getattr(importlib.import_module(f"relive.commands.{module}"), attribute)
+        refuse_empty(command)
         return command
 
     def resolve_command(
@@ -142,3 +145,6 @@ def cli(ctx: click.Context, home: Path | None, server: str) -> None:
 
     ctx.obj = Session.create(home, server, os.environ)
     ctx.call_on_close(ctx.obj.close)
+
+
+refuse_empty(cli)

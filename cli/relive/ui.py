@@ -55,6 +55,8 @@ class UiRequest:
             if name not in _VALUED or not (equals or rest):
                 return None
             options[name] = value if equals else rest.pop(0)
+        if not all(text.strip() for text in (*options.values(), *rest)):
+            return None  # which is a mistake
         if not rest or rest.pop(0) != "tui" or len(rest) > 2 or any(word.startswith("-") for word in rest):
             return None
         view, ident = [*rest, "", ""][:2]

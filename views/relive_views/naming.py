@@ -8,7 +8,7 @@ from collections.abc import Callable, Set
 from dataclasses import dataclass
 from typing import Final
 
-from relive_base.errors import NotFound
+from relive_base.errors import NotFound, UsageError
 from relive_capture.explore import failures
 from relive_capture.explore.errors import AmbiguousScene, SceneNotFound
 from relive_store import Store
@@ -50,9 +50,10 @@ class Finder:
     def invocation(self, text: str) -> Found:
         """An invocation. Of a function: its newest. "last": the newest that somebody asked for.
 
-        Raises InvocationNotFound, AmbiguousId.
+        Raises InvocationNotFound, AmbiguousId, UsageError.
         """
-        if text in ("", LAST):
+        _require_named(text)
+        if text == LAST:
             return self._last_invocation()
         newest = invocations.page(self._store, invocations.InvocationFilter(function=text), limit=1)
         if newest:
@@ -67,7 +68,8 @@ class Finder:
 
     def failure(self, text: str) -> Found:
         """A failed invocation. Of a function: its newest failure. Raises SceneNotFound, AmbiguousScene."""
-        if text in ("", LAST):
+        _require_named(text)
+        if text == LAST:
             return self._last_failure()
         newest = failures.page(self._store, failures.FailureFilter(function=text), 1, 0)
         if newest:
@@ -94,7 +96,7 @@ class Finder:
         try:
             return invocations.get(self._store, self.invocation(text).ident).trace_id
         except InvocationNotFound as error:
-            if text in ("", LAST):
+            if text == LAST:
                 raise
             raise TraceNotFound(error.message, hint=error.hint) from error
 
@@ -159,3 +161,9 @@ class Finder:
         if text in names:
             return kind(f"no {what} of {text} is known", hint=f"make one: relive invoke {text}")
         return unknown_id_or_name(error, what, text, names, "relive functions")
+
+
+def _require_named(text: str) -> None:
+    """A variable that is not set means nothing, and not the newest. Raises UsageError."""
+    if not text.strip():
+        raise UsageError("no id or name is given", hint=f"{LAST} is the newest")

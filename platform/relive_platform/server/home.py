@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import logging
 import os
@@ -12,10 +13,11 @@ from typing import Final
 
 from relive_base.errors import ReliveError
 
-__all__ = ["AlreadyRunning", "UnusableHome", "close_to_others", "own_home"]
+__all__ = ["LOCK", "AlreadyRunning", "UnusableHome", "close_to_others", "own_home"]
 
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 _MARKS: Final = ("registry.db", "events.db", "run", "store", "spool", "scenes")
+LOCK: Final = "server.lock"
 _TRY_S: Final = 1.0
 _log = logging.getLogger(__name__)
 
@@ -36,28 +38,35 @@ def own_home(home: Path, run_dir: Path) -> int:
         close_to_others(home)
         run_dir.mkdir(mode=0o700, exist_ok=True)
         run_dir.chmod(0o700)
-        handle = os.open(run_dir / "server.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        handle = _locked(run_dir)
     except OSError as error:
         raise UnusableHome(
             f"the home cannot be written: {error.strerror}",
             where=str(error.filename or run_dir),
             hint="choose another folder with --home or RELIVE_HOME",
         ) from error
-    give_up = time.monotonic() + _TRY_S
-    while True:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return handle
-        except OSError:
-            if time.monotonic() > give_up:
-                break
-        time.sleep(0.01)  # a command that looks whether a server runs holds it for a moment
-    os.close(handle)
+    if handle is not None:
+        return handle
     raise AlreadyRunning(
         "another Relive server runs on this home",
         where=str(home),
         hint="stop it with `relive stop`, or choose another folder with --home",
     )
+
+
+def _locked(run_dir: Path) -> int | None:
+    """The descriptor with the lock; None if another process keeps it."""
+    give_up = time.monotonic() + _TRY_S
+    while time.monotonic() < give_up:
+        handle = os.open(run_dir / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        with contextlib.suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # A restore that was refused takes its lock away: one that is no file any more says nothing.
+            if os.path.samestat((run_dir / LOCK).stat(), os.fstat(handle)):
+                return handle
+        os.close(handle)
+        time.sleep(0.01)  # a command that looks whether a server runs holds it for a moment
+    return None
 
 
 def close_to_others(home: Path) -> bool:

@@ -30,9 +30,11 @@ def test_a_backup_restored_into_an_empty_home_shows_the_same() -> None:
         base = Path(name)
         home, other, file = base / "home", base / "other", base / "b.tar"
         # Given a home whose store runs, with files, a database in use, and rows of two days
-        for folder in ("run", "scenes", "code/f/1"):
+        for folder in ("run", "scenes/cache", "code/f/1", "cache/uv", "spool-otlp"):
             (home / folder).mkdir(parents=True)
         (home / "scenes" / "a.scene").write_bytes(b"scene")
+        for made_again in ("scenes/cache/a.heap", "cache/uv/wheel", "spool-otlp/1.batch"):
+            (home / made_again).write_bytes(b"made again")
         (home / "code/f/1/app.py").write_text("x = 1\n")
         (home / "code/f/1/poetry.lock").write_text("of the user's")
         (home / "code/f/1/some.db").write_bytes(b"no SQLite")
@@ -75,11 +77,17 @@ def test_a_backup_restored_into_an_empty_home_shows_the_same() -> None:
         (base / "full").mkdir()
         (base / "full" / "mine").touch()
         (base / "no.tar").write_bytes(file.read_bytes()[:512])
-        for backup, target in ((file, base / "full"), (base / "no.tar", base / "fresh")):
+        (base / "half.tar").write_bytes(file.read_bytes()[:-20_000])
+        (base / "used" / "run").mkdir(parents=True)
+        (base / "used" / "mine").touch()
+        (base / "used").chmod(0o700)
+        refused = ((file, "full"), (file, "used"), (base / "no.tar", "fresh"), (base / "half.tar", "fresh"))
+        for backup, target in ((backup, base / name) for backup, name in refused):
             with pytest.raises(ReliveError):
                 restore_backup(backup, target)
         assert [entry.name for entry in (base / "full").iterdir()] == ["mine"]
         assert not (base / "fresh").exists()
+        assert not list((base / "used" / "run").iterdir())
         assert told.tables >= 4
         assert file.stat().st_mode & 0o777 == 0o600
         assert not list((home / "store" / "data" / "shadow").glob("backup_*"))
@@ -101,6 +109,8 @@ def test_a_backup_restored_into_an_empty_home_shows_the_same() -> None:
         assert (other / "code/f/1/some.db").read_bytes() == b"no SQLite"
         assert (other / "code/f/1").stat().st_mode & 0o777 == 0o555
         assert not (other / "run" / "token").exists()
+        for made_again in ("scenes/cache", "cache", "spool-otlp"):
+            assert not (other / made_again).exists()
         assert sqlite3.connect(other / "events.db").execute("SELECT n FROM t").fetchall() == [(7,)]
         for name, rows_there in (("busy", [(8,)]), ("locked", [(8,), (9,)])):
             there = other / "databases" / name / "database.db"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
 import pytest
-from relive_platform.server.home import UnusableHome, close_to_others, own_home
+from relive_platform.server.home import LOCK, AlreadyRunning, UnusableHome, close_to_others, own_home
 
 
 def _mode(folder: Path) -> int:
@@ -46,3 +47,17 @@ def test_a_new_home_is_closed_whatever_the_umask(tmp_path: Path) -> None:
     assert handle >= 0
     assert _mode(home) == 0o700
     assert _mode(home / "run") == 0o700
+
+
+def test_a_lock_that_was_taken_away_says_nothing(tmp_path: Path) -> None:
+    # Given a home whose lock somebody holds who takes its file away, as a restore that is refused does
+    home = tmp_path / "home"
+    gone = own_home(home, home / "run")
+    (home / "run" / LOCK).unlink()
+    # When two take the home, I expect one to have it
+    handle = own_home(home, home / "run")
+    assert os.path.samestat(os.fstat(handle), (home / "run" / LOCK).stat())
+    with pytest.raises(AlreadyRunning):
+        own_home(home, home / "run")
+    for one in (gone, handle):
+        os.close(one)

@@ -6,7 +6,7 @@ import os
 import shutil
 import tarfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +16,7 @@ from relive_store import StoreError, adopt, load_migrations, migrate, open_store
 
 from relive_platform.registry.packages.content import remove_tree
 from relive_platform.server.backup.manifest import FORMAT, HOME, MANIFEST, STORE, Manifest
-from relive_platform.server.home import own_home
+from relive_platform.server.home import LOCK, own_home
 
 __all__ = ["restore_backup"]
 
@@ -28,9 +28,9 @@ _LINK_PARTS: Final = 3  # "home/NAME/LINK": the home's own entries are no links
 
 def restore_backup(path: Path, home: Path) -> Manifest:
     """The same home as when the backup was made, in `home`, which must be empty and in no use. If it fails,
-    `home` is empty again. Raises AlreadyRunning, Refused, ReliveError."""
+    `home` is as it was. Raises AlreadyRunning, Refused, ReliveError."""
     with _opened(path) as tar:
-        manifest = _manifest(tar, path)  # what is refused leaves nothing, not even the home's lock
+        manifest = _manifest(tar, path)
         with _owned(home):
             _fill(tar, home, manifest)
         return manifest
@@ -63,10 +63,16 @@ def _owned(home: Path) -> Iterator[None]:
     """The home's lock, for a home that is empty."""
     if not (home / _RUN).is_dir():  # else a server may run on it, which is said first
         _require_empty(home)
+    made = [path for path in (home / _RUN / LOCK, home / _RUN, home, *home.parents) if not path.exists()]
     lock = own_home(home, home / _RUN)
     try:
         _require_empty(home)
         yield
+    except BaseException:
+        for path in made:  # what is refused leaves nothing, not even the lock
+            with suppress(OSError):
+                path.unlink() if path.name == LOCK else path.rmdir()
+        raise
     finally:
         os.close(lock)
 

@@ -30,8 +30,9 @@ from relive_platform.server.backup.manifest import FORMAT, HOME, MANIFEST, STORE
 __all__ = ["COPY_LIMIT_S", "BackupTold", "write_backup"]
 
 COPY_LIMIT_S: Final = 300.0
-_LEFT_OUT: Final = ("run", "spool", "store", "runtime", "tmp")
-"""Made anew by a server, or (the store) taken as parts."""
+_LEFT_OUT: Final = ("run", "spool", "spool-otlp", "store", "runtime", "tmp", "cache")
+"""Made anew by a server and its installer, on its way into the store, or (the store) taken as parts."""
+_CACHES: Final = ("scenes/cache",)  # of heaps that were analysed
 # of the home's own files
 _ENDINGS: Final = (".ballast", ".lock", "-wal", "-shm", "-journal", ".new")
 
@@ -85,7 +86,9 @@ def write_backup(
                 made_ns=time.time_ns(),
             )
             _add_bytes(tar, MANIFEST, msgspec.json.encode(manifest))
-            files = _add_home(tar, home, {path, draft}, copies) + _add_parts(tar, parts)
+            files = _add_home(
+                tar, home, {path, draft, *(home / name for name in _CACHES)}, copies
+            ) + _add_parts(tar, parts)
             tar.close()
             file.flush()
             os.fsync(file.fileno())
@@ -141,7 +144,7 @@ def _add_file(tar: tarfile.TarFile, file: Path, name: str, like: Path | None = N
 
 
 def _walk(folder: Path, beside: set[Path], top: bool = True) -> Iterator[Path]:
-    """Everything below it, folders before what is in them; links are not followed."""
+    """Everything below it but `beside`, folders before what is in them; links are not followed."""
     try:
         entries = sorted(folder.iterdir())
     except FileNotFoundError:  # a deploy's scratch folder that has gone meanwhile
