@@ -131,6 +131,30 @@ def test_what_is_not_there_says_so(pages: Pages) -> None:
         assert "<h1>" in answer.text
 
 
+@pytest.mark.parametrize(
+    ("path", "status", "said"),
+    [
+        ("/?range=99x", 400, "one of 1h, 24h, 7d, 30d"),
+        ("/invocations?status=broken", 400, "&#39;broken&#39; is not a status"),
+        ("/metrics?rnge=1h", 400, "?function=, ?range="),
+        ("/failures/{}?attempt=x", 400, "attempts are counted from 1"),
+        ("/traces/last?zoom=2", 400, "none"),
+        ("/invocations?function=chekout", 404, "did you mean checkout?"),
+        ("/flames/chekout", 404, "did you mean checkout?"),
+        ("/invocations?function=checkout&range=1h&status=error", 200, "status=error"),
+        ("/failures/{}?attempt=1", 200, "no price"),
+        ("/traces/LAST", 404, "LAST"),
+        ("/traces/last", 200, "checkout"),
+    ],
+)
+def test_what_an_address_asks_is_understood_or_said_to_be_not(
+    pages: Pages, path: str, status: int, said: str
+) -> None:
+    answer = pages.browser.get(path.format(pages.ident))
+
+    assert (answer.status_code, said in answer.text) == (status, True), answer.text
+
+
 @pytest.mark.skipif(not chrome(), reason="no Chromium on this machine")
 def test_a_browser_runs_nothing_of_what_a_function_says(pages: Pages, tmp_path: Path) -> None:
     # Given a real browser that is let in, on the failure's page

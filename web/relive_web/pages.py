@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import resources
 from typing import Any, Final
 from urllib.parse import parse_qs, quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from relive_base.errors import NotFound, ReliveError
+from relive_base.errors import NotFound, ReliveError, UsageError
 from relive_base.terminal import one_line
 from starlette.requests import Request
 from starlette.responses import (
@@ -20,11 +21,11 @@ from starlette.responses import (
 
 from relive_web import shaping
 from relive_web.guard import COOKIE, SESSION_S, Doorkeeper
-from relive_web.reader import DAY_NS, SPANS, Reader
+from relive_web.questions import RANGES, Question, asked
+from relive_web.reader import SPANS, Reader
 
 __all__ = ["Pages"]
 
-_RANGES: Final = {"1h": DAY_NS // 24, "24h": DAY_NS, "7d": 7 * DAY_NS, "30d": 30 * DAY_NS}
 _ROWS: Final = 200
 _BODY_BYTES: Final = 4_096
 _CHARS: Final = 200
@@ -57,10 +58,15 @@ class Pages:
 
     def problem(self, request: Request, error: Exception) -> Response:
         """What a ReliveError says."""
-        status = 404 if isinstance(error, NotFound) else 503
+        kinds = (
+            (NotFound, 404, "Not found"),
+            (UsageError, 400, "Not understood"),
+            (Exception, 503, "Not now"),
+        )
+        status, title = next((code, words) for kind, code, words in kinds if isinstance(error, kind))
         message = error.message if isinstance(error, ReliveError) else type(error).__name__
         hint = error.hint if isinstance(error, ReliveError) else ""
-        return self._page("problem.html", answer=status, title="Not found", message=message, hint=hint or "")
+        return self._page("problem.html", answer=status, title=title, message=message, hint=hint or "")
 
     def nothing(self, request: Request, error: Exception) -> Response:
         """Of an address that no page has."""
@@ -106,28 +112,35 @@ class Pages:
 
     def failures(self, request: Request) -> Response:
         """Groups of failures; with `group=` the failures of one."""
-        function, range_ = request.query_params.get("function", ""), self._range(request)
-        since_ns = max(self._reader.now_ns() - _RANGES[range_], 0)
-        group = request.query_params.get("group", "")
-        common: dict[str, Any] = {
-            "function": function,
-            "range": range_,
-            "ranges": list(_RANGES),
-            "group": group,
-        }
-        if group:
-            rows = self._reader.failures(function, since_ns, group, _ROWS)
-            return self._page(
-                "failure_list.html", title="Failures of a group", rows=rows, limit=_ROWS, **common
+        what = _asked(request, "function", "range", "group")
+        if what.group:
+            rows = self._reader.failures(what.function, self._since_ns(what), what.group, _ROWS)
+            return self._listed(
+                "failure_list.html", what, rows, title="Failures of a group", group=what.group
             )
-        groups = self._reader.groups(function, since_ns, _ROWS)
-        return self._page("failures.html", title="Failures", rows=groups, limit=_ROWS, **common)
+        groups = self._reader.groups(what.function, self._since_ns(what), _ROWS)
+        return self._listed("failures.html", what, groups, title="Failures")
+
+    def _since_ns(self, what: Question) -> int:
+        return max(self._reader.now_ns() - what.range_ns, 0)
+
+    def _listed(self, name: str, what: Question, rows: Sequence[Any], **values: Any) -> HTMLResponse:
+        """Rows of a time and perhaps a function. Raises NotFound if there is no such function."""
+        if not rows and what.function:
+            self._reader.check_function(what.function)
+        return self._page(
+            name,
+            rows=rows,
+            limit=_ROWS,
+            function=what.function,
+            range=what.range,
+            ranges=list(RANGES),
+            **values,
+        )
 
     def failure(self, request: Request) -> Response:
         """One failure: the failing line, its locals, the event, the logs."""
-        attempt = request.query_params.get("attempt", "")
-        number = int(attempt) if attempt.isascii() and attempt.isdigit() and len(attempt) < 6 else 0
-        scene = self._reader.scene(request.path_params["ident"], number)
+        scene = self._reader.scene(request.path_params["ident"], _asked(request, "attempt").attempt)
         return self._page(
             "failure.html", title=f"{scene.function}: {scene.exceptions[0].type}", scene=scene,
             lines=shaping.source_lines, values=lambda node, name: list(shaping.value_lines(node, name)),
@@ -135,17 +148,13 @@ class Pages:
 
     def invocations(self, request: Request) -> Response:
         """Newest first."""
-        function, status = request.query_params.get("function", ""), request.query_params.get("status", "")
-        range_ = self._range(request)
-        since_ns = max(self._reader.now_ns() - _RANGES[range_], 0)
-        rows = self._reader.invocations(function, status, since_ns, _ROWS)
-        return self._page(
-            "invocations.html", title="Invocations", rows=rows, limit=_ROWS, function=function, status=status,
-            range=range_, ranges=list(_RANGES),
-        )  # fmt: skip
+        what = _asked(request, "function", "range", "status")
+        rows = self._reader.invocations(what.function, what.status, self._since_ns(what), _ROWS)
+        return self._listed("invocations.html", what, rows, title="Invocations", status=what.status)
 
     def trace(self, request: Request) -> Response:
         """A waterfall."""
+        _asked(request)
         trace_id, spans, logs, dropped = self._reader.trace(request.path_params["ident"])
         if not spans:
             raise NotFound(f"no trace has the id {one_line(trace_id, _CHARS)}")
@@ -163,6 +172,7 @@ class Pages:
         """A flame graph: a page of its own, which brings what it needs."""
         from relive_profiler.explore.export import to_html
 
+        _asked(request)
         tree = self._reader.flame(request.path_params["subject"])
         if not tree.samples:
             raise NotFound(
@@ -177,6 +187,7 @@ class Pages:
         """What filled the memory, and who holds it."""
         from relive_views.heaps import findings, suspects
 
+        _asked(request)
         scene, heap = self._reader.heap(request.path_params["ident"])
         return self._page(
             "heap.html", title=f"Heap of {scene.function}", scene=scene, heap=heap, suspects=suspects(heap),
@@ -185,17 +196,14 @@ class Pages:
 
     def metrics(self, request: Request) -> Response:
         """Health of each function."""
-        range_, function = self._range(request), request.query_params.get("function", "")
-        since_ns = max(self._reader.now_ns() - _RANGES[range_], 0)
-        rows = self._reader.health(since_ns, function)
-        return self._page(
-            "metrics.html", title="Metrics", rows=rows, range=range_, ranges=list(_RANGES), function=function,
-            spark=shaping.sparkline,
-        )  # fmt: skip
+        what = _asked(request, "function", "range")
+        rows = self._reader.health(self._since_ns(what), what.function)
+        return self._listed("metrics.html", what, rows, title="Metrics", spark=shaping.sparkline)
 
-    def _range(self, request: Request) -> str:
-        found = request.query_params.get("range", "24h")
-        return found if found in _RANGES else "24h"
+
+def _asked(request: Request, *known: str) -> Question:
+    """Raises UsageError."""
+    return asked(request.query_params.multi_items(), known)
 
 
 def _short(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -10,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 from relive_base.errors import NotFound, UsageError
+from relive_platform.names import unknown_name
 from relive_views.failures import FailureFilter, FailureView, GroupView, failure_groups, failures
 from relive_views.health.functions import FunctionHealth, function_health
-from relive_views.naming import Finder
+from relive_views.naming import LAST, Finder
 
 if TYPE_CHECKING:
     from relive_store import Store
@@ -26,6 +28,7 @@ __all__ = ["Reader"]
 DAY_NS: Final = 86_400_000_000_000
 SPANS: Final = 20_000
 _LOGS: Final = 1_000
+_TRACE: Final = re.compile(r"[0-9a-f]{32}")
 
 
 class OpenStore(Protocol):
@@ -65,6 +68,13 @@ class Reader:
     def now_ns(self) -> int:
         """Since the epoch."""
         return self._clock_ns()
+
+    def check_function(self, name: str) -> None:
+        """Raises NotFound if none of this name is in service or recorded."""
+        with self._store():
+            known = self._names()
+        if name not in known:
+            raise unknown_name(NotFound, "function", name, known, "relive functions")
 
     def groups(self, function: str, since_ns: int, limit: int) -> list[GroupView]:
         """Failures as groups, the newest first."""
@@ -108,7 +118,8 @@ class Reader:
         from relive_tracer.explore import dropped, logs, traces
 
         with self._store() as store:
-            trace_id = ident if len(ident) == 32 else Finder(store, self._names).trace(ident)
+            whole = bool(_TRACE.fullmatch(ident.lower()))
+            trace_id = ident.lower() if whole else Finder(store, self._names).trace(ident)
             spans = traces.trace(store, trace_id, SPANS)
             lines = logs.page(store, logs.LogFilter(trace_id=trace_id), limit=_LOGS)
             lost = sum(dropped.dropped_by_span(store, trace_id).values())
@@ -120,7 +131,10 @@ class Reader:
         from relive_views.profiles.hot import HotFilter
 
         with self._store() as store:
-            if subject in self._names() or not _looks_like_id(subject):
+            known = self._names() if subject != LAST else set()
+            if subject in known or not (subject == LAST or _looks_like_id(subject)):
+                if subject not in known:
+                    raise unknown_name(NotFound, "function", subject, known, "relive functions")
                 return flame.flame(
                     store, HotFilter(function=subject, since_ns=max(self._clock_ns() - DAY_NS, 0))
                 )
