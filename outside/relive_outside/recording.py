@@ -9,6 +9,7 @@ from functools import lru_cache, wraps
 from typing import Any, Final, TypeVar, overload
 
 import msgspec
+from relive_base.unseen import without_this_frame
 
 from relive_outside.record.attempts import Attempt
 from relive_outside.record.recipes import Recipe, recipe_of
@@ -46,7 +47,7 @@ def record(function: Any = None, *, name: str = "") -> Any:
 
 def recorded_by(function: Any, recorder: Recorder, name: str = "") -> Any:
     """The same, by a recorder. Never raises."""
-    if getattr(function, _MARK, False):
+    if not recorder.on or getattr(function, _MARK, False):
         return function
     try:
         return _recorded(function, name, recorder)
@@ -55,9 +56,20 @@ def recorded_by(function: Any, recorder: Recorder, name: str = "") -> Any:
         return function
 
 
-@lru_cache(maxsize=1)
 def own_recorder(host: str, wait_s: float = 0.0) -> Recorder:
     """Of this process; the first one that asks says which host it is."""
+    held = _held()
+    if not held:
+        held.append(_made(host, wait_s))
+    return held[0]
+
+
+@lru_cache(maxsize=1)
+def _held() -> list[Recorder]:
+    return []
+
+
+def _made(host: str, wait_s: float) -> Recorder:
     settings, problems = read_settings(os.environ)
     recorder = Recorder(settings, host, wait_s=wait_s)
     for problem in problems:
@@ -78,8 +90,10 @@ def _recorded(function: Any, name: str, recorder: Recorder) -> Any:
     if not callable(function):
         return function
     if not _is_handler(function):
-        from relive_outside.hosts.applications import recorded_application
+        from relive_outside.hosts.applications import is_recorded, recorded_application
 
+        if is_recorded(function):
+            return function
         made = recorded_application(function, recorder, name)
         if made is not None:
             return made
@@ -107,6 +121,7 @@ def _called(function: Any, recipe: Recipe, recorder: Recorder) -> Any:
         try:
             value = function(*args, **kwargs)
         except BaseException as error:
+            without_this_frame(error)
             recorder.failed(attempt, error)
             raise
         recorder.ended(attempt)
@@ -122,6 +137,7 @@ def _awaited(function: Any, recipe: Recipe, recorder: Recorder) -> Any:
         try:
             value = await function(*args, **kwargs)
         except BaseException as error:
+            without_this_frame(error)
             recorder.failed(attempt, error)
             raise
         recorder.ended(attempt)

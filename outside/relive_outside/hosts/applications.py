@@ -11,11 +11,13 @@ from relive_outside.hosts.wsgi import RecordedWsgi
 from relive_outside.record.recipes import Recipe, root_of
 from relive_outside.record.recorder import Recorder
 
-__all__ = ["interface_of", "recorded_application"]
+__all__ = ["interface_of", "is_recorded", "recorded_application"]
 
 _NAMES: Final = 2_000
 _ASGI_PARAMETERS: Final = 3
 _WSGI_PARAMETERS: Final = 2
+_MADE: Final = (RecordedAsgi, RecordedWsgi)
+_INNER: Final = {"wsgi": ("flask.app.Flask",), "asgi": ("quart.app.Quart",)}
 
 
 def recorded_application(
@@ -28,7 +30,7 @@ def recorded_application(
 ) -> Any:
     """What records its requests; None if it is no application, or one that is recorded already. `handler`:
     "module:attribute" where a replay finds it, if the host knows that."""
-    if isinstance(application, (RecordedAsgi, RecordedWsgi)):
+    if is_recorded(application):
         return None
     interface = interface or interface_of(application)
     if not interface:
@@ -46,7 +48,24 @@ def recorded_application(
         trigger="http",
     )
     made = RecordedAsgi if interface == "asgi" else RecordedWsgi
+    if _has_inner(application, interface):
+        inner = f"{interface}_app"
+        setattr(application, inner, made(getattr(application, inner), recipe, recorder))
+        return application
     return made(application, recipe, recorder)
+
+
+def is_recorded(application: Any) -> bool:
+    """Whether it is, by itself or by what it calls."""
+    own = getattr(application, "__dict__", None)
+    inner = [own.get(f"{interface}_app") for interface in _INNER] if type(own) is dict else []
+    return type(application) in _MADE or any(type(one) in _MADE for one in inner)
+
+
+def _has_inner(application: Any, interface: str) -> bool:
+    """Whether it is of Flask or Quart, whose attribute for this is made to be wrapped: so
+    it stays itself, and `app.run()` is recorded, too."""
+    return any(f"{cls.__module__}.{cls.__name__}" in _INNER[interface] for cls in type(application).__mro__)
 
 
 def interface_of(application: Any) -> str:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
+from relive_base.unseen import UNSEEN, without_this_frame
+
 from relive_outside.hosts.requests import request_of_scope
+from relive_outside.hosts.standing import StandsFor
 from relive_outside.record.attempts import Attempt
 from relive_outside.record.recipes import Recipe
 from relive_outside.record.recorder import Recorder
@@ -18,31 +21,24 @@ _Receive = Callable[[], Awaitable[_Message]]
 _Send = Callable[[_Message], Awaitable[None]]
 
 
-class RecordedAsgi:
-    """The application, with all its attributes. Websockets and the lifespan go through as they are."""
+class RecordedAsgi(StandsFor):
+    """The application. Websockets and the lifespan go through as they are."""
 
-    def __init__(self, application: Any, recipe: Recipe, recorder: Recorder) -> None:
-        self.__dict__["_relive"] = (application, recipe, recorder)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.__dict__["_relive"][0], name)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        setattr(self.__dict__["_relive"][0], name, value)
-
-    async def __call__(self, *given: Any, **named: Any) -> Any:
+    async def __call__(self, scope: Any, receive: Any, send: Any, *more: Any, **named: Any) -> Any:
+        # uvicorn calls what it has imported without arguments, to see whether it makes the application
         application, recipe, recorder = self.__dict__["_relive"]
-        if named or len(given) != 3 or not _is_request(given[0]):
-            return await application(*given, **named)
-        scope, receive, send = given
-        attempt = _begun(scope, recipe, recorder)
-        if attempt is None:
-            return await application(scope, receive, send)
-        scope[_MARK] = True
-        body = _Body(attempt, recorder.settings.body_bytes)
+        attempt = None
         try:
+            if named or more or not _is_request(scope):
+                return await application(scope, receive, send, *more, **named)
+            attempt = _begun(scope, recipe, recorder)
+            if attempt is None:
+                return await application(scope, receive, send)
+            scope[_MARK] = True
+            body = _Body(attempt, recorder.settings.body_bytes)
             value = await application(scope, body.receiving(receive), _sending(attempt, send))
         except BaseException as error:
+            without_this_frame(error)
             recorder.failed(attempt, error)
             raise
         recorder.ended(attempt)
@@ -74,7 +70,8 @@ class _Body:
         """`receive`, looked at."""
 
         async def received() -> _Message:
-            message = await receive()
+            with UNSEEN:
+                message = await receive()
             if type(message) is dict and message.get("type") == "http.request":
                 self._take(message.get("body"))
             return message
@@ -95,6 +92,7 @@ def _sending(attempt: Attempt, send: _Send) -> _Send:
         if type(message) is dict and message.get("type") == "http.response.start":
             status = message.get("status")
             attempt.status = status if type(status) is int else 0
-        await send(message)
+        with UNSEEN:
+            await send(message)
 
     return sent

@@ -12,6 +12,7 @@ import sys
 from typing import Any, Final
 
 import msgspec
+from relive_base.unseen import without_this_frame
 
 from relive_outside.record.attempts import Attempt
 from relive_outside.record.recipes import Recipe, root_of
@@ -77,6 +78,7 @@ class _Function:
         try:
             value = self._found(event, context)
         except BaseException as error:
+            without_this_frame(error)
             self._recorder.failed(attempt, error)
             raise
         self._recorder.ended(attempt)

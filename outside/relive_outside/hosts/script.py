@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import msgspec
 from relive_base.redaction.redactor import PLACEHOLDER, Redactor
+from relive_base.unseen import UNSEEN
 
 from relive_outside.record.attempts import Attempt
 from relive_outside.record.recipes import Recipe
@@ -55,7 +56,8 @@ class Script:
         def _exit(status: int) -> None:
             if os.getpid() == self._pid:
                 self.is_none()
-            real(status)
+            with UNSEEN:
+                real(status)
 
         module: Any = os
         module._exit = _exit
@@ -107,7 +109,8 @@ class Script:
                 if error is not None and not isinstance(error, SystemExit):
                     self._thread_failed(error)
                 del error
-                invoke(thread)
+                with UNSEEN:
+                    invoke(thread)
 
             return invoke_excepthook
 

@@ -7,6 +7,8 @@ from functools import wraps
 from types import ModuleType
 from typing import Any
 
+from relive_base.unseen import UNSEEN
+
 from relive_outside.hosts.applications import interface_of, recorded_application
 from relive_outside.hosts.asgi import RecordedAsgi
 from relive_outside.record.recorder import Recorder
@@ -21,7 +23,8 @@ def patch_uvicorn(recorder: Recorder, serves: Callable[[], object], module: Modu
 
     @wraps(load)
     def loaded(self: Any) -> None:
-        load(self)
+        with UNSEEN:
+            load(self)
         if isinstance(self.app, RecordedAsgi):
             return  # gunicorn has loaded it
         serves()
@@ -42,7 +45,8 @@ def patch_gunicorn(recorder: Recorder, serves: Callable[[], object], module: Mod
     @wraps(wsgi)
     def recorded(self: Any) -> Any:
         first = self.callable is None
-        found = wsgi(self)
+        with UNSEEN:
+            found = wsgi(self)
         if not first:
             return found
         serves()

@@ -6,7 +6,10 @@ from collections.abc import Callable, Iterable, Iterator
 from contextvars import Context, copy_context
 from typing import Any, Final
 
+from relive_base.unseen import UNSEEN, without_this_frame
+
 from relive_outside.hosts.requests import request_of_environ
+from relive_outside.hosts.standing import StandsFor
 from relive_outside.record.attempts import Attempt
 from relive_outside.record.recipes import Recipe
 from relive_outside.record.recorder import Recorder
@@ -16,34 +19,25 @@ __all__ = ["RecordedWsgi"]
 _MARK: Final = "relive.recorded"
 
 
-class RecordedWsgi:
-    """The application, with all its attributes."""
-
-    def __init__(self, application: Any, recipe: Recipe, recorder: Recorder) -> None:
-        self.__dict__["_relive"] = (application, recipe, recorder)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.__dict__["_relive"][0], name)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        setattr(self.__dict__["_relive"][0], name, value)
+class RecordedWsgi(StandsFor):
+    """The application."""
 
     def __call__(self, *given: Any, **named: Any) -> Any:
         application, recipe, recorder = self.__dict__["_relive"]
-        if named or len(given) != 2 or type(given[0]) is not dict or _MARK in given[0]:
-            return application(*given, **named)
-        environ: dict[str, Any]
-        environ, start_response = given
-        context = copy_context()
-        attempt = context.run(_begun, environ, recipe, recorder)
-        if attempt is None:
-            answer: Iterable[bytes] = application(environ, start_response)
-            return answer
-        environ[_MARK] = True
-        environ["wsgi.input"] = _Body(environ.get("wsgi.input"), attempt, recorder.settings.body_bytes)
+        attempt, context = None, copy_context()
         try:
+            if named or len(given) != 2 or type(given[0]) is not dict or _MARK in given[0]:
+                return application(*given, **named)
+            environ: dict[str, Any]
+            environ, start_response = given
+            attempt = context.run(_begun, environ, recipe, recorder)
+            if attempt is None:
+                return application(environ, start_response)
+            environ[_MARK] = True
+            environ["wsgi.input"] = _Body(environ.get("wsgi.input"), attempt, recorder.settings.body_bytes)
             parts: Iterable[bytes] = context.run(application, environ, _starting(attempt, start_response))
         except BaseException as error:
+            without_this_frame(error)
             context.run(recorder.failed, attempt, error)
             raise
         if _is_file(parts, environ):
@@ -71,7 +65,8 @@ def _starting(attempt: Attempt, start_response: Callable[..., Any]) -> Callable[
     def started(status: str, headers: Any, *exc_info: Any) -> Any:
         number = status[:3] if type(status) is str else ""
         attempt.status = int(number) if number.isdecimal() else 0
-        return start_response(status, headers, *exc_info)
+        with UNSEEN:
+            return start_response(status, headers, *exc_info)
 
     return started
 
@@ -99,6 +94,7 @@ class _Answer:
         except GeneratorExit:
             raise
         except BaseException as error:
+            without_this_frame(error)
             self._end(error)
             raise
 
@@ -112,6 +108,7 @@ class _Answer:
             if close is not None:
                 self._context.run(close)
         except BaseException as error:
+            without_this_frame(error)
             self._end(error)
             raise
         self._end(None)
@@ -139,28 +136,33 @@ class _Body:
 
     def read(self, *size: Any) -> bytes:
         """As its own."""
-        return self._kept(self._body.read(*size))
+        with UNSEEN:
+            return self._kept(self._body.read(*size))
 
     def readline(self, *size: Any) -> bytes:
         """As its own."""
-        return self._kept(self._body.readline(*size))
+        with UNSEEN:
+            return self._kept(self._body.readline(*size))
 
     def readlines(self, *hint: Any) -> list[bytes]:
         """As its own."""
-        lines: list[bytes] = self._body.readlines(*hint)
+        with UNSEEN:
+            lines: list[bytes] = self._body.readlines(*hint)
         for line in lines:
             self._kept(line)
         return lines
 
     def readinto(self, buffer: Any) -> int:
         """As its own, if that has one."""
-        count: int = self._body.readinto(buffer)
+        with UNSEEN:
+            count: int = self._body.readinto(buffer)
         self._kept(bytes(memoryview(buffer)[:count]))
         return count
 
     def __iter__(self) -> Iterator[bytes]:
-        for line in self._body:
-            yield self._kept(line)
+        with UNSEEN:
+            for line in self._body:
+                yield self._kept(line)
 
     def _kept(self, data: bytes) -> bytes:
         if type(data) is bytes:

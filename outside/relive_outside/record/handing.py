@@ -17,6 +17,7 @@ import select
 import signal
 import sys
 import time
+from _thread import allocate_lock
 from collections.abc import Iterator, Mapping, Sequence
 from fcntl import F_DUPFD_CLOEXEC, fcntl
 from os import posix_spawn  # now: what a recorder puts in its place later is for the application
@@ -27,6 +28,7 @@ import msgspec
 from relive_base.escapes import encode_escaped
 
 from relive_outside.record.handed import Handed
+from relive_outside.record.unheard import Unheard
 
 __all__ = ["Hand", "interpreter"]
 
@@ -55,11 +57,12 @@ class Hand:
         self._environment = dict(environment)
         self._pid = os.getpid()
         self._running: list[int] = []
+        self._lock = allocate_lock()
 
     def over(self, handed: Handed, wait_s: float) -> str:
         """Hand it over, and wait so long for it to be done. Why it was not, or ""."""
         if os.getpid() != self._pid:
-            self._pid, self._running = os.getpid(), []
+            self._pid, self._running, self._lock = os.getpid(), [], allocate_lock()
         self._reap()
         if len(self._running) >= _AT_ONCE:
             return f"{_AT_ONCE} scenes are on their way already"
@@ -100,17 +103,18 @@ class Hand:
                 self._running.append(self._spawn(command, [*places, *errors]))
                 return
             number, writes = opened.pipe()
-            opened.hold_back(signal.SIGCHLD)  # until the shell's status is taken
             places = [(os.POSIX_SPAWN_DUP2, memory, 3), (os.POSIX_SPAWN_DUP2, writes, 1)]
-            shell = self._spawn([_SHELL, "-c", _BEGIN, *command], [*places, *errors])
-            opened.close(writes)
-            text = b"".join(_parts(number, _BEGIN_S)).strip()
-            if text.isdigit():
-                self._running.append(int(text))
-                with contextlib.suppress(ChildProcessError):  # the application has taken its status
-                    os.waitpid(shell, 0)
-            else:
-                self._running.append(shell)
+            with self._lock, Unheard() as unheard:
+                shell = self._spawn([_SHELL, "-c", _BEGIN, *command], [*places, *errors])
+                unheard.of(shell)
+                opened.close(writes)
+                text = b"".join(_parts(number, _BEGIN_S)).strip()
+                if text.isdigit():
+                    self._running.append(int(text))
+                    with contextlib.suppress(ChildProcessError):  # the application has taken its status
+                        os.waitpid(shell, 0)
+                else:
+                    self._running.append(shell)
 
     def _spawn(self, command: list[str], places: list[tuple[int, ...]]) -> int:
         return posix_spawn(
@@ -140,7 +144,6 @@ class _Descriptors:
 
     def __init__(self) -> None:
         self._open: list[int] = []
-        self._mask: set[int] | None = None
 
     def __enter__(self) -> _Descriptors:
         return self
@@ -150,12 +153,6 @@ class _Descriptors:
     ) -> None:
         for descriptor in self._open:
             os.close(descriptor)
-        if self._mask is not None:
-            signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
-
-    def hold_back(self, number: signal.Signals) -> None:
-        """A handler of the application's for this signal runs in this thread only when all are closed."""
-        self._mask = signal.pthread_sigmask(signal.SIG_BLOCK, [number])
 
     def add(self, descriptor: int) -> int:
         """The number that it has from now on."""

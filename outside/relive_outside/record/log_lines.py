@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from relive_base.attributes import Attributes
+from relive_base.unseen import without_this_frame
 from relive_base.wire.messages import LogLine
 
 __all__ = ["Lines", "LogWatch"]
@@ -59,7 +60,11 @@ class LogWatch:
         def callHandlers(self: Any, record: Any) -> None:
             if current() is not None:
                 handler.handle(record)
-            call_handlers(self, record)
+            try:
+                call_handlers(self, record)
+            except BaseException as error:
+                without_this_frame(error)
+                raise
 
         logger.callHandlers = callHandlers
 

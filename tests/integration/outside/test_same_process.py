@@ -12,7 +12,7 @@ from patience import PATIENCE_S
 from recorded_hosts import run, scenes_in
 
 WORK = """
-import os, sys, signal, relive
+import os, sys, signal, threading, relive
 @relive.record
 def work(what):
     raise KeyError(what)
@@ -23,18 +23,19 @@ def fails(what):
         pass
 """
 WAITS = """
-def ended():
-    while True:
-        try:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            return
-        if not pid:
-            return
-        print("ended by signal", pid in known)
 known = set()
-signal.signal(signal.SIGCHLD, lambda *_: ended())
+told = []
+signal.signal(signal.SIGCHLD, lambda *_: told.append(1))
 fails("a")
+thread = threading.Thread(target=fails, args=("b",))
+thread.start()
+thread.join()
+print("told of", len(told), "children")
+pid = os.fork()
+if not pid:
+    os._exit(0)
+os.waitpid(pid, 0)
+print("told of", len(told), "children")
 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 ready, go = os.pipe()
 for status in (1, 2):
@@ -43,7 +44,7 @@ for status in (1, 2):
         os.read(ready, 1)
         os._exit(status)
     known.add(pid)
-fails("b")
+fails("c")
 os.write(go, b"12")
 while True:
     try:
@@ -63,6 +64,27 @@ if not pid:
     os._exit(0)
 print(os.waitpid(pid, 0)[1])
 """
+LOGS = """
+import http.client, pathlib, random, socket, subprocess, traceback, urllib.request
+tries = [
+    lambda: open("/nowhere"), lambda: pathlib.Path("/nowhere").read_text(), lambda: os.stat("/nowhere"),
+    lambda: os.listdir("/nowhere"), lambda: os.rename("/nowhere", "/no"), lambda: os.open("/nowhere", 0),
+    lambda: subprocess.run(["/nowhere"]), lambda: os.urandom("x"), lambda: random.seed([]),
+    lambda: os.environ["NOWHERE"], lambda: socket.create_connection(("127.0.0.1", 1)),
+    lambda: urllib.request.urlopen("http://127.0.0.1:1/"), lambda: os._exit("x"),
+    lambda: http.client.HTTPConnection("127.0.0.1", 1).request("GET", "/"), lambda: work("a"),
+]
+def all_of(error):
+    while error is not None:
+        names = [frame.name for frame in traceback.extract_tb(error.__traceback__)]
+        yield [name for name in names if name != "send"]  # of http.client, which connects there
+        error = error.__context__
+for number, one in enumerate(tries):
+    try:
+        one()
+    except Exception as error:
+        print(number, type(error).__name__, *all_of(error))
+"""
 STDERR_IS_A_FILE = """
 file = open(sys.argv[1], "w")
 print(file.fileno())
@@ -75,15 +97,21 @@ EXECS = (
 )
 
 
-@pytest.mark.parametrize("text", [WAITS, CLOSES], ids=["waits for any child", "closes all descriptors"])
-def test_children_and_descriptors_are_the_applications_own(tmp_path: Path, text: str) -> None:
-    # Given a script that looks at its children, or closes what it does not know
+@pytest.mark.parametrize(
+    ("text", "scenes"),
+    [(WAITS, 3), (CLOSES, 2), (LOGS, 1)],
+    ids=["waits for any child", "closes all descriptors", "logs tracebacks"],
+)
+def test_children_descriptors_and_tracebacks_are_the_applications_own(
+    tmp_path: Path, text: str, scenes: int
+) -> None:
+    # Given a script that looks at its children, closes what it does not know, or logs what it catches
     (tmp_path / "job.py").write_text(WORK + text)
     plain = run(tmp_path, "env", "RELIVE_RECORD=off", sys.executable, "job.py")
     # When it is recorded, I expect that it sees the same
     ran = run(tmp_path, "relive-record", "job.py")
     assert (ran.returncode, ran.stdout, ran.stderr) == (plain.returncode, plain.stdout, plain.stderr)
-    assert len(scenes_in(tmp_path, 2)) == 2
+    assert len(scenes_in(tmp_path, scenes)) == scenes
 
 
 def test_a_file_in_the_place_of_stderr_stays_as_it_is(tmp_path: Path) -> None:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import io
 import time
+import traceback
 from functools import partial
 from typing import Any
 
 import pytest
+from flask import Flask
 from relive_outside.hosts.applications import interface_of
 from relive_outside.record.handed import Handed
 from relive_outside.record.recorder import Recorder
 from relive_outside.record.settings import OutsideSettings
 from relive_outside.recording import recorded_by
+from starlette.applications import Starlette
 
 
 class Hand:
@@ -113,3 +116,114 @@ def test_an_error_whose_class_raises_is_raised_as_it_is(recorder: Recorder) -> N
         recorded_by(fails, recorder)()
     except BaseException as raised:
         assert raised is error  # noqa: PT017
+
+
+def _frames(error: BaseException) -> list[str]:
+    """Functions of the traceback, this test's own left out."""
+    return [frame.name for frame in traceback.extract_tb(error.__traceback__)][1:]
+
+
+def _raised(call: Any) -> BaseException:
+    with pytest.raises(KeyError) as caught:
+        call()
+    return caught.value
+
+
+def fails(*_: Any, **__: Any) -> Any:
+    raise KeyError("a")
+
+
+def answers_in_parts(environ: Any, start_response: Any) -> Any:
+    start_response("200 OK", [])
+    yield environ["wsgi.input"].readline()
+    raise KeyError("b")
+
+
+class Broken:
+    """A body whose client has gone."""
+
+    def read(self, size: int = -1) -> bytes:
+        raise KeyError("c")
+
+
+def test_tracebacks_have_the_applications_own_frames_alone(recorder: Recorder, hand: Hand) -> None:
+    # Given functions and applications that fail, in each of the ways in which they are called
+    async def waits(_one: int) -> None:
+        await asyncio.sleep(0)
+        fails()
+
+    async def asgi(scope: Any, receive: Any, send: Any) -> None:
+        await (receive() if scope["path"] == "/receive" else send({"type": scope["path"]}))
+
+    async def broken(*_: Any) -> Any:
+        fails()
+
+    def reads(environ: Any, start_response: Any) -> Any:
+        return environ["wsgi.input"].read()
+
+    def starts(environ: Any, start_response: Any) -> Any:
+        return start_response("200 OK", [])
+
+    def environ(body: Any = None) -> dict[str, Any]:
+        return {"REQUEST_METHOD": "GET", "wsgi.input": body if body is not None else io.BytesIO(b"one")}
+
+    def scope(path: str, kind: str = "http") -> dict[str, Any]:
+        return {"type": kind, "path": path, "method": "GET", "headers": [], "query_string": b""}
+
+    def served(given: Any) -> list[str]:
+        names = _frames(_raised(lambda: asyncio.run(recorded_by(asgi, recorder)(given, broken, broken))))
+        return names[names.index("asgi") :]
+
+    # When they are recorded, I expect tracebacks as without
+    assert _frames(_raised(lambda: recorded_by(fails, recorder)(1))) == ["<lambda>", "fails"]
+    assert _frames(_raised(lambda: asyncio.run(recorded_by(waits, recorder)(1))))[-2:] == ["waits", "fails"]
+    assert served(scope("/receive")) == ["asgi", "broken", "fails"]
+    assert served(scope("/send")) == ["asgi", "broken", "fails"]
+    assert served(scope("/socket", "websocket")) == ["asgi", "broken", "fails"]
+    wsgi = recorded_by(reads, recorder)
+    assert _frames(_raised(lambda: wsgi(environ(Broken()), None))) == ["<lambda>", "reads", "read"]
+    begun = recorded_by(starts, recorder)
+    assert _frames(_raised(lambda: begun(environ(), fails))) == ["<lambda>", "starts", "fails"]
+    parts = recorded_by(answers_in_parts, recorder)(environ(), lambda *_: None)
+    assert _frames(_raised(lambda: list(parts))) == ["<lambda>", "answers_in_parts"]
+    # ... and a scene of each request that failed
+    assert len(hand.given) == 7
+
+
+def test_an_application_looks_like_itself(recorder: Recorder) -> None:
+    # Given an application of ASGI, and one of Flask
+    app, flask_app = Starlette(), Flask(__name__)
+    app.state.prices = 1
+    # When they are recorded, I expect their class, their attributes, and Flask's very object
+    recorded = recorded_by(app, recorder)
+    assert recorded is not app
+    assert recorded_by(recorded, recorder) is recorded
+    with pytest.raises(TypeError):
+        recorded()  # as uvicorn tries, to see whether it makes the application
+    assert isinstance(recorded, Starlette)
+    assert repr(recorded) == repr(app)
+    assert "router" in dir(recorded)
+    recorded.extra = 1
+    del recorded.extra
+    assert not hasattr(app, "extra")
+    assert recorded_by(flask_app, recorder) is flask_app
+    assert recorded_by(flask_app, recorder) is flask_app
+
+
+def test_requests_of_a_flask_application_are_recorded_however_it_is_served(
+    recorder: Recorder, hand: Hand
+) -> None:
+    app = Flask(__name__)
+    app.add_url_rule("/", "fails", fails)
+    recorded_by(app, recorder)
+    # When its own server's way in is used, I expect one scene
+    with app.test_client().get("/") as answer:
+        assert answer.status_code == 500
+    assert [handed.record.error.type for handed in hand.given if handed.record and handed.record.error] == [
+        "KeyError"
+    ]
+
+
+def test_what_is_turned_off_is_what_it_was(tmp_path: Any) -> None:
+    recorder = Recorder(OutsideSettings(enabled=False), "call")
+    assert recorded_by(fails, recorder) is fails

@@ -6,6 +6,8 @@ from functools import wraps
 from types import ModuleType
 from typing import Any
 
+from relive_base.unseen import UNSEEN, without_this_frame
+
 from relive_capture.record.recording.recorded import INSIDE, Call, CallRecordingHolder
 
 __all__ = ["patch_aiohttp"]
@@ -32,11 +34,13 @@ def _patch_connect(recorder: CallRecordingHolder, connector: Any) -> None:
     async def recorded(self: Any, request: Any, *arguments: Any, **options: Any) -> Any:
         kept_calls = recorder.kept_calls
         if kept_calls is None:
-            return await connect(self, request, *arguments, **options)
+            with UNSEEN:
+                return await connect(self, request, *arguments, **options)
         token = INSIDE.set(True)
         try:
             return await connect(self, request, *arguments, **options)
         except BaseException as error:  # even if it is cancelled
+            without_this_frame(error)
             call = kept_calls.call("parts", "aiohttp", method=request.method, url=str(request.url))
             call.failed(error, "connect")
             raise
@@ -57,7 +61,8 @@ def _patch_send(recorder: CallRecordingHolder, request: Any) -> None:
             origin = str(self.url.origin())
             call = kept_calls.call("wire", "aiohttp", origin=origin, method=self.method, url=str(self.url))
             protocol.__dict__[_CALL] = call
-        return await send(self, connection)
+        with UNSEEN:
+            return await send(self, connection)
 
     request.send = recorded
 
@@ -75,6 +80,7 @@ def _patch_start(response: Any) -> None:
                 _note_upgrade(self, connection)
             return found
         except BaseException as error:
+            without_this_frame(error)
             call = _call_of(connection.protocol)
             if call is not None:
                 timer = type(error) is TimeoutError and error.__cause__  # its own timer has cancelled it
@@ -100,7 +106,8 @@ def _patch_writer(writer: Any) -> None:
         call = _call_of(self._protocol)
         if call is not None:
             call.sent(chunk)
-        write(self, chunk)
+        with UNSEEN:
+            write(self, chunk)
 
     @wraps(writelines)
     def recorded_writelines(self: Any, chunks: Any) -> None:
@@ -109,7 +116,8 @@ def _patch_writer(writer: Any) -> None:
             chunks = tuple(chunks)
             for chunk in chunks:
                 call.sent(chunk)
-        writelines(self, chunks)
+        with UNSEEN:
+            writelines(self, chunks)
 
     writer._write = recorded_write
     writer._writelines = recorded_writelines

@@ -15,6 +15,7 @@ from functools import wraps
 from typing import Any, Final
 
 from relive_base.parts import Reason, Why
+from relive_base.unseen import without_this_frame
 
 from relive_capture.recording_format import Seeds
 
@@ -109,7 +110,11 @@ class Chance:
 
         @wraps(original)
         def urandom(size: int, /) -> bytes:
-            data = original(size)
+            try:
+                data = original(size)
+            except BaseException as error:
+                without_this_frame(error)
+                raise
             draws = whose()
             if draws is not None:
                 draws.add(data)
@@ -119,7 +124,11 @@ class Chance:
 
         @wraps(asked)
         def getrandom(size: int, flags: int = 0) -> bytes:
-            data = asked(size, flags)
+            try:
+                data = asked(size, flags)
+            except BaseException as error:
+                without_this_frame(error)
+                raise
             draws = whose()
             if draws is not None:
                 draws.add(data)
@@ -137,7 +146,11 @@ def seeded(draw: Any) -> None:
 
     @wraps(seed)
     def recorded(self: Any, a: Any = None, version: int = 2) -> None:
-        seed(self, int.from_bytes(draw(), "big") if a is None else a, version)
+        try:
+            seed(self, int.from_bytes(draw(), "big") if a is None else a, version)
+        except BaseException as error:
+            without_this_frame(error)
+            raise
 
     random.Random.seed = recorded  # type: ignore[method-assign]
     random.seed = random._inst.seed  # the module's function is bound to the one before

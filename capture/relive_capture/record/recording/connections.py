@@ -6,6 +6,8 @@ from functools import wraps
 from types import ModuleType
 from typing import Any
 
+from relive_base.unseen import without_this_frame
+
 from relive_capture.record.recording.recorded import INSIDE, CallRecording, CallRecordingHolder
 
 __all__ = ["patch_asyncio", "patch_sockets", "patch_ssl", "patch_urllib3"]
@@ -20,15 +22,12 @@ def patch_sockets(recorder: CallRecordingHolder, module: ModuleType) -> None:
     @wraps(connect)
     def recorded(self: Any, address: Any, /) -> None:
         kept_calls = None if INSIDE.get() else recorder.kept_calls
-        if kept_calls is None:
-            connect(self, address)
-            return
         try:
             connect(self, address)
-        except BlockingIOError:  # it goes on: whoever waits for it will see
-            raise
-        except Exception as error:
-            _failed(kept_calls, "socket", address, error)
+        except BaseException as error:
+            without_this_frame(error)
+            if not issubclass(type(error), BlockingIOError):  # it goes on: whoever waits for it will see
+                _failed(kept_calls, "socket", address, error)
             raise
         _opened(kept_calls, address)
 
@@ -44,16 +43,16 @@ def _recorded_create(recorder: CallRecordingHolder, create_connection: Any) -> A
     @wraps(create_connection)
     def recorded(address: Any, *arguments: Any, **options: Any) -> Any:
         kept_calls = None if INSIDE.get() else recorder.kept_calls
-        if kept_calls is None:
-            return create_connection(address, *arguments, **options)
-        token = INSIDE.set(True)
+        token = INSIDE.set(True) if kept_calls is not None else None
         try:
             found = create_connection(address, *arguments, **options)
-        except Exception as error:
+        except BaseException as error:
+            without_this_frame(error)
             _failed(kept_calls, "socket", address, error)
             raise
         finally:
-            INSIDE.reset(token)
+            if token is not None:
+                INSIDE.reset(token)
         _opened(kept_calls, address)
         return found
 
@@ -70,16 +69,17 @@ def patch_asyncio(recorder: CallRecordingHolder, module: ModuleType) -> None:
         self: Any, factory: Any, host: Any = None, port: Any = None, *arguments: Any, **options: Any
     ) -> Any:
         kept_calls = None if INSIDE.get() else recorder.kept_calls
-        if kept_calls is None or host is None:
-            return await create_connection(self, factory, host, port, *arguments, **options)
-        token = INSIDE.set(True)
+        kept_calls = None if host is None else kept_calls
+        token = INSIDE.set(True) if kept_calls is not None else None
         try:
             found = await create_connection(self, factory, host, port, *arguments, **options)
-        except Exception as error:
+        except BaseException as error:
+            without_this_frame(error)
             _failed(kept_calls, "asyncio", (host, port), error)
             raise
         finally:
-            INSIDE.reset(token)
+            if token is not None:
+                INSIDE.reset(token)
         _opened(kept_calls, (host, port))
         return found
 
@@ -95,25 +95,26 @@ def patch_ssl(recorder: CallRecordingHolder, module: ModuleType) -> None:
     def recorded(self: Any, sock: Any, *arguments: Any, **options: Any) -> Any:
         try:
             return wrap_socket(self, sock, *arguments, **options)
-        except Exception as error:
+        except BaseException as error:
+            without_this_frame(error)
             kept_calls = None if INSIDE.get() else recorder.kept_calls
             name = options.get("server_hostname")
-            if kept_calls is not None and type(name) is str:
+            if kept_calls is not None and type(name) is str and issubclass(type(error), Exception):
                 kept_calls.not_connected("ssl", name, error, "tls")
             raise
 
     context.wrap_socket = recorded
 
 
-def _failed(kept_calls: CallRecording, library: str, address: Any, error: Exception) -> None:
-    place = _place(address)
-    if place:
+def _failed(kept_calls: CallRecording | None, library: str, address: Any, error: BaseException) -> None:
+    place = _place(address) if kept_calls is not None and issubclass(type(error), Exception) else ""
+    if kept_calls is not None and place:
         kept_calls.not_connected(library, place, error, "connect")
 
 
-def _opened(kept_calls: CallRecording, address: Any) -> None:
-    place = _place(address)
-    if place:
+def _opened(kept_calls: CallRecording | None, address: Any) -> None:
+    place = _place(address) if kept_calls is not None else ""
+    if kept_calls is not None and place:
         kept_calls.connected(place)
 
 

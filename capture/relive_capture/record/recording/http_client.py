@@ -11,6 +11,8 @@ from functools import wraps
 from types import ModuleType
 from typing import Any
 
+from relive_base.unseen import without_this_frame
+
 from relive_capture.record.recording.recorded import Call, CallRecordingHolder
 
 __all__ = ["patch_http_client"]
@@ -31,11 +33,15 @@ def _patch_send(recorder: CallRecordingHolder, connection: Any) -> None:
     @wraps(send)
     def recorded(self: Any, data: Any) -> None:
         kept_calls = recorder.kept_calls
-        if kept_calls is None:
-            send(self, data)
-            return
-        if self.sock is None and self.auto_open:
-            self.connect()  # as send would: a connection that fails is no call yet
+        try:
+            if kept_calls is None:
+                send(self, data)
+                return
+            if self.sock is None and self.auto_open:
+                self.connect()  # as send would: a connection that fails is no call yet
+        except BaseException as error:
+            without_this_frame(error)
+            raise
         key = id(self.sock)
         call = kept_calls.on_socket.get(key)
         if call is None:
@@ -47,6 +53,7 @@ def _patch_send(recorder: CallRecordingHolder, connection: Any) -> None:
         try:
             send(self, data)
         except BaseException as error:  # even if the time limit strikes
+            without_this_frame(error)
             del kept_calls.on_socket[key]
             call.failed(error, "send")
             raise
@@ -60,28 +67,27 @@ def _patch_begin(recorder: CallRecordingHolder, response: Any) -> None:
 
     @wraps(begin)
     def recorded(self: Any) -> None:
-        kept_calls = recorder.kept_calls
-        if kept_calls is None or not kept_calls.on_socket:
-            begin(self)
-            return
-        raw = getattr(self.fp, "raw", None)
-        call = kept_calls.on_socket.pop(id(getattr(raw, "_sock", None)), None)
-        if call is None:
-            begin(self)
-            return
-        call.answer_begins()
-        call.raw.method = _text(self._method)
-        if type(raw) is socket.SocketIO:
-            raw._relive_call = call  # type: ignore[attr-defined]
-            raw.__class__ = _CopyingSocketIO
-        else:
-            call.raw.response_cut = 1  # somebody else's kind of socket
+        kept_calls, call = recorder.kept_calls, None
+        if kept_calls is not None and kept_calls.on_socket:
+            raw = getattr(self.fp, "raw", None)
+            call = kept_calls.on_socket.pop(id(getattr(raw, "_sock", None)), None)
+        if call is not None:
+            call.answer_begins()
+            call.raw.method = _text(self._method)
+            if type(raw) is socket.SocketIO:
+                raw._relive_call = call  # type: ignore[attr-defined]
+                raw.__class__ = _CopyingSocketIO
+            else:
+                call.raw.response_cut = 1  # somebody else's kind of socket
         try:
             begin(self)
         except BaseException as error:
-            call.failed(error, "response")
+            without_this_frame(error)
+            if call is not None:
+                call.failed(error, "response")
             raise
-        call.timed()
+        if call is not None:
+            call.timed()
 
     response.begin = recorded
 
@@ -97,6 +103,7 @@ class _CopyingSocketIO(socket.SocketIO):
         try:
             count = _readinto(self, buffer)
         except BaseException as error:
+            without_this_frame(error)
             call.failed(error, "body")
             raise
         if count:

@@ -8,6 +8,8 @@ from functools import wraps
 from types import ModuleType
 from typing import Any
 
+from relive_base.unseen import UNSEEN, without_this_frame
+
 from relive_capture.record.recording.recorded import INSIDE, Call, CallRecording, CallRecordingHolder
 
 __all__ = ["patch_httpcore", "request_call", "url_text"]
@@ -26,7 +28,8 @@ def _patch_sync(recorder: CallRecordingHolder, pool: Any) -> None:
     def recorded(self: Any, request: Any) -> Any:
         kept_calls = recorder.kept_calls
         if kept_calls is None:
-            return handle(self, request)
+            with UNSEEN:
+                return handle(self, request)
         call = request_call(kept_calls, request)
         request.stream = _Sent(request.stream, call)
         with _Waiting(call):
@@ -45,7 +48,8 @@ def _patch_async(recorder: CallRecordingHolder, pool: Any) -> None:
     async def recorded(self: Any, request: Any) -> Any:
         kept_calls = recorder.kept_calls
         if kept_calls is None:
-            return await handle(self, request)
+            with UNSEEN:
+                return await handle(self, request)
         call = request_call(kept_calls, request)
         request.stream = _AsyncSent(request.stream, call)
         with _Waiting(call):
@@ -71,6 +75,7 @@ class _Waiting:
     def __exit__(self, _kind: Any, error: BaseException | None, _traceback: Any) -> None:
         INSIDE.reset(self._token)
         if error is not None:  # even if it is cancelled
+            without_this_frame(error)
             self._call.failed(error, "response")
 
 
@@ -114,16 +119,18 @@ class _Wrapped:
 
 class _Sent(_Wrapped):
     def __iter__(self) -> Iterator[bytes]:
-        for chunk in self._stream:
-            self._call.sent(chunk)
-            yield chunk
+        with UNSEEN:
+            for chunk in self._stream:
+                self._call.sent(chunk)
+                yield chunk
 
 
 class _AsyncSent(_Wrapped):
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for chunk in self._stream:
-            self._call.sent(chunk)
-            yield chunk
+        with UNSEEN:
+            async for chunk in self._stream:
+                self._call.sent(chunk)
+                yield chunk
 
 
 class _Received(_Wrapped):
@@ -135,6 +142,7 @@ class _Received(_Wrapped):
         except GeneratorExit:  # not read to its end
             raise
         except BaseException as error:
+            without_this_frame(error)
             self._call.failed(error, "body")
             raise
         self._call.raw.ended = True
@@ -149,6 +157,7 @@ class _AsyncReceived(_Wrapped):
         except GeneratorExit:  # not read to its end
             raise
         except BaseException as error:
+            without_this_frame(error)
             self._call.failed(error, "body")
             raise
         self._call.raw.ended = True

@@ -166,7 +166,7 @@ class CallRecording:
         self.calls.append(call)
         return call
 
-    def not_connected(self, library: str, place: str, error: Exception, where: str) -> None:
+    def not_connected(self, library: str, place: str, error: BaseException, where: str) -> None:
         """A connection failed. The same failure of the same place is kept once: it fails as often as it is
         tried."""
         failure = describe(error, where)

@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 from typing import Any, Final
 
+from relive_base.unseen import without_this_frame
+
 __all__ = ["Variables"]
 
 _NAMES: Final = 500
@@ -26,7 +28,11 @@ class _Asked(dict[Any, Any]):
         names = self.names
         if name not in names and len(names) < _NAMES:
             names[name] = None
-        return super().__getitem__(name)
+        try:
+            return super().__getitem__(name)
+        except BaseException as error:
+            without_this_frame(error)
+            raise
 
 
 class Variables:

@@ -20,6 +20,8 @@ from functools import partial, wraps
 from types import ModuleType
 from typing import Any, Final, Protocol
 
+from relive_base.unseen import without_this_frame
+
 from relive_capture.record.recording.files.noting import FileNotes
 from relive_capture.record.recording.imports import when_imported
 
@@ -103,7 +105,11 @@ class _Watch:
         """For the built-in one."""
         if type(mode) is str and opener is None:
             self._note(file, _act(mode))
-        return original(file, mode, buffering, encoding, errors, newline, closefd, opener)
+        try:
+            return original(file, mode, buffering, encoding, errors, newline, closefd, opener)
+        except BaseException as error:
+            without_this_frame(error)
+            raise
 
     def open_low(
         self, original: Any, path: Any, flags: int, mode: int = 0o777, *, dir_fd: int | None = None
@@ -114,32 +120,49 @@ class _Watch:
                 self._note(path, FileNotes.reads)
             else:
                 self._note(path, _overwritten if flags & (os.O_TRUNC | os.O_EXCL) else _rewritten)
-        return original(path, flags, mode, dir_fd=dir_fd)  # type: ignore[no-any-return]
+        try:
+            return original(path, flags, mode, dir_fd=dir_fd)  # type: ignore[no-any-return]
+        except BaseException as error:
+            without_this_frame(error)
+            raise
 
     def list(self, original: Any, path: Any = None) -> Any:
         """For os.listdir and os.scandir."""
         self._note("." if path is None else path, FileNotes.reads)
-        return original(path)
+        try:
+            return original(path)
+        except BaseException as error:
+            without_this_frame(error)
+            raise
 
     def change(self, original: Any, path: Any, *arguments: Any, **options: Any) -> Any:
         """For what changes the file at a path."""
         if options.get("dir_fd") is None:
             self._note(path, _overwritten)
-        return original(path, *arguments, **options)
+        try:
+            return original(path, *arguments, **options)
+        except BaseException as error:
+            without_this_frame(error)
+            raise
 
     def move(self, original: Any, src: Any, dst: Any, *arguments: Any, **options: Any) -> Any:
         """For what makes a second path of a first one."""
         if not options:
             self._note(src, _rewritten)
             self._note(dst, _overwritten)
-        return original(src, dst, *arguments, **options)
+        try:
+            return original(src, dst, *arguments, **options)
+        except BaseException as error:
+            without_this_frame(error)
+            raise
 
     def look(self, original: Any, path: Any, *arguments: Any, **options: Any) -> os.stat_result:
         """For os.stat and os.lstat."""
         try:
             found: os.stat_result = original(path, *arguments, **options)
-        except _ABSENT:
-            if not options:
+        except BaseException as error:
+            without_this_frame(error)
+            if not options and issubclass(type(error), _ABSENT):
                 self._note(path, lambda notes, place: notes.looked(place, None))
             raise
         if options.get("dir_fd") is None and not (type(path) is str and path.startswith(self._skipped)):
@@ -155,7 +178,11 @@ class _Watch:
                 notes.programs[_program(arguments)] = None
         except Exception:  # it is for a recording alone
             pass
-        return original(*arguments, **options)
+        try:
+            return original(*arguments, **options)
+        except BaseException as error:
+            without_this_frame(error)
+            raise
 
 
 def _overwritten(notes: FileNotes, path: str) -> None:
@@ -227,7 +254,11 @@ def _watch_programs(watch: _Watch, module: ModuleType) -> None:
 
     @wraps(execute)
     def recorded(self: Any, args: Any, *arguments: Any, **options: Any) -> Any:
-        return watch.start(partial(execute, self), args, *arguments, **options)
+        try:
+            return watch.start(partial(execute, self), args, *arguments, **options)
+        except BaseException as error:
+            without_this_frame(error)
+            raise
 
     module.Popen._execute_child = recorded
 

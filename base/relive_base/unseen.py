@@ -1,0 +1,33 @@
+"""Frames of ours that no traceback of the user's has: not what is logged, printed, or sent to a tracker."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+__all__ = ["UNSEEN", "without_this_frame"]
+
+_trace: Final[Any] = BaseException.__dict__["__traceback__"].__get__
+_with_trace: Final[Any] = BaseException.with_traceback
+
+
+def without_this_frame(error: BaseException) -> None:
+    """Take the calling function's frame off the traceback. Call it in an `except` clause that ends with a
+    bare `raise`, which adds no frame. Nothing of the error's own class is called."""
+    trace = _trace(error)
+    if trace is not None:
+        _with_trace(error, trace.tb_next)
+
+
+class _Unseen:
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if error is not None:
+            without_this_frame(error)
+
+
+UNSEEN: Final = _Unseen()
+"""`with UNSEEN:` around a call does the same."""
