@@ -19,7 +19,6 @@ _NEEDED: Final = frozenset(
 )
 _NEEDED_PREFIXES: Final = ("LC_", "PYTHON", "COVERAGE_")
 _OURS: Final = frozenset({"RELIVE_TOKEN", "RELIVE_STORE", "RELIVE_OTLP_HEADERS"})
-_FOLDERS: Final = frozenset({"PWD", "OLDPWD"})  # no passwords
 _ENV_START: Final = 47  # fields of /proc/self/stat behind the process's name, see proc_pid_stat(5)
 
 
@@ -39,8 +38,8 @@ def secret_names(environment: Mapping[str, str]) -> list[str]:
     redactor = Redactor()
     return [
         name
-        for name in environment
-        if name in _OURS or name.endswith("_HEADERS") or (name not in _FOLDERS and redactor.secret_key(name))
+        for name, value in environment.items()
+        if name in _OURS or name.endswith("_HEADERS") or redactor.is_secret(name, value)
     ]
 
 

@@ -12,12 +12,13 @@ from typing import Final
 
 from relive_base.patterns import LazyPattern
 from relive_base.redaction.cookies import hide_cookies
+from relive_base.redaction.names import is_path
 from relive_base.redaction.values import PLACEHOLDER, hide_group
 
 __all__ = ["Found", "Judge", "Keep", "hide_assignments", "is_harmless"]
 
 Judge = Callable[[str], str]
-"""Says how secret a name is: "strong", "weak" (if it is text) or ""."""
+"""Says how secret a name is: "strong", "weak" (if it is text), "path" (if it is no path) or ""."""
 Keep = Callable[[str, str], bool]
 """Whether a value stays all the same: given what stands between, and the value."""
 Found = Callable[[str], None]
@@ -173,6 +174,8 @@ def _hide_named(text: str, judge: Judge, keep: Keep, found: Found) -> str:
 
 def _counts(strength: str, separator: str, value: re.Match[str]) -> bool:
     """Whether a value is a secret under a name that is one for text only."""
+    if strength == "path":
+        return not is_path(value.group().strip("\\\"'"))
     if strength == "strong" or _quote(value):
         return True
     if value.group()[:1] == "(":
@@ -247,7 +250,10 @@ def _quote(value: re.Match[str]) -> str:
 
 def _hide_phrase(match: re.Match[str], judge: Judge, keep: Keep, found: Found) -> str:
     value = match["secret"]
-    if judge(match["name"]) in ("", "plural") or keep(" ", value):
+    strength = judge(match["name"])
+    if strength in ("", "plural") or keep(" ", value):
+        return match.group()
+    if strength == "path" and is_path(value.strip("\"'")):
         return match.group()
     found(value)
     quote = value[0] if value[0] in "\"'" else ""

@@ -7,7 +7,10 @@ from collections.abc import Callable, Iterable, Mapping
 from itertools import pairwise
 from typing import Any, Final
 
-__all__ = ["NAME_KEYS", "VALUE_KEYS", "classify", "may_name", "name_places", "secret_texts", "split_words"]
+__all__ = [
+    "NAME_KEYS", "VALUE_KEYS", "classify", "is_path", "may_name", "name_places", "names_a_path",
+    "secret_texts", "split_words",
+]  # fmt: skip
 
 NAME_KEYS: Final = ("name", "key", "Name", "Key", "k", "header", "field", "variable", "ParameterKey")
 VALUE_KEYS: Final = ("value", "Value", "v", "val", "ParameterValue")
@@ -72,6 +75,11 @@ _WEAK_NAMES: Final = _words("session auth sid pin pass http_auth basic_auth prox
 _PLURAL_NAMES: Final = _words("tokens otps jwts apikeys")
 
 
+_FOLDER_NAMES: Final = ("PWD", "OLDPWD")
+_PATH_WORDS: Final = _words("file path dir directory folder filename")
+_PATH_CHARS: Final = 4_096
+_PATH: Final = re.compile(r"/[a-z0-9._-]{0,32}|~?(?:/[\w.@+,:~-]+(?: [\w.-]+)*){2,}/?")
+
 # Pieces of secret names: in a text that has none of them no secret is named.
 _HINTS: Final = (
     "pass", "pin", "pw", "psk", "otp", "key", "token", "cook", "auth", "secret", "cred", "sess",
@@ -131,6 +139,18 @@ def classify(words: list[str], extra: frozenset[str]) -> str:
         if f"{first}_{second}" in _SECRET_PAIRS or (second == "pass" and first in _PASS_OWNERS):
             return "strong"
     return ""
+
+
+def names_a_path(name: str, words: list[str]) -> bool:
+    """Whether what goes under a secret's name may be where the secret lies, or, as in a shell, the working
+    folder: DB_PASSWORD_FILE, GOOGLE_APPLICATION_CREDENTIALS, PWD."""
+    return name in _FOLDER_NAMES or words[-1] in _PATH_WORDS or words[-2:] == ["application", "credentials"]
+
+
+def is_path(text: str) -> bool:
+    """Whether a text under such a name is a path. A password may begin with a slash, too: one part alone has
+    to be a plain word."""
+    return len(text) <= _PATH_CHARS and _PATH.fullmatch(text) is not None
 
 
 def _is_foreign(word: str) -> bool:

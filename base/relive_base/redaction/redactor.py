@@ -24,8 +24,10 @@ from relive_base.redaction.names import (
     NAME_KEYS,
     VALUE_KEYS,
     classify,
+    is_path,
     may_name,
     name_places,
+    names_a_path,
     secret_texts,
     split_words,
 )
@@ -93,13 +95,22 @@ class Redactor:
 
     def secret_key(self, name: str) -> str:
         """How secret what goes under `name` is: "strong" (whatever it is), "weak" (if it is text),
-        "plural" (if it is text or a list of texts), or ""."""
+        "plural" (if it is text or a list of texts), "path" (if it is no path), or ""."""
         known = self._cache.get(name)
         if known is None:
             if len(self._cache) >= _CACHE_LIMIT:
                 self._cache.clear()
-            known = self._cache[name] = classify(split_words(name[:_MAX_KEY]), self._extra)
+            words = split_words(name[:_MAX_KEY])
+            known = classify(words, self._extra)
+            if known == "strong" and names_a_path(name, words) and "_".join(words) not in self._extra:
+                known = "path"
+            self._cache[name] = known
         return known
+
+    def is_secret(self, name: str, value: object) -> bool:
+        """Whether `value` under `name` is one to hide; None, false and what is empty are not."""
+        strength = self.secret_key(name)
+        return bool(strength) and _holds_secret(strength, value)
 
     def key(self, name: str) -> str:
         """`name` itself without secrets: somebody may have used one as a key. The same object if there was
@@ -280,7 +291,7 @@ class Redactor:
                 redacted.append(place)
                 found.append(f"-p{PLACEHOLDER}")
                 continue
-            secret = bool(name) and isinstance(item, str) and self.secret_key(name) == "strong"
+            secret = bool(name) and isinstance(item, str) and self._is_named(name, item)
             found.append(
                 self._entry(name, item, place, redacted, depth)
                 if secret
@@ -294,9 +305,13 @@ class Redactor:
         """The secret name in {"name": "password", "value": "..."}: so lists of headers have it."""
         for key in NAME_KEYS:
             name = value.get(key)
-            if isinstance(name, str) and self.secret_key(name) == "strong":
+            if isinstance(name, str) and self.secret_key(name) in ("strong", "path"):
                 return name
         return ""
+
+    def _is_named(self, name: str, value: str) -> bool:
+        """Whether a text beside it says that `value` is a secret."""
+        return self.secret_key(name) in ("strong", "path") and self.is_secret(name, value)
 
     def named(self, name: str, value: object, path: str, redacted: list[str]) -> object:
         """As `value`, of plain data that goes under `name`: a cell of a table by its column, say."""
@@ -362,9 +377,7 @@ class Redactor:
         """Environment variables without their secrets."""
         clean: dict[str, str] = {}
         for name, value in environment.items():
-            # PWD is the working folder
-            shown = value if name == "PWD" else self._entry(name, value, f"{path}.{name}", redacted, 0)
-            clean[name] = str(shown)
+            clean[name] = str(self._entry(name, value, f"{path}.{name}", redacted, 0))
         return clean
 
 
@@ -402,6 +415,8 @@ def _holds_secret(strength: str, value: object) -> bool:
     """Whether a value under a name of that strength is one to hide."""
     if value is None or isinstance(value, bool) or value in ("", [], {}):
         return False
+    if strength == "path":
+        return not (isinstance(value, str) and is_path(value))
     if strength == "plural":
         return isinstance(value, str) or (isinstance(value, list) and isinstance(value[0], str))
     if isinstance(value, list) and len(value) == 2 and all(isinstance(item, str) for item in value):

@@ -214,7 +214,7 @@ class _Capture:
 
     def save_environment(self) -> PartState:
         names = list(os.environ)
-        secret = [name for name in names if name != "PWD" and self.redactor.secret_key(name)]
+        secret = [name for name in names if self.redactor.is_secret(name, os.environ.get(name, ""))]
         for name in secret:
             self.memory.add(os.environ.get(name, ""))
         self.redactions.extend(f"environment.{name}" for name in secret[:100])

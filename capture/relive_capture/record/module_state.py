@@ -45,7 +45,8 @@ def module_state(spec: FunctionSpec) -> dict[str, str]:
             if len(found) >= _MOST:
                 return found
             if type(name) is str and not name.startswith("__") and _holds_state(value, own):
-                secret = redactor.secret_key(name) and value is not None
+                strength = redactor.secret_key(name) if value is not None else ""
+                secret = redactor.is_secret(name, value) if strength == "path" else strength
                 found[f"{module}.{name}"] = PLACEHOLDER if secret else _text(walker, value, name)
     return found
 

@@ -18,7 +18,7 @@ def stand_in(name: str, value: str, redactor: Redactor) -> str:
     """`value` if it is no secret. Else one that code can work with as if it were: of what is a secret as a
     whole, letters become letters and digits digits (`AKID...1` -> `AAAA...0`), in JSON the texts alone; of an
     address with a password in it, only that is replaced."""
-    if not redactor.secret_key(name):
+    if not redactor.is_secret(name, value):
         return redactor.text(value).replace(PLACEHOLDER, _STAND_IN)
     try:
         found = json.loads(value)

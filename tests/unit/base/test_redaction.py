@@ -510,3 +510,37 @@ def test_texts_of_a_dict_under_a_secret_name_are_secrets_elsewhere(value: object
     Redactor().remembering(memory).value(value, "event", [])
     # I expect its texts to be known, and not the host and the user beside one that says what it is
     assert memory.values == secrets
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "hidden"),
+    [
+        ("PWD", "/srv/app", False),
+        ("PWD", "/", False),
+        ("OLDPWD", "/home/Me/My App", False),
+        ("PWD", "hunter2-x", True),
+        ("PWD", "/xK9aBz2L0qq", True),
+        ("DB_PWD", "/etc/db/x", True),
+        ("PASSWD", "/etc/passwd", True),
+        ("DB_PASSWORD_FILE", "/run/secrets/db", False),
+        ("DB_PASSWORD_FILE", "hunter2-x", True),
+        ("GOOGLE_APPLICATION_CREDENTIALS", "/home/me/key.json", False),
+    ],
+)
+def test_a_path_is_no_secret_under_a_name_that_says_so(name: str, value: str, hidden: bool) -> None:
+    # Given a redactor that remembers what it finds
+    memory = SecretMemory()
+    redactor = Redactor().remembering(memory)
+
+    # When such a name has a value: in data, in a pair, beside "name" and "value", in text
+    data = redactor.value({name: value}, "event", [])
+    pair = redactor.value([name, value], "event", [])
+    entry = redactor.value({"name": name, "value": value}, "event", [])
+    text = redactor.text(f"UID=sa;{name}={value};")
+
+    # I expect it hidden everywhere, and remembered, or nowhere
+    shown = PLACEHOLDER if hidden else value
+    assert (data, pair, entry) == ({name: shown}, [name, shown], {"name": name, "value": shown})
+    assert text == f"UID=sa;{name}={shown};"
+    assert (value in memory.values) is hidden
+    assert redactor.is_secret(name, value) is hidden

@@ -115,6 +115,8 @@ class OutsideFrames:
     def _local(self, item: dict[str, Any], path: str) -> tuple[str, ValueNode]:
         name, text = str(item.get("name") or "?")[:120], str(item.get("repr") or "?")
         strength = self._redactor.secret_key(name)
+        if strength == "path" and not self._redactor.is_secret(name, text.strip("'\"")):
+            strength = ""
         if strength and text not in _NO_SECRETS and (strength != "plural" or text[0] in _TEXTS):
             self._redactions.append(f"{path}.locals.{name}")
             return name, ValueNode("?", PLACEHOLDER, redacted=True)

@@ -60,7 +60,7 @@ def clean_variables(notes: ReplayNotes, redactor: Redactor, places: list[str]) -
     """Variables without secrets: those that have one are left out, and named."""
     kept: dict[str, str | None] = {}
     for name, value in notes.variables.items():
-        if value is not None and (redactor.secret_key(name) or redactor.text(value) is not value):
+        if value is not None and (redactor.is_secret(name, value) or redactor.text(value) is not value):
             notes.hidden.append(redactor.key(name))
         else:
             kept[redactor.key(name)] = value

@@ -114,7 +114,7 @@ class NearTexts:
     def _names_secret(self, name: Any) -> bool:
         if type(name) is bytes:
             name = name[:_TEXT_CHARS].decode("latin-1")
-        return type(name) is str and self._redactor.secret_key(name[:_TEXT_CHARS]) == "strong"
+        return type(name) is str and self._redactor.secret_key(name[:_TEXT_CHARS]) in ("strong", "path")
 
     def _may_list(self, value: Any) -> bool:
         """A giant is listed whole, which costs more than its first entries are worth."""
@@ -154,7 +154,7 @@ class NearTexts:
         if type(name) is not str:
             return False
         strength = self._redactor.secret_key(name)
-        return strength == "strong" or (is_text and strength != "")
+        return strength in ("strong", "path") or (is_text and strength != "")
 
     def _text(self, value: Any) -> str:
         clean = self._redactor.text

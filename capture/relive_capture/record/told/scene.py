@@ -192,7 +192,7 @@ class _Made:
             )
         found["exception.json"] = to_json(views)
         names = sorted(environment)[:_MAX_NAMES]
-        secret = [name for name in names if name != "PWD" and self._redactor.secret_key(name)]
+        secret = [name for name in names if self._redactor.is_secret(name, environment[name])]
         for name in secret:
             self.memory.add(environment[name])
         self.redactions.extend(f"environment.{name}" for name in secret[:100])

@@ -8,7 +8,7 @@ from typing import Any, Final
 from relive_base.redaction.assignments import is_harmless
 from relive_base.redaction.cards import names_a_number
 from relive_base.redaction.memory import SecretMemory
-from relive_base.redaction.names import NAME_KEYS, VALUE_KEYS, secret_texts, split_words
+from relive_base.redaction.names import NAME_KEYS, VALUE_KEYS, is_path, secret_texts, split_words
 from relive_base.redaction.redactor import PLACEHOLDER, Redactor
 from relive_base.redaction.values import is_mysql
 from relive_base.values import ValueNode
@@ -227,7 +227,8 @@ class Hiding:
             return False
         if type(name) is bytes:
             name = name[:_KEY_TEXT].decode("latin-1")
-        return type(name) is str and self._redactor.secret_key(name[:_KEY_TEXT]) == "strong"
+        strength = self._redactor.secret_key(name[:_KEY_TEXT]) if type(name) is str else ""
+        return strength == "strong" or (strength == "path" and hides(strength, value))
 
 
 def _same(text: str) -> str:
@@ -246,6 +247,8 @@ def hides(secret: str, value: Any) -> bool:
         if cls is list or cls is tuple:
             return bool(value) and issubclass(type(value[0]), str | bytes)
         return issubclass(cls, str | bytes)
+    if secret == "path":
+        return not issubclass(cls, type) and not (cls is str and is_path(value))
     if secret == "weak" and (cls is tuple or cls is list):  # user and password
         return len(value) == 2 and type(value[0]) is str and type(value[1]) is str
     if secret == "weak":
