@@ -52,8 +52,13 @@ class Opening:
 
     def _travel(self, ident: str, say: Callable[[str], None]) -> Target:
         from relive.dap.targets.travelling import TravelTarget
+        from relive.recorded.scenes import is_from_elsewhere
 
-        target = TravelTarget(self._load(ident), self._home.home, code=self._code, trust=self._trust, say=say)
+        scene = self._load(ident)
+        target = TravelTarget(
+            scene, self._home.home, code=self._code, trust=self._trust, say=say,
+            elsewhere=is_from_elsewhere(self._home, ident, scene),
+        )  # fmt: skip
         say(_begun(target).text.rstrip())
         return target
 

@@ -15,7 +15,9 @@ from relive.session import Session
 if TYPE_CHECKING:
     from relive_views.kept import KeptView
 
-__all__ = ["archive_of", "is_scene_file", "kept_failures", "load_scene", "tell_kept"]
+__all__ = [
+    "archive_of", "is_from_elsewhere", "is_scene_file", "kept_failures", "load_scene", "tell_kept",
+]  # fmt: skip
 
 _TOLD: Final = 5
 
@@ -33,6 +35,16 @@ def load_scene(session: Session, ident: str) -> Any:
     if is_scene_file(ident):
         return read_scene(Path(ident))
     return read_scene(archive_of(session, ident)[1])
+
+
+def is_from_elsewhere(session: Session, ident: str, scene: Any) -> bool:
+    """Whether somebody else may have made it: a file, what was imported, or what another server has."""
+    from relive_capture.explore.parts import outside_facts
+    from relive_platform.inbox.importing import is_imported
+
+    if is_scene_file(ident) or session.server or outside_facts(scene) is not None:
+        return True
+    return is_imported(session.scenes_dir, scene.invocation_id, scene.attempt)
 
 
 def archive_of(session: Session, ident: str) -> tuple[str, bytes]:

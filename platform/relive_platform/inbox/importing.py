@@ -17,9 +17,11 @@ from relive_store import Store
 
 from relive_platform.inbox.checking import checked, info_of
 
-__all__ = ["Imported", "Importer"]
+__all__ = ["Imported", "Importer", "is_imported"]
 
 _MOST: Final = 10_000
+_MARK: Final = ".imported"
+_MARKS: Final = 50_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +60,7 @@ class Importer:
         state = _state(scene, path)
         if state == "new":
             self._make_room()
+            self._mark(path)  # first: it is never taken for one of this home's own
             write_archive(path, scene.raw)
         if state != "other":
             self._write_rows(scene)
@@ -71,6 +74,14 @@ class Importer:
             error_type=str(info["error"]["type"]),
             message=str(info["error"]["message"]),
         )
+
+    def _mark(self, path: Path) -> None:
+        """It stays when the file leaves, as the store still has the scene."""
+        marks = sorted(self._scenes_dir.glob(f"*{_MARK}"), key=_written_ns)
+        for old in marks[: max(len(marks) - _MARKS + 1, 0)]:
+            old.unlink(missing_ok=True)
+        self._scenes_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.with_suffix(_MARK).touch(mode=0o600)
 
     def _make_room(self) -> None:
         """The oldest files leave first; the store still has them."""
@@ -90,6 +101,11 @@ class Importer:
         info = info_of(scene, self._scenes_dir)
         self._store.insert("scene_blobs", blob_columns(info.hash, scene.raw, self._clock_ns()))
         self._store.insert("failure_scenes", scene_columns([info]))
+
+
+def is_imported(scenes_dir: Path, invocation_id: str, attempt: int) -> bool:
+    """Whether a scene of this home came from elsewhere."""
+    return scene_path(scenes_dir, invocation_id, attempt).with_suffix(_MARK).exists()
 
 
 def _written_ns(path: Path) -> int:

@@ -43,6 +43,7 @@ _MEMORY_MB: Final = 1_024
 _TIMEOUT_S: Final = 900.0
 _ROOM_MB: Final = 1_024
 _TRAIL_MB: Final = 128
+_ISOLATED: Final = 1
 _CODE: Final = "run it on your working copy: relive replay ID --code PATH"
 CLOCK_DISTRIBUTION: Final = "time-machine"
 
@@ -106,10 +107,12 @@ def make_plan(
     travel: bool = False,
     answers: Sequence[GivenAnswer] = (),
     python: Path | None = None,
+    elsewhere: bool = False,
 ) -> Plan:
     """`scratch`: a folder for sources that are taken from the archive, which happens with `trust` only.
     `travel`: a run that can be gone back in. `answers`: for calls that the recording has no answer to.
-    `python`: whose packages it gets, if it was recorded outside of Relive.
+    `python`: whose packages it gets, if it was recorded outside of Relive. `elsewhere`: the scene is
+    somebody else's, and runs isolated whatever the function's own configuration says.
     Raises ReplayError, ConfigError, DependencyError."""
     part = scene.parts.get("replay")
     if part is not None and any(part.because(why) is not None for why in _UNREPEATABLE):
@@ -121,6 +124,9 @@ def make_plan(
         chosen = _working_copy(scene, recorded, home, code, scratch, around)
     else:
         chosen = _version(scene, recorded, home) or _from_archive(scene, recorded, home, scratch, around)
+    if elsewhere or around.facts is not None:
+        tier = max(chosen.spec.isolation_tier, _ISOLATED)
+        chosen.spec = msgspec.structs.replace(chosen.spec, isolation_tier=tier)
     if not has_python(chosen.spec.kind):
         # Nothing of the dependencies is imported by a zygote: a plain one can cut its worker off the network.
         chosen.preload, chosen.deps_dir = (), ""

@@ -17,6 +17,7 @@ import msgspec
 from relive_base.parts import Why
 from relive_base.redaction.redactor import PLACEHOLDER, Redactor
 from relive_base.terminal import one_line
+from relive_capture.explore.parts import outside_facts
 from relive_capture.explore.scene import SceneFile
 from relive_capture.recording_format import ReplayNotes, Seeds
 
@@ -48,6 +49,12 @@ class Code:
 
     source: Path
     config: FunctionConfig | None
+    manifest: Path | None = None
+
+    @property
+    def path(self) -> Path:
+        """As `relive replay --code` wants it."""
+        return self.manifest or self.source
 
 
 def find_code(function: str, given: Path | None, target: Path) -> Code:
@@ -60,14 +67,14 @@ def find_code(function: str, given: Path | None, target: Path) -> Code:
         config = load(file).functions.get(function)
         if config is None:
             raise ReplayError(f"it has no function {function!r}", where=str(file))
-        return Code(Path(config.source), config)
+        return Code(Path(config.source), config, file)
     for start in (Path.cwd(), target.absolute().parent):
         for folder in (start, *start.parents):
             file = find_manifest(folder)
             if file is not None:
                 config = load(file).functions.get(function)
                 if config is not None:
-                    return Code(Path(config.source), config)
+                    return Code(Path(config.source), config, file)
     raise ReplayError(
         f"there is no {MANIFEST} with {function!r} here or around the test file",
         hint="say where its code is: --code PATH",
@@ -285,6 +292,13 @@ def _docstring(scene: SceneFile, code: Code, outcome: str) -> str:
     made_up = _stood_in(code.config)
     if made_up:
         lines += ["", _plain(one_line(f"Stand-ins of the same shape for secrets: {', '.join(made_up)}", 400))]
+    facts = outside_facts(scene)
+    if facts is not None:
+        host = _plain(one_line(facts.host, 40))
+        lines += [
+            "",
+            f"Recorded elsewhere (host {host}): whoever made the scene has chosen what the code gets",
+        ]
     hidden = sorted(
         {place for place in scene.redactions if place.startswith(("event", "context", "cassette"))}
     )

@@ -53,7 +53,8 @@ class ReplayOptions:
     `trust`: run the sources in the archive if this home has not the code; `debug`
     gets a debugging session in the process of the first run that fails, which is then the last; with
     `travel` it can go back from there. `answers`: for calls that the recording has no answer to.
-    `python`: an interpreter whose packages it gets, if it was recorded outside of Relive."""
+    `python`: an interpreter whose packages it gets, if it was recorded outside of Relive. `elsewhere`: the
+    scene is somebody else's."""
 
     code: Path | None = None
     live: bool = False
@@ -62,6 +63,7 @@ class ReplayOptions:
     travel: bool = False
     answers: Sequence[GivenAnswer] = ()
     python: Path | None = None
+    elsewhere: bool = False
     debug: Callable[[LocalDebugCall], None] | None = None
 
 
@@ -139,6 +141,7 @@ class _Plans:
         return make_plan(
             self.scene, self.home, code=code, live=options.live, scratch=scratch, trust=options.trust,
             travel=travel, answers=options.answers, python=options.python,
+            elsewhere=options.elsewhere,
         )  # fmt: skip
 
 

@@ -9,18 +9,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from relive_base.errors import ReliveError
 from relive_base.terminal import one_line
 from relive_capture.explore.scene import SceneFile
 
 from relive_platform.replay.model import OTHER, PASSED, SAME
+from relive_platform.replay.replaying import ReplayOptions, replay
 from relive_platform.replay.warmth import warm_notes
 
-__all__ = ["UNKNOWN", "Tried", "try_test"]
+__all__ = ["UNKNOWN", "Tried", "try_isolated", "try_test"]
 
 UNKNOWN: Final = "unknown"
 _GRACE_S: Final = 30.0
 _MARK: Final = "relive-outcome:"
 _CHARS: Final = 200
+_NOT_RUN: Final = "It was not run here: the scene comes from elsewhere."
 _FAILED: Final = "the function failed: "  # as FunctionDied says it
 _ENDINGS: Final = ("signal", "exit", "memory")
 # The file is run as pytest runs it: as a module, its one function called.
@@ -66,6 +69,21 @@ def try_test(path: Path, scene: SceneFile, timeout_s: float) -> Tried:
     if line is None:
         return Tried(UNKNOWN, f"It was run once, and ended its process with status {ran.returncode}.")
     return _judged(json.loads(line.removeprefix(_MARK)), scene)
+
+
+def try_isolated(scene: SceneFile, code: Path, home: Path) -> Tried:
+    """Instead of the test of a scene from elsewhere: who made it has chosen what the code is called with. It
+    is replayed, isolated and without the network. Never raises."""
+    try:
+        run = replay(scene, home, ReplayOptions(code=code, elsewhere=True)).runs[-1]
+    except ReliveError as error:
+        return Tried(UNKNOWN, f"{_NOT_RUN} A replay of it could not be run, either: {error.message}")
+    said = one_line(f"{run.error_type}: {run.message}".rstrip(": "), _CHARS)
+    if run.outcome == PASSED:
+        return Tried(PASSED, f"{_NOT_RUN} A replay of it, isolated, passed.")
+    if run.outcome == SAME:
+        return Tried(SAME, f"{_NOT_RUN} A replay of it, isolated, failed with the recorded error, {said}")
+    return Tried(OTHER, f"{_NOT_RUN} A replay of it, isolated, failed otherwise than recorded: {said}")
 
 
 def _judged(told: dict[str, str], scene: SceneFile) -> Tried:

@@ -12,7 +12,7 @@ from relive.commands.failures.importing import _all
 from relive_capture.explore import SceneError
 from relive_platform.inbox.checking import checked, info_of
 from relive_platform.inbox.folder import Inbox, InboxFull, NoScene
-from relive_platform.inbox.importing import Importer
+from relive_platform.inbox.importing import Importer, is_imported
 from scene_bombs import REFUSED, scene_of
 
 ID = "01a22d1d-11a7-7fd5-9e70-580255493e1d"
@@ -53,7 +53,7 @@ def test_it_comes_in_once(tmp_path: Path) -> None:
     # When the same one comes twice, I expect one file and one row
     assert [into.take(archive(), "a").state for _ in range(2)] == ["new", "known"]
     assert len(store.tables["failure_scenes"]) == 1
-    assert [path.name for path in (tmp_path / "scenes").iterdir()] == [f"{ID}-1.scene"]
+    assert [path.name for path in (tmp_path / "scenes").glob("*.scene")] == [f"{ID}-1.scene"]
 
 
 def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
@@ -78,7 +78,11 @@ def test_of_a_home_that_is_full_the_oldest_file_leaves(tmp_path: Path) -> None:
     into = importer(tmp_path, Rows(), limit=1)
     into.take(archive(), "a")
     into.take(archive(invocation_id=ID[:-1] + "e"), "b")
-    assert [path.name for path in (tmp_path / "scenes").iterdir()] == [f"{ID[:-1]}e-1.scene"]
+    assert [path.name for path in (tmp_path / "scenes").glob("*.scene")] == [f"{ID[:-1]}e-1.scene"]
+    # ... and both to be known for somebody else's, as the store still has them
+    assert is_imported(tmp_path / "scenes", ID, 1)
+    assert is_imported(tmp_path / "scenes", ID[:-1] + "e", 1)
+    assert not is_imported(tmp_path / "scenes", ID, 2)
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -66,10 +66,48 @@ def test_a_scene_without_packages_is_like_no_folder() -> None:
     ],
 )
 def test_a_handler_is_the_applications_own(tmp_path: Path, handler: str, inside: bool) -> None:
-    (tmp_path / "app.py").touch()
+    (tmp_path / "app.py").write_text("import os\nfrom pkg.mod import f as handler\n")
     (tmp_path / "pkg").mkdir()
-    (tmp_path / "pkg" / "mod.py").touch()
+    (tmp_path / "pkg" / "mod.py").write_text("def f(event, context): ...\n")
     assert is_inside(tmp_path, handler) == inside
+
+
+APPLICATIONS = """
+import os
+from shutil import rmtree
+from .parts import app as mounted, remove, listed, looped
+from pkg import made
+application = get_wsgi_application()
+if True:
+    lambda_handler: object = Mangum(application)
+alias = rmtree
+way = os.system
+table = {"a": 1}
+class Shop: ...
+"""
+PARTS = """
+from shutil import rmtree as remove
+from .shop import looped
+app = FastAPI()
+listed = os.listdir
+"""
+
+
+@pytest.mark.parametrize(
+    ("attribute", "inside"),
+    [
+        ("application", True), ("lambda_handler", True), ("mounted", True), ("made", True), ("Shop", True),
+        ("rmtree", False), ("os.system", False), ("alias", False), ("way", False), ("remove", False),
+        ("listed", False), ("looped", False), ("application.delete", False), ("gone", False),
+    ],
+)  # fmt: skip
+def test_what_gets_events_is_made_by_the_application(tmp_path: Path, attribute: str, inside: bool) -> None:
+    (tmp_path / "pkg").mkdir()
+    (tmp_path / "pkg" / "__init__.py").write_text("made = Flask('a')\n")
+    (tmp_path / "pkg" / "shop.py").write_text(APPLICATIONS)
+    (tmp_path / "pkg" / "parts.py").write_text(PARTS)
+    for kind in ("event", "request"):
+        assert is_inside(tmp_path, f"pkg.shop:{attribute}", kind) == inside
 
 
 MODULE = """

@@ -79,12 +79,12 @@ def debug(
     if as_json:
         raise UsageError("--json is for --list", hint="leave one of them out")
     if is_scene_file(ident) or read_only:
-        return _debug_scene(session, load_scene(session, ident), commands, raw)
+        return _debug_scene(session, ident, load_scene(session, ident), commands, raw)
     call, why = attach_to_kept(session, ident)
     if call is None:
         scene = load_scene(session, ident)
         echo(f"{why}\nopening its scene instead: read-only", err=True)
-        return _debug_scene(session, scene, commands, raw)
+        return _debug_scene(session, ident, scene, commands, raw)
     from relive.debugging.process import talk_to_process
 
     return talk_to_process(session, call, commands, raw)
@@ -139,7 +139,7 @@ def _failure_of(session: Session, control: ControlClient, ident: str) -> str:
     return max(known, default=(0, "last"))[1]
 
 
-def _debug_scene(session: Session, scene: Any, commands: tuple[str, ...], raw: bool) -> int:
+def _debug_scene(session: Session, ident: str, scene: Any, commands: tuple[str, ...], raw: bool) -> int:
     from relive_capture.explore.postmortem import PostMortem
 
     from relive.debugging.lines import ScriptLines, session_lines
@@ -151,4 +151,4 @@ def _debug_scene(session: Session, scene: Any, commands: tuple[str, ...], raw: b
             return ExitCode.DONE
     from relive.commands.failures.replay import travel_in
 
-    return travel_in(session, scene, lines.rest() if isinstance(lines, ScriptLines) else ())
+    return travel_in(session, ident, scene, lines.rest() if isinstance(lines, ScriptLines) else ())

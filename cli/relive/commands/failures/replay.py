@@ -16,7 +16,7 @@ from relive_base.terminal import one_line, title_line
 
 from relive.arguments.completing import complete_failure
 from relive.output import echo, emit_object, json_option
-from relive.recorded.scenes import load_scene
+from relive.recorded.scenes import is_from_elsewhere, load_scene
 from relive.session import Session
 
 if TYPE_CHECKING:
@@ -117,11 +117,12 @@ def replay(
     if commands and not debug:
         raise UsageError("-c is for a debugger", hint="add --pdb or --travel")
     talk = _debugger(session, commands) if debug else None
+    scene = _find(session, ident)
     options = ReplayOptions(
         code=code, live=live, times=times, trust=trust, travel=travel, debug=talk,
-        answers=read_answers(answers), python=python,
+        answers=read_answers(answers), python=python, elsewhere=is_from_elsewhere(session, ident, scene),
     )  # fmt: skip
-    outcome = _run(session, _find(session, ident), options)
+    outcome = _run(session, scene, options)
     if as_json:
         emit_object(_as_json(outcome))
     else:
@@ -129,12 +130,14 @@ def replay(
     return ExitCode.DONE if outcome.outcome == "passed" else ExitCode.FAILED
 
 
-def travel_in(session: Session, scene: SceneFile, commands: tuple[str, ...]) -> int:
+def travel_in(session: Session, ident: str, scene: SceneFile, commands: tuple[str, ...]) -> int:
     """Back from a failure, as `--travel` does. What the archive brings along is not run. Raises ReliveError
     if it cannot be replayed here."""
     from relive_platform.replay import ReplayOptions
 
-    outcome = _run(session, scene, ReplayOptions(travel=True, debug=_debugger(session, commands)))
+    elsewhere = is_from_elsewhere(session, ident, scene)
+    options = ReplayOptions(travel=True, debug=_debugger(session, commands), elsewhere=elsewhere)
+    outcome = _run(session, scene, options)
     _print(outcome)
     return ExitCode.DONE if outcome.outcome == "passed" else ExitCode.FAILED
 

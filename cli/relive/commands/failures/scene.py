@@ -12,7 +12,7 @@ from relive_base.errors import ExitCode, UsageError
 from relive.arguments.completing import complete_failure
 from relive.output import echo, echo_styled, emit_object, format_bytes, json_option, text_width
 from relive.output.files import writing
-from relive.recorded.scenes import archive_of, is_scene_file, load_scene
+from relive.recorded.scenes import archive_of, is_from_elsewhere, is_scene_file, load_scene
 from relive.recorded.slowness import tell_slowness
 from relive.session import Session
 
@@ -128,7 +128,7 @@ def _target(given: str, name: str) -> Path:
 
 def _write_test(session: Session, ident: str, target: str, code: Path | None, as_json: bool) -> None:
     from relive_platform.replay import pytest_file
-    from relive_platform.replay.trying import try_test
+    from relive_platform.replay.trying import try_isolated, try_test
 
     found = load_scene(session, ident)
     folder = target if Path(target).suffix or Path(target).exists() else f"{target}/"
@@ -149,7 +149,11 @@ def _write_test(session: Session, ident: str, target: str, code: Path | None, as
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(pytest_file.pytest_file(found, where, path), encoding="utf-8")
     notes = found.replay_notes
-    tried = try_test(path, found, notes.timeout_s if notes is not None else 0.0)
+    tried = (
+        try_isolated(found, where.path, session.home)
+        if is_from_elsewhere(session, ident, found)
+        else try_test(path, found, notes.timeout_s if notes is not None else 0.0)
+    )
     text = pytest_file.pytest_file(found, where, path, tried.text)
     path.write_text(text, encoding="utf-8")
     if as_json:

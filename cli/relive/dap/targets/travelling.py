@@ -29,6 +29,7 @@ class TravelTarget(ProcessTarget):
         *,
         code: Path | None = None,
         trust: bool = False,
+        elsewhere: bool = False,
         say: Callable[[str], None] = lambda text: None,
     ) -> None:
         """Runs it until it fails; `say` is told how far it is the recorded failure. Raises ReliveError."""
@@ -43,7 +44,7 @@ class TravelTarget(ProcessTarget):
             call.close()
 
         def run() -> None:
-            options = ReplayOptions(code=code, trust=trust, travel=True, debug=talk)
+            options = ReplayOptions(code=code, trust=trust, travel=True, debug=talk, elsewhere=elsewhere)
             try:
                 outcome = replay(scene, home, options, lambda ran: say(_agreement(ran)))
                 problem = ReliveError(
