@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import hmac
 import logging
+import subprocess
 import sys
 from pathlib import Path
 from typing import Final
@@ -38,7 +39,7 @@ class InboxWatch:
         self.refused = 0
         self._job = InboxJob(str(inbox.folder), str(scenes_dir), store, scenes)
         self._task: asyncio.Task[None] | None = None
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """On the event loop."""
@@ -54,10 +55,9 @@ class InboxWatch:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
-        if self._process is not None and self._process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
-            await self._process.wait()
+        if self._process is not None:
+            self._process.kill()
+            await asyncio.to_thread(self._process.wait)
 
     async def _watch(self) -> None:
         while True:
@@ -65,26 +65,13 @@ class InboxWatch:
             try:
                 if self.inbox.waiting() and not await self._bring_in():
                     await asyncio.sleep(_RETRY_S)
-            except (OSError, TimeoutError, msgspec.DecodeError) as error:
+            except (OSError, subprocess.TimeoutExpired, msgspec.DecodeError) as error:
                 _log.warning("the inbox could not be read: %s: %s", type(error).__name__, error)
                 await asyncio.sleep(_RETRY_S)
 
     async def _bring_in(self) -> bool:
         """Whether the store took what there was."""
-        process = self._process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "relive_platform.inbox.process",
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        try:
-            async with asyncio.timeout(_LIMIT_S):
-                output, errors = await process.communicate(msgspec.json.encode(self._job))
-        finally:
-            if process.returncode is None:
-                process.kill()
+        output, errors, status = await asyncio.to_thread(self._run)
         for row in output.splitlines():
             line = _lines.decode(row)
             taken = line.state != "refused"
@@ -92,10 +79,25 @@ class InboxWatch:
             self.refused += not taken
             level = logging.INFO if taken else logging.WARNING
             _log.log(level, "inbox: %s: %s: %s", line.file, line.state, one_line(line.text, _CHARS))
-        if process.returncode:
+        if status:
             text = errors.decode("utf-8", "replace").strip().splitlines()[-1:]
             _log.warning("the inbox waits: %s", one_line("".join(text), _CHARS))
-        return not process.returncode
+        return not status
+
+    def _run(self) -> tuple[bytes, bytes, int]:
+        """In a thread, by `subprocess`: uvloop would fork this process, in which gRPC has threads, and gRPC
+        says so on the terminal. Raises OSError, TimeoutExpired."""
+        process = self._process = subprocess.Popen(
+            [sys.executable, "-m", "relive_platform.inbox.process"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            start_new_session=True,
+        )  # fmt: skip
+        try:
+            output, errors = process.communicate(msgspec.json.encode(self._job), _LIMIT_S)
+        finally:
+            process.kill()
+            process.wait()
+        return output, errors, process.returncode
 
 
 class InboxDoor:
