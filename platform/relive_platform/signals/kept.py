@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from relive_base.errors import ReliveError
+from relive_base.shown_numbers import counted
 from relive_store import DEFAULT_DAYS, Store, days_in_force
 
 __all__ = ["DAY_NS", "MOST_DAYS", "KeptDays"]
@@ -45,5 +46,5 @@ class KeptDays:
         days = self.of(table)
         kept = self._days.get(table)
         if kept is None or kept > days:
-            return f"older than {days} days, the most that is taken"
-        return f"older than {days} days, and {table} keeps no more (RELIVE_RETENTION_DAYS)"
+            return f"older than {counted(days, 'day')}, the most that is taken"
+        return f"older than {counted(days, 'day')}, and {table} keeps no more (RELIVE_RETENTION_DAYS)"

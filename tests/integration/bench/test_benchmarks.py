@@ -23,6 +23,7 @@ IMPORTED_ONLY = {
     "platform/services",  # needs wrk
     "platform/warm_http",  # needs wrk
     "store/scale",  # fills a store
+    "web/trace_page",  # needs a browser; the page is that of its acceptance test
 }
 
 

@@ -81,9 +81,9 @@ def test_values_keep_their_types_and_are_cut() -> None:
         ({"span_id": bytes(8)}, "1 without a valid trace id and span id"),
         ({"start_time_unix_nano": 0}, f"1 {OLD_SPAN}"),
         ({"start_time_unix_nano": NOW - 15 * DAY_NS}, f"1 {OLD_SPAN}"),
-        ({"start_time_unix_nano": NOW + 2 * DAY_NS}, "1 more than 1 days ahead"),
-        ({"start_time_unix_nano": (1 << 64) - 1}, "1 more than 1 days ahead"),
-        ({"end_time_unix_nano": (1 << 64) - 1}, "1 ending more than 1 days ahead"),
+        ({"start_time_unix_nano": NOW + 2 * DAY_NS}, "1 more than 1 day ahead"),
+        ({"start_time_unix_nano": (1 << 64) - 1}, "1 more than 1 day ahead"),
+        ({"end_time_unix_nano": (1 << 64) - 1}, "1 ending more than 1 day ahead"),
     ],
 )
 def test_a_span_that_cannot_be_kept_is_refused_and_counted(fields: dict[str, Any], why: str) -> None:

@@ -30,7 +30,11 @@ def duration_text(ns: int) -> str:
         return f"{ns / 1e6:.2f} ms"
     if ns < 60_000_000_000:
         return f"{ns / 1e9:.2f} s"
-    return f"{ns // 60_000_000_000} min {ns // 1_000_000_000 % 60:02d} s"
+    minutes = ns // 60_000_000_000
+    if minutes < 60:
+        return f"{minutes} min {ns // 1_000_000_000 % 60:02d} s"
+    hours = minutes // 60
+    return f"{hours} h {minutes % 60:02d} min" if hours < 24 else f"{hours // 24} d {hours % 24:02d} h"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import click
 from relive_base.errors import ExitCode, ReliveError
 from relive_base.terminal import one_line
 
+from relive.arguments.belonging import goes_with
 from relive.arguments.completing import complete_failure
 from relive.output import echo
 from relive.session import Session
@@ -74,6 +75,7 @@ def dap(
     opener = Opening(session, ident, mode, code=code, trust=trust)
     root = local.absolute()
     if port is None:
+        goes_with("--port", "once", hint="relive dap --port 0 --once")
         problem = serve_streams(opener, root)
         if problem:
             raise ReliveError(f"the client's messages cannot be read: {problem}")

@@ -6,8 +6,9 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 import click
-from relive_base.errors import ExitCode, NotFound, ReliveError, ServerUnreachable, UsageError
+from relive_base.errors import ExitCode, NotFound, ReliveError, ServerUnreachable
 
+from relive.arguments.belonging import goes_with
 from relive.arguments.completing import complete_failure
 from relive.output import Column, echo, emit, format_bytes, json_option, note, wide_option
 from relive.recorded.listing import finder
@@ -75,9 +76,9 @@ def debug(
     relive debug --list
     """
     if listing:
+        goes_with("a session", "ident", "commands", "read_only", "raw", hint="relive debug --list is a list")
         return _list(session, wide, as_json)
-    if as_json:
-        raise UsageError("--json is for --list", hint="leave one of them out")
+    goes_with("--list", "as_json", "wide", hint="relive debug --list --json")
     if is_scene_file(ident) or read_only:
         return _debug_scene(session, ident, load_scene(session, ident), commands, raw)
     call, why = attach_to_kept(session, ident)

@@ -9,6 +9,7 @@ import click
 from relive_base.errors import ExitCode, UsageError
 from relive_views.marks import HIDDEN, STATES
 
+from relive.arguments.belonging import goes_with
 from relive.arguments.completing import complete_failure
 from relive.arguments.durations import DURATION, since_ns
 from relive.output import (
@@ -126,6 +127,7 @@ def failures(
     """
     action = arguments[0] if arguments and arguments[0] in _ACTIONS else ""
     if action:
+        goes_with("the list of failures", "since", "group", "every", "state", "limit", "wide")
         return _mark(session, action, arguments[1:], words, as_json)
     if len(arguments) > 1 or words:
         raise UsageError(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from relive_base.errors import NotFound, UsageError
 
+from relive.arguments.belonging import goes_with
 from relive.arguments.completing import complete_failure
 from relive.output import echo, emit_object, json_option, text_width
 from relive.output.files import writing
@@ -72,6 +73,7 @@ def heap(
     from relive.output import heap_report as report
 
     if wait_next:
+        goes_with("a heap that is there", "top", "retainers", "other", "target", hint="leave out --next")
         _keep_next(session, ident, as_json)
         return
     if other == "baseline":

@@ -9,6 +9,7 @@ from typing import Any
 import click
 from relive_base.errors import ExitCode, UsageError
 
+from relive.arguments.belonging import goes_with
 from relive.arguments.completing import complete_failure
 from relive.output import echo, echo_styled, emit_object, format_bytes, json_option, text_width
 from relive.output.files import writing
@@ -93,11 +94,14 @@ def scene(
     if arguments[:1] == ("import",):
         from relive.commands.failures.importing import import_scenes
 
+        goes_with("a scene of this home", "output", "test", "code")
         return import_scenes(session, arguments[1:], remove=remove, as_json=as_json)
     if len(arguments) > 1 or remove:
         raise UsageError("what to do is not clear", hint="relive scene ID, or relive scene import PLACE")
     ident = arguments[0] if arguments else "last"
-    if test is not None:
+    if test is None:
+        goes_with("--to-test", "code", hint="relive scene last --to-test tests/ --code .")
+    else:
         _write_test(session, ident, test, code, as_json)
         return ExitCode.DONE
     if output is None:

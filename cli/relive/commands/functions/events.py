@@ -15,6 +15,7 @@ from relive_views.events import (
     short_event_ids,
 )
 
+from relive.arguments.belonging import goes_with
 from relive.arguments.completing import complete_function
 from relive.output import (
     Column,
@@ -100,6 +101,8 @@ def events(
     action, rest = (
         (arguments[0], arguments[1:]) if arguments[:1] and arguments[0] in _ACTIONS else ("", arguments)
     )
+    if action:
+        goes_with("the list of events", "limit", "wide")
     if not action:
         _list(session, rest, function, state, every, limit, wide, as_json)
     elif action == "purge":

@@ -11,6 +11,7 @@ import click
 import msgspec
 from relive_base.errors import ExitCode, ReliveError, UsageError
 
+from relive.arguments.belonging import goes_with
 from relive.arguments.completing import complete_function
 from relive.output import echo, emit_object, json_option
 from relive.session import Session
@@ -87,6 +88,8 @@ def invoke(
         return _over_http(session, function, method, path or "/", headers, given, as_json)
     if wait and not asynchronous:
         raise UsageError("--wait goes with --async", hint="without --async, invoke waits by itself")
+    if not asynchronous:
+        goes_with("--async", "event_id", hint="relive invoke FUNCTION --async --event-id ID")
     function, _, qualifier = function.partition(":")
     if qualifier and version:
         raise UsageError("--version and a qualifier cannot be combined", hint="leave one of them out")

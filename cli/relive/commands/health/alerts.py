@@ -13,6 +13,7 @@ from relive_base.errors import ExitCode, UsageError
 from relive_base.shown_numbers import shown_number
 from relive_base.terminal import one_line
 
+from relive.arguments.belonging import goes_with
 from relive.arguments.durations import DURATION
 from relive.output import (
     Column,
@@ -110,6 +111,7 @@ def alerts(
         raise UsageError("--notify goes with --follow")
     if history:
         return _history(session, alert, since, limit, wide=wide, as_json=as_json)
+    goes_with("--history", "since", "limit", hint="relive alerts --history --since 7d")
     found = _ask(session, alert)
     if follow:
         return _follow(session, alert, found, notify=notify, as_json=as_json)

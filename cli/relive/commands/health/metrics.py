@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -33,6 +34,7 @@ __all__ = ["metrics"]
 
 _LEAST_S = 60.0
 _POINTS = 20
+_NAME_WIDTH = 56  # of a gauge: what it is of stands at its end
 
 
 def _percent(rate: object) -> str:
@@ -165,10 +167,12 @@ def _platform(session: Session, since_ns: int, now_ns: int, points: int, *, wide
 
     gauges = platform_gauges(session.store(), since_ns, now_ns, points=points)
     told = gauges if wide or as_json else [gauge for gauge in gauges if gauge.found.most or gauge.found.least]
+    name = max((len(gauge.name) for gauge in told), default=0)
+    first = replace(GAUGES[0], least=min(max(name, GAUGES[0].least), _NAME_WIDTH))
     count = emit_recorded(
         session,
         [gauge.as_json() for gauge in told],
-        GAUGES,
+        [first, *GAUGES[1:]],
         function="",
         as_json=as_json,
         wide=wide,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from relive_base.errors import ExitCode, Refused, UsageError
 
+from relive.arguments.belonging import goes_with
 from relive.arguments.durations import DURATION
 from relive.output import (
     Column,
@@ -89,8 +90,8 @@ def store(
     scenes, and what was recorded so far. restore makes an empty home of it.
     """
     action, *rest = arguments or ("",)
-    if keep is not None and action != "trim":
-        raise UsageError("--keep is of trim", hint="relive store trim --keep 7d")
+    if action != "trim":
+        goes_with("trim", "keep", "yes", hint="relive store trim --keep 7d --yes")
     if action == "" and not rest:
         return _list(session, wide=wide, as_json=as_json)
     if action == "trim" and not rest:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 from relive_base.errors import ExitCode, NotFound, UsageError
 
+from relive.arguments.belonging import goes_with
 from relive.arguments.completing import complete_function, complete_invocation
 from relive.arguments.durations import DURATION, since_ns
 from relive.output import Column, echo, emit_object, json_option, note, wide_option
@@ -177,9 +178,12 @@ def flame(
         engine="precise" if precise else "",
     )
     if span:
+        goes_with("a function", "since", hint="a span has a time of its own: leave it out")
         found = _inside(session, found, span, subject)
     else:
         invocation_ids = _invocation(session, subject)
+        if invocation_ids:
+            goes_with("a function", "since", hint="an invocation has a time of its own: leave it out")
         found = replace(found, function="" if invocation_ids else subject, invocation_ids=invocation_ids)
     chosen: Weight = "cpu" if weight == "cpu" else "wall"
     tree = explore.flame(session.store(), found, weight=chosen, imports=imports)

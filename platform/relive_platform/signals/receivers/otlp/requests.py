@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from relive_base.redaction.redactor import Redactor
+from relive_base.shown_numbers import counted
 from relive_tracer.explore.levels import severity_name
 from relive_tracer.explore.rows import LOG_COLUMNS, SpanColumns
 
@@ -57,6 +58,7 @@ class Converter:
         self._limits = limits
         self._clock_ns = clock_ns
         self._kept = kept or KeptDays()
+        self._ahead = f"{counted(limits.ahead_days, 'day')} ahead"
 
     def _service(self, group: Any) -> tuple[str, dict[str, str]]:
         """The name of a resource's service, and its attributes."""
@@ -68,8 +70,7 @@ class Converter:
         """Why a table cannot have a row of this time, or ""."""
         if at_ns < now_ns - self._kept.ns_of(table):
             return self._kept.too_old(table)
-        ahead = self._limits.ahead_days
-        return f"more than {ahead} days ahead" if at_ns > now_ns + ahead * DAY_NS else ""
+        return f"more than {self._ahead}" if at_ns > now_ns + self._limits.ahead_days * DAY_NS else ""
 
     def traces(self, request: Any) -> Converted:
         """Of an ExportTraceServiceRequest."""
@@ -86,7 +87,7 @@ class Converter:
                 for span in part.spans:
                     why = self._why_not(span.start_time_unix_nano, "otel_traces", now_ns)
                     if not why and span.end_time_unix_nano > last_ns:
-                        why = f"ending more than {self._limits.ahead_days} days ahead"
+                        why = f"ending more than {self._ahead}"
                     if not why:
                         why = self._span(out, span, service, resource, scope)
                     if why:
