@@ -119,6 +119,7 @@ def run(quick: bool = False) -> list[Row]:
     label = f"web trace page, {SPANS:,} spans"
     return [
         _figure(f"{label}: until its first rows are visible", told["first"], USABLE_MS, "ms"),
+        _figure("the same until it begins to come", told["response"], None, "ms"),
         _figure("the same until it is complete", told["complete"], None, "ms"),
         _figure("the same, from its top to its end and painted there", told["scrolled"], None, "ms"),
         _figure("CPU time of the browser for it", told["cpu"], None, "ms"),

@@ -36,6 +36,7 @@ _VALUE: Final = 4_000
 _ATTRIBUTE: Final = 200
 _DEPTH: Final = 12
 _BAR_TOP: Final = 4
+_BAR_HEIGHT: Final = 12
 ROW_HEIGHT: Final = 20
 """In pixels, as the style sheet has it."""
 
@@ -109,7 +110,7 @@ def bars(spans: Sequence[SpanRow]) -> list[Bar]:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A span as the page has it. `top`, `left` and `width`: of its bar in the picture of its part."""
+    """A span as the page has it; its bar is in the picture of its part."""
 
     name: str
     message: str
@@ -119,16 +120,16 @@ class Row:
     depth: int
     failed: bool
     first_failed: bool  # of the whole trace
-    top: int
-    left: int
-    width: int
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Rows that a browser lays out together, and only once they are looked at: all bars are one picture."""
+    """Rows that a browser lays out together, and only once they are looked at. All bars are one picture, of
+    two paths: those of spans that failed, and the others."""
 
     rows: list[Row]
+    good_path: str
+    bad_path: str
 
     @property
     def height(self) -> int:
@@ -139,7 +140,18 @@ def waterfall(found: Sequence[Bar], size: int = 200) -> Iterator[Part]:
     """Few elements for each span: a browser shows 10,000 of them at once."""
     first = next((index for index, bar in enumerate(found) if bar.span.failed), -1)
     for start in range(0, len(found), size):
-        yield Part(_rows(found[start : start + size], start, first))
+        some = found[start : start + size]
+        paths = [_path(some, failed) for failed in (False, True)]
+        yield Part(_rows(some, start, first), *paths)
+
+
+def _path(found: Sequence[Bar], failed: bool) -> str:
+    """A rectangle for each bar, at the height of its row."""
+    return "".join(
+        f"M{bar.left} {index * ROW_HEIGHT + _BAR_TOP}h{bar.width}v{_BAR_HEIGHT}h-{bar.width}z"
+        for index, bar in enumerate(found)
+        if bar.span.failed is failed
+    )
 
 
 def _rows(found: Sequence[Bar], start: int, first: int) -> list[Row]:
@@ -153,9 +165,6 @@ def _rows(found: Sequence[Bar], start: int, first: int) -> list[Row]:
             depth=min(bar.depth, _DEPTH),
             failed=bar.span.failed,
             first_failed=start + index == first,
-            top=index * ROW_HEIGHT + _BAR_TOP,
-            left=bar.left,
-            width=bar.width,
         )
         for index, bar in enumerate(found)
     ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from hypothesis import given
 from hypothesis import strategies as st
 from relive_views.records import SpanRow
@@ -94,7 +96,12 @@ def test_a_waterfall_is_in_parts_with_one_picture_each() -> None:
     parts = list(waterfall(bars(spans)))
     # Then each part has its bars at the heights of its rows
     assert [(len(part.rows), part.height) for part in parts] == [(200, 4_000), (200, 4_000), (50, 1_000)]
-    assert [row.top // ROW_HEIGHT for row in parts[2].rows] == list(range(50))
+    paths = parts[2].good_path + parts[2].bad_path
+    tops = sorted(int(top) // ROW_HEIGHT for top in re.findall(r"M\d+ (\d+)h\d+v12h-\d+z", paths))
+    assert tops == list(range(50))
+    assert sum(part.bad_path.count("M") for part in parts) == sum(
+        row.failed for part in parts for row in part.rows
+    )
     assert [row.name for part in parts for row in part.rows if row.first_failed] == [parts[1].rows[100].name]
     # And the page has few elements for each span: a browser shows 10,000 of them at once
     page = Pages(None, None)._page(  # type: ignore[arg-type]
