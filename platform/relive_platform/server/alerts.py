@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Executor
@@ -9,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from relive_base.errors import NotFound
-from relive_base.escapes import to_json
 from relive_base.ids import new_span_id, new_trace_id
 from relive_base.wire.messages import FunctionSpec
 from relive_store import Store
@@ -84,5 +84,5 @@ class Alerts:
             if name not in found:
                 raise unknown_name(NotFound, "alert", name, found, "relive alerts")
             found = {name: found[name]}
-        result = to_json(found)
+        result = json.dumps(found).encode()  # for our own faces: an infinite value stays one
         return Accepted(request.function, "", new_trace_id(), new_span_id(), result=result)

@@ -24,7 +24,7 @@ _FRAME: Final = 2  # lines that are not of the plot: the title and the times
 @dataclass(frozen=True, slots=True)
 class Chart:
     """A series over [since, until). None: nothing was measured in that stretch. `label` gives a value as
-    people read it."""
+    people read it. `late`: stretches at the end that may not be there yet."""
 
     title: str
     values: Sequence[float | None]
@@ -32,6 +32,7 @@ class Chart:
     until_ns: int
     label: Callable[[float], str]
     style: str = "accent"
+    late: int = 0
 
 
 def chart_lines(chart: Chart, width: int, height: int) -> list[Line]:
@@ -44,7 +45,7 @@ def chart_lines(chart: Chart, width: int, height: int) -> list[Line]:
         plot = [[(" " * _SCALE + "│", "dim"), *line] for line in body]
         return [title, *plot, _times(chart, cells)]
     top, where = max(known, key=lambda one: one[0])
-    newest = chart.values[-1]
+    newest = next((value for value in chart.values[: -2 - chart.late : -1] if value is not None), None)
     width_ns = (chart.until_ns - chart.since_ns) / len(chart.values)
     when = _minute(int(chart.since_ns + where * width_ns), chart.until_ns)
     title += [

@@ -46,6 +46,8 @@ _CHARTS: Final[tuple[tuple[str, str, Callable[[float], str], str], ...]] = (
     ("cold_starts", "cold starts", _number, "key"),
 )
 """What is charted of a function, the most telling first: (series, title, label, style)."""
+_UNWRITTEN: Final = 2
+"""Minutes that the server has not said yet: the one that is not over, and the one on its way."""
 _UNITS: Final[dict[str, Callable[[float], str]]] = {
     "By": bytes_short,
     "s": lambda value: duration(value * 1e9) if value > 0 else "0",
@@ -162,5 +164,6 @@ def gauge_charts(gauge: Gauge, gauges: Sequence[Gauge], since_ns: int, until_ns:
     for one in (gauge, *family):
         told = " ".join(f"{name}={value}" for name, value in sorted(one.found.attributes.items()))
         title = told or one.found.metric.removeprefix("relive.")
-        charts.append(Chart(title, one.means, since_ns, until_ns, _UNITS.get(one.found.unit, _number)))
+        label = _UNITS.get(one.found.unit, _number)
+        charts.append(Chart(title, one.means, since_ns, until_ns, label, late=_UNWRITTEN))
     return charts
