@@ -267,7 +267,7 @@ def what_is_refused_over_grpc(target: str, pid: int) -> None:
         answer = export(mixed.SerializeToString(), timeout=PATIENCE_S)
         partial_success = ExportTraceServiceResponse.FromString(answer).partial_success
         assert partial_success.rejected_spans == 2
-        assert "1 older than 30 days" in partial_success.error_message
+        assert "1 older than 14 days" in partial_success.error_message
         assert "1 without a valid trace id" in partial_success.error_message
         big = request_of("big", text="x" * 300_000).SerializeToString()
         for body, code in ((b"\xff\xff", "INVALID_ARGUMENT"), (big, "RESOURCE_EXHAUSTED")):
