@@ -30,6 +30,7 @@ __all__ = [
 ]
 
 _UNITS: Final = ((1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "µs"))
+_HOUR_NS: Final = 3_600_000_000_000
 _WIDTH: Final = 1_000
 _AROUND: Final = 6
 _VALUE: Final = 4_000
@@ -48,7 +49,10 @@ def visible(value: object) -> object:
 
 
 def duration(ns: int) -> str:
-    """ "1.25 s", "20.6 ms"."""
+    """ "1.25 s", "20.6 ms", "2 h 05 min", "13 d 00 h"."""
+    if ns >= _HOUR_NS:
+        hours, minutes = ns // _HOUR_NS, ns // (_HOUR_NS // 60) % 60
+        return f"{hours} h {minutes:02} min" if hours < 24 else f"{hours // 24} d {hours % 24:02} h"
     for size, unit in _UNITS:
         if abs(ns) >= size:
             return f"{shown_number(ns / size, 3)} {unit}"

@@ -62,6 +62,7 @@ def test_figures_are_short() -> None:
         "1,000 ms",
         "2,500 s",
     ]
+    assert [duration(ns * 60_000_000_000) for ns in (125, 18_720)] == ["2 h 05 min", "13 d 00 h"]
     assert [bytes_text(size) for size in (10, 1536, 5 << 20, 3 << 30)] == [
         "10 B",
         "1.5 KB",
