@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -172,14 +173,24 @@ class TestInvoke:
             "nobody",
             "shop:7",
             "shop:live",
-            "arn:aws:lambda:eu-west-1:000000000000:function:shop",
-            "arn:aws:lambda:us-east-1:111111111111:function:shop",
         ],
     )
     def test_what_is_not_there(self, client: Any, name: str) -> None:
         error = refused(lambda: invoke(client, name))
         assert error.response["Error"]["Code"] == "ResourceNotFoundException"
         assert "Function not found: arn:aws:lambda:us-east-1:" in error.response["Error"]["Message"]
+
+    @pytest.mark.parametrize(
+        ("region", "account", "code", "message"),
+        [
+            ("eu-west-1", "000000000000", "ResourceNotFoundException", "Functions from 'eu-west-1' are not"),
+            ("us-east-1", "111111111111", "AccessDeniedException", "of the account 000000000000"),
+        ],
+    )
+    def test_what_is_elsewhere(self, client: Any, region: str, account: str, code: str, message: str) -> None:
+        error = refused(lambda: invoke(client, f"arn:aws:lambda:{region}:{account}:function:shop"))
+        assert error.response["Error"]["Code"] == code
+        assert message in error.response["Error"]["Message"]
 
     def test_an_event_that_is_no_json(self, client: Any) -> None:
         error = refused(lambda: client.invoke(FunctionName="shop", Payload=b"{"))
@@ -388,6 +399,88 @@ class TestVersions:
         client.delete_alias(FunctionName="aliased", Name="a")
         assert client.list_aliases(FunctionName="aliased")["Aliases"] == []
 
+    def test_an_alias_is_described_by_its_own_arn(self, client: Any) -> None:
+        create(client, "led", Publish=True)
+        client.create_alias(FunctionName="led", Name="live", FunctionVersion="1")
+        found = client.get_function(FunctionName="led", Qualifier="live")["Configuration"]
+        assert (found["FunctionArn"].rpartition(":")[2], found["Version"]) == ("live", "1")
+        error = refused(
+            lambda: client.update_alias(
+                FunctionName="led", Name="live", RoutingConfig={"AdditionalVersionWeights": {"1": 0.5}}
+            )
+        )
+        assert error.response["Error"]["Message"] == (
+            "Invalid function version 1. Function version 1 is already included in routing configuration."
+        )
+
+
+# As AWS answered when other test suites asked it
+REFUSALS: list[tuple[str, dict[str, Any], str, str]] = [
+    ("get_function", {"FunctionName": "led", "Qualifier": "7"}, "ResourceNotFoundException",
+     "Function not found: {arn}:7"),
+    ("delete_function", {"FunctionName": "nobody", "Qualifier": "$LATEST"}, "InvalidParameterValueException",
+     "$LATEST version cannot be deleted without deleting the function."),
+    ("create_alias", {"FunctionName": "led", "Name": "x", "FunctionVersion": "1",
+                      "RoutingConfig": {"AdditionalVersionWeights": {"2": 2.0}}}, "ValidationException",
+     "1 validation error detected: Value '{{2=2.0}}' at 'routingConfig.additionalVersionWeights' failed to"
+     " satisfy constraint: Map value must satisfy constraint: [Member must have value less than or equal to"
+     " 1.0, Member must have value greater than or equal to 0.0, Member must not be null]"),
+    ("update_function_configuration", {"FunctionName": "led", "VpcConfig": {"SubnetIds": ["x"]}},
+     "ValidationException", "1 validation error detected: Value '[x]' at 'vpcConfig.subnetIds' failed to"),
+    ("update_alias", {"FunctionName": "led", "Name": "gone"}, "ResourceNotFoundException",
+     "Alias not found: {arn}:gone"),
+    ("put_function_event_invoke_config", {"FunctionName": "nobody", "MaximumRetryAttempts": 0},
+     "ResourceNotFoundException", "The function doesn't exist."),
+    ("put_function_event_invoke_config",
+     {"FunctionName": "led", "DestinationConfig": {"OnSuccess": {"Destination": "{arn}"}}},
+     "InvalidParameterValueException", "You can't specify the function as a destination for itself."),
+    ("put_function_event_invoke_config",
+     {"FunctionName": "led", "DestinationConfig": {"OnSuccess": {"Destination": "{arn}-not"}}},
+     "InvalidParameterValueException", "The destination ARN {arn}-not is invalid."),
+    ("get_function_event_invoke_config", {"FunctionName": "led", "Qualifier": "7"},
+     "ResourceNotFoundException", "The function {arn}:7 doesn't have an EventInvokeConfig"),
+    ("create_function_url_config", {"FunctionName": "nobody", "AuthType": "NONE"},
+     "ResourceNotFoundException", "Function does not exist"),
+    ("get_function_url_config", {"FunctionName": "nobody"}, "ResourceNotFoundException",
+     "The resource you requested does not exist."),
+    ("get_provisioned_concurrency_config", {"FunctionName": "led", "Qualifier": "$LATEST"},
+     "InvalidParameterValueException",
+     "The function resource provided must be an alias or a published version."),
+    ("put_function_concurrency", {"FunctionName": "led:1", "ReservedConcurrentExecutions": 1},
+     "InvalidParameterValueException", "This operation is permitted on Lambda functions only."),
+    ("add_permission", {"FunctionName": "led", "StatementId": "a", "Action": "lambda:InvokeFunction",
+                        "Principal": "invalid.nonaws.com"}, "InvalidParameterValueException",
+     "The provided principal was invalid. Please check the principal and try again."),
+    ("remove_permission", {"FunctionName": "nobody", "StatementId": "a"}, "ResourceNotFoundException",
+     "No policy found for: "),
+    ("tag_resource", {"Resource": "{arn}", "Tags": {str(number): "" for number in range(51)}},
+     "InvalidParameterValueException", "Number of tags exceeds resource tag limit."),
+    ("get_layer_version", {"LayerName": "x", "VersionNumber": 0}, "InvalidParameterValueException",
+     "Layer Version Cannot be less than 1"),
+    ("create_event_source_mapping", {"FunctionName": "nobody",
+                                     "EventSourceArn": "arn:aws:sqs:us-east-1:000000000000:q"},
+     "InvalidParameterValueException", "Function does not exist"),
+    ("create_event_source_mapping", {"FunctionName": "led", "EventSourceArn":
+                                     "arn:aws:sqs:us-east-1:000000000000:q", "DestinationConfig": {
+                                         "OnFailure": {"Destination": "arn:aws:sqs:us-east-1:000000000000:d"}
+                                     }}, "InvalidParameterValueException",
+     "Unsupported DestinationConfig parameter for given event source mapping type."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("operation", "asked", "code", "message"), REFUSALS)
+def test_refusals_are_those_of_aws(
+    aws: AwsServer, client: Any, operation: str, asked: dict[str, Any], code: str, message: str
+) -> None:
+    arn = "arn:aws:lambda:us-east-1:000000000000:function:led"
+    with contextlib.suppress(ClientError):
+        create(client, "led", Publish=True)
+    loose = aws.client("lambda", parameter_validation=False)
+    asked = json.loads(json.dumps(asked).replace("{arn}", arn))
+    error = refused(lambda: getattr(loose, operation)(**asked))
+    assert error.response["Error"]["Code"] == code
+    assert error.response["Error"]["Message"].startswith(message.format(arn=arn))
+
 
 class TestAttached:
     @pytest.fixture(scope="class", autouse=True)
@@ -444,7 +537,15 @@ class TestAttached:
         assert pool.limits.provisioned == 0
         found = client.list_provisioned_concurrency_configs(FunctionName="holder")
         assert found["ProvisionedConcurrencyConfigs"] == []
-        client.delete_provisioned_concurrency_config(**asked)
+        error = refused(lambda: client.delete_provisioned_concurrency_config(**asked))
+        assert "Cannot find alias arn: " in error.response["Error"]["Message"]
+        # ... and while it is there, its version cannot be provided for a second time
+        client.create_alias(FunctionName="holder", Name="live", FunctionVersion="1")
+        client.put_provisioned_concurrency_config(**asked, ProvisionedConcurrentExecutions=1)
+        version = {**asked, "Qualifier": "1", "ProvisionedConcurrentExecutions": 1}
+        error = refused(lambda: client.put_provisioned_concurrency_config(**version))
+        assert error.response["Error"]["Code"] == "ResourceConflictException"
+        client.delete_alias(FunctionName="holder", Name="live")
 
     def test_what_others_have_reserved_cannot_be_provisioned(self, aws: AwsServer, client: Any) -> None:
         create(client, "reserving")

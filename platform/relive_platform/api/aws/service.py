@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from relive_platform.api.aws.credentials import OWNER
@@ -33,6 +33,10 @@ class Call:
     def get(self, name: str, default: Any = None) -> Any:
         """A parameter, or `default`."""
         return self.params.get(name, default)
+
+    def about(self, **params: Any) -> Call:
+        """The same request with these parameters only."""
+        return replace(self, params=params)
 
 
 @dataclass(frozen=True, slots=True)

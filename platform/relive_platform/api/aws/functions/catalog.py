@@ -133,6 +133,14 @@ class Catalog:
             raise function_missing(call, name)
         return latest if alias.version == latest.version else self.registry.get(name.name, alias.version)
 
+    def has(self, call: Call, name: Named) -> bool:
+        """Whether there is such a function, version or alias."""
+        try:
+            self.qualified(call, name)
+        except AwsError:
+            return False
+        return True
+
     def version(self, call: Call, latest: FunctionVersion, number: int, name: Named) -> FunctionVersion:
         """A published version. Raises AwsError."""
         if not self.is_published(latest, number):
@@ -181,14 +189,14 @@ class Catalog:
 
     # ------------------------------------------------------------ checks
 
-    def check_revision(self, call: Call, current: str) -> None:
-        """A request may say which revision it means to change. Raises AwsError."""
+    def check_revision(self, call: Call, current: str, told_by: str = "GetFunction/GetAlias") -> None:
+        """A request may say which revision it means to change. Raises AwsError. `told_by`: who tells it."""
         asked = call.get("RevisionId")
         if asked and asked != current:
             raise AwsError(
                 "PreconditionFailedException",
                 "The Revision Id provided does not match the latest Revision Id."
-                " Call the GetFunction/GetAlias API to retrieve the latest Revision Id",
+                f" Call the {told_by} API to retrieve the latest Revision Id",
                 412,
             )
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from relive_platform.api.aws.errors import AwsError
 from relive_platform.api.aws.functions.catalog import Catalog, Standing, page, stamp
-from relive_platform.api.aws.functions.names import Named, arn_of, named
+from relive_platform.api.aws.functions.names import Named, alias_missing, arn_of, named
 from relive_platform.api.aws.service import Call, Operation
 from relive_platform.engine.qualifiers import LATEST
 from relive_platform.registry import FunctionVersion
@@ -21,6 +21,7 @@ _RESERVED: Final = "reserved"
 _PROVISIONED: Final = "provisioned"
 _UNRESERVED: Final = 100
 _ACCOUNT_LIMIT: Final = 1000
+_UNPUBLISHED: Final = "The function resource provided must be an alias or a published version."
 
 
 class Concurrency:
@@ -43,7 +44,14 @@ class Concurrency:
 
     async def reserve(self, call: Call) -> Mapping[str, Any]:
         """0: the function is not run at all."""
-        name, _ = self._catalog.function(call)
+        name = named(call)
+        if name.qualifier:
+            raise AwsError(
+                "InvalidParameterValueException",
+                "This operation is permitted on Lambda functions only. Aliases and versions do not support"
+                " this operation. Please specify either a function name or an unqualified function ARN.",
+            )
+        self._catalog.latest(call, Named(name.name, LATEST))
         value = int(call.params["ReservedConcurrentExecutions"])
         if value > _ACCOUNT_LIMIT - _UNRESERVED:
             raise AwsError(
@@ -74,7 +82,10 @@ class Concurrency:
 
     async def provide(self, call: Call) -> Mapping[str, Any]:
         """Of a published version or an alias."""
-        name = self._qualified(call)
+        name = self._qualified(
+            call, "Provisioned Concurrency Configs cannot be applied to unpublished function versions."
+        )
+        self._check_alone(call, name)
         value = int(call.params["ProvisionedConcurrentExecutions"])
         self._check_room(call, name, value)
         document = {"value": value, "modified_ns": time.time_ns()}
@@ -101,9 +112,8 @@ class Concurrency:
         return page(call, found, "ProvisionedConcurrencyConfigs")
 
     async def remove(self, call: Call) -> None:
-        """Nothing is wrong if there is none; what it was of may have gone."""
-        name = _published(call)
-        self._catalog.latest(call, name)
+        """Nothing is wrong if there is none."""
+        name = self._qualified(call)
         await asyncio.to_thread(self._catalog.registry.note, _PROVISIONED, name.name, name.qualifier, None)
 
     def _check_room(self, call: Call, name: Named, value: int) -> None:
@@ -157,10 +167,32 @@ class Concurrency:
             return _provisioned(document, Standing())
         return _provisioned(document, self._catalog.platform.standing(name.name, version))
 
-    def _qualified(self, call: Call) -> Named:
-        name = _published(call)
+    def _qualified(self, call: Call, unpublished: str = _UNPUBLISHED) -> Named:
+        """The version or alias that a request names. Raises AwsError."""
+        name = named(call)
+        if name.qualifier in ("", LATEST):
+            raise AwsError("InvalidParameterValueException", unpublished)
+        if not name.qualifier.isdigit() and self._catalog.alias(name.name, name.qualifier) is None:
+            raise alias_missing(call, name)
         self._catalog.qualified(call, name)
         return name
+
+    def _check_alone(self, call: Call, name: Named) -> None:
+        """A version is provided for once, by itself or by an alias. Raises AwsError."""
+        version = self._catalog.qualified(call, name).version
+        for other in self._catalog.notes.of(_PROVISIONED, name.name):
+            found = Named(name.name, other)
+            if other == name.qualifier or not self._catalog.has(call, found):
+                continue
+            if self._catalog.qualified(call, found).version == version:
+                raise AwsError(
+                    "ResourceConflictException",
+                    "Alias can't be used for Provisioned Concurrency configuration on an already Provisioned"
+                    " version"
+                    if other.isdigit()
+                    else "Version is pointed by a Provisioned Concurrency alias",
+                    409,
+                )
 
     def _provided(self, call: Call, name: Named) -> dict[str, Any]:
         found = self._catalog.notes.get(_PROVISIONED, name.name, name.qualifier)
@@ -171,17 +203,6 @@ class Concurrency:
                 404,
             )
         return found
-
-
-def _published(call: Call) -> Named:
-    """The version or alias that a request names. Raises AwsError."""
-    name = named(call)
-    if name.qualifier in ("", LATEST):
-        raise AwsError(
-            "InvalidParameterValueException",
-            "Provisioned Concurrency Configs cannot be applied to unpublished function versions.",
-        )
-    return name
 
 
 def _provisioned(document: Mapping[str, Any], standing: Standing) -> dict[str, Any]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import sys
 import uuid
+from collections.abc import Mapping
 from typing import Any, Final
 
 from relive_platform.api.aws.functions.catalog import stamp
@@ -14,7 +16,7 @@ from relive_platform.api.aws.service import Call
 from relive_platform.engine.qualifiers import LATEST
 from relive_platform.registry import FunctionVersion
 
-__all__ = ["KEPT", "configuration", "revision_of"]
+__all__ = ["KEPT", "configuration", "listed", "logging_config", "revision_of"]
 
 KEPT: Final = (
     "Runtime", "Role", "Description", "VpcConfig", "DeadLetterConfig", "KMSKeyArn", "TracingConfig", "Layers",
@@ -23,6 +25,7 @@ KEPT: Final = (
     "CapacityProviderConfig", "CodeSigningConfigArn",
 )  # fmt: skip
 """What the registry keeps of a version for this API alone."""
+_OF_ONE: Final = ("State", "LastUpdateStatus", "RuntimeVersionConfig")
 _ROLE: Final = "arn:aws:iam::000000000000:role/relive"
 _REVISIONS: Final = uuid.UUID("7f4dba2e-5c39-5d52-a1a7-0d5f4cf0f3a1")
 
@@ -55,8 +58,12 @@ def configuration(
         "PackageType": "Zip",
         "Architectures": ["x86_64"],
         "EphemeralStorage": {"Size": 512},
-        "LoggingConfig": {"LogFormat": "Text", "LogGroup": f"/aws/lambda/{version.name}"},
         **{name: kept[name] for name in KEPT if name in kept},
+        "LoggingConfig": {
+            "LogGroup": f"/aws/lambda/{version.name}",
+            **logging_config(kept.get("LoggingConfig", {})),
+        },
+        "RuntimeVersionConfig": {"RuntimeVersionArn": _runtime_arn(call, str(kept.get("Runtime", "")))},
         "RevisionId": revision_of(version, number),
         "State": "Active",
         "LastUpdateStatus": "Successful",
@@ -76,6 +83,29 @@ def configuration(
     if note is not None and note.get("description"):
         found["Description"] = note["description"]
     return found
+
+
+def listed(
+    call: Call, version: FunctionVersion, qualifier: str = "", note: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """As lists have it: without what is told of one alone."""
+    found = configuration(call, version, qualifier, note)
+    return {name: value for name, value in found.items() if name not in _OF_ONE}
+
+
+def logging_config(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """With what AWS adds to it: levels, which lines of text do not have."""
+    found = {"LogFormat": "Text", **asked}
+    levels = ("ApplicationLogLevel", "SystemLogLevel")
+    if found["LogFormat"] == "Text":
+        return {name: value for name, value in found.items() if name not in levels}
+    return {**dict.fromkeys(levels, "INFO"), **found}
+
+
+def _runtime_arn(call: Call, runtime: str) -> str:
+    """Another one with each version of what runs the function."""
+    runs = sys.version if runtime.startswith("python") or not runtime else runtime
+    return f"arn:aws:lambda:{call.region}::runtime:{hashlib.sha256(runs.encode()).hexdigest()}"
 
 
 def _sha256(hexadecimal: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
@@ -13,11 +14,18 @@ from relive_base.errors import ReliveError
 
 from relive_platform.api.aws.errors import AwsError
 from relive_platform.api.aws.functions.catalog import APPLICATION, Catalog, page
-from relive_platform.api.aws.functions.configuration import KEPT, configuration, revision_of
+from relive_platform.api.aws.functions.configuration import (
+    KEPT,
+    configuration,
+    listed,
+    logging_config,
+    revision_of,
+)
 from relive_platform.api.aws.functions.layers import Layers
 from relive_platform.api.aws.functions.names import Named, arn_of, named
 from relive_platform.api.aws.functions.packages import Package, download, unpacked
 from relive_platform.api.aws.functions.runtimes import handler_of, kind_of, program_of
+from relive_platform.api.aws.functions.stored import MOST_TAGS
 from relive_platform.api.aws.functions.targets import check_dead_letters
 from relive_platform.api.aws.service import Call, Operation
 from relive_platform.engine.qualifiers import LATEST
@@ -27,10 +35,10 @@ from relive_platform.registry.packages.content import remove_tree
 
 __all__ = ["Creating"]
 
+_LONGEST_NAME: Final = 64
 _TIMEOUT_S: Final = 3
 _LONGEST_S: Final = 900
 _MEMORY_MB: Final = 128
-_MOST_TAGS: Final = 50
 _ENVIRONMENT_BYTES: Final = 4096
 _RESERVED: Final = frozenset(
     ("_HANDLER", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_EXECUTION_ENV", "AWS_LAMBDA_FUNCTION_NAME",
@@ -70,11 +78,17 @@ class Creating:
     async def create(self, call: Call) -> Mapping[str, Any]:
         """A new function, in service at once: Relive needs no time to make it active."""
         name = named(call).name
+        if len(name) > _LONGEST_NAME:
+            raise AwsError(
+                "InvalidParameterValueException",
+                f"1 validation error detected: Value '{name}' at 'functionName' failed to satisfy constraint:"
+                f" Member must have length less than or equal to {_LONGEST_NAME}",
+            )
         package = await download(self._platform, call, call.params["Code"], "function code")
         if call.get("PackageType") == "Image":
             raise AwsError("InvalidParameterValueException", "Relive runs no container images")
-        if len(call.get("Tags") or {}) > _MOST_TAGS:
-            raise AwsError("InvalidParameterValueException", f"a function has at most {_MOST_TAGS} tags")
+        if len(call.get("Tags") or {}) > MOST_TAGS:
+            raise AwsError("InvalidParameterValueException", "Number of tags exceeds resource tag limit.")
         for needed in ("Runtime", "Handler"):
             if not call.get(needed):
                 raise AwsError(
@@ -82,9 +96,9 @@ class Creating:
                     f"{needed} is mandatory for functions created with deployment packages (zip).",
                 )
         async with self._lock(name):
+            config = self._config(call, FunctionConfig(name=name, handler=""), {}, package)
             if name in self._platform.serving():
                 raise AwsError("ResourceConflictException", f"Function already exist: {name}", 409)
-            config = self._config(call, FunctionConfig(name=name, handler=""), {}, package)
             version = await asyncio.to_thread(self._put, call, config, package, None)
             if call.get("Tags"):
                 self._catalog.notes.put("tags", name, "", dict(call.params["Tags"]))
@@ -97,6 +111,10 @@ class Creating:
         """The configuration `before`, with what the request says of it. Raises AwsError."""
         params = call.params
         now = {**kept, **{name: params[name] for name in KEPT if name in params and name != "Layers"}}
+        if "LoggingConfig" in params:
+            now["LoggingConfig"] = logging_config(
+                {**kept.get("LoggingConfig", {}), **params["LoggingConfig"]}
+            )
         if "Layers" in params:
             now["Layers"] = self._layers.describe(call, list(params["Layers"]))
         check_dead_letters(call, params.get("DeadLetterConfig") or {})
@@ -203,12 +221,13 @@ class Creating:
 
     async def delete(self, call: Call) -> Mapping[str, Any]:
         """A function, or one of its published versions. What was recorded of it stays."""
-        name, latest = self._catalog.function(call)
+        name = named(call)
         if name.qualifier == LATEST:
             raise AwsError(
                 "InvalidParameterValueException",
                 "$LATEST version cannot be deleted without deleting the function.",
             )
+        latest = self._catalog.latest(call, Named(name.name))
         async with self._lock(name.name):
             if not name.qualifier:
                 undeploy = self._catalog.registry.undeploy
@@ -260,10 +279,11 @@ class Creating:
         return self._configuration(call, name, self._catalog.qualified(call, name))
 
     def _configuration(self, call: Call, name: Named, version: FunctionVersion) -> dict[str, Any]:
-        """Of an alias: the version that it leads to."""
+        """Of an alias: the version that it leads to, with the ARN of the alias."""
         note = self._catalog.published(version.name, version.version) if name.qualifier else None
         qualifier = name.qualifier if name.qualifier in ("", LATEST) else str(version.version)
-        return configuration(call, version, qualifier, note)
+        found = configuration(call, version, qualifier, note)
+        return {**found, "FunctionArn": arn_of(call, name.name, name.qualifier)}
 
     async def get(self, call: Call) -> Mapping[str, Any]:
         """With the tags, where the code is, and the concurrency that is reserved."""
@@ -290,12 +310,12 @@ class Creating:
         found = []
         for version in sorted(self._platform.serving().values(), key=lambda version: version.name):
             if call.get("FunctionVersion") != "ALL":
-                found.append(configuration(call, version))
+                found.append(listed(call, version))
                 continue
-            found.append(configuration(call, version, LATEST))
+            found.append(listed(call, version, LATEST))
             for published in self._catalog.versions(version):
                 note = self._catalog.published(version.name, published.version)
-                found.append(configuration(call, published, str(published.version), note))
+                found.append(listed(call, published, str(published.version), note))
         return page(call, found, "Functions")
 
 
@@ -313,10 +333,10 @@ def _check_environment(variables: Mapping[str, str]) -> None:
             f" have provided contains reserved keys that are currently not supported for modification."
             f" Reserved keys used in this request: {', '.join(taken)}",
         )
-    size = sum(len(name.encode()) + len(value.encode()) for name, value in variables.items())
-    if size > _ENVIRONMENT_BYTES:
+    size = len(json.dumps(dict(variables), separators=(",", ":"), ensure_ascii=False).encode())
+    if size > _ENVIRONMENT_BYTES:  # without them in the message, as on AWS: they may be secret
         raise AwsError(
             "InvalidParameterValueException",
             "Lambda was unable to configure your environment variables because the environment variables you"
-            f" have provided exceeded the {_ENVIRONMENT_BYTES // 1024}KB limit.",
+            f" have provided exceeded the {_ENVIRONMENT_BYTES // 1024}KB limit: {size} bytes as JSON.",
         )

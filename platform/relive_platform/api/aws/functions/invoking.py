@@ -72,8 +72,7 @@ class Invoking:
     async def invoke_async(self, call: Call) -> Mapping[str, Any]:
         """The older way to send an event."""
         name, version = self._target(call)
-        params = {**call.params, "Payload": call.get("InvokeArgs", b"")}
-        asked = Call(**{**{key: getattr(call, key) for key in _CALL}, "params": params})
+        asked = call.about(**{**call.params, "Payload": call.get("InvokeArgs", b"")})
         await self._platform.publish(await self._request(asked, name, version, asynchronous=True))
         return {"Status": _ACCEPTED}
 
@@ -182,9 +181,6 @@ class Invoking:
             return
         with self._platform.tail(name.name) as tail:
             yield tail
-
-
-_CALL: Final = ("operation", "region", "account", "request_id", "base_url", "headers", "protocol", "caller")
 
 
 def _executed(name: Named, record: InvocationRecord) -> str:

@@ -92,8 +92,7 @@ class LayerPolicies:
             arn = layer_arn(call, name, number)
             raise AwsError("ResourceNotFoundException", f"Layer version {arn} does not exist.", 404)
         policy = self._notes.get(_KIND, name, key) or {"statements": [], "revision": ""}
-        if policy["revision"]:
-            self._catalog.check_revision(call, policy["revision"])
+        self._catalog.check_revision(call, policy["revision"], "GetLayerPolicy")
         return name, key, policy
 
     async def _write(self, name: str, key: str, statements: list[dict[str, Any]]) -> str:

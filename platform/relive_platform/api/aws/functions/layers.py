@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from relive_platform.api.aws.errors import AwsError
 from relive_platform.api.aws.functions.catalog import Catalog, page, stamp
-from relive_platform.api.aws.functions.names import layer_arn, resource_name
+from relive_platform.api.aws.functions.names import layer_arn, resource_missing, resource_name
 from relive_platform.api.aws.functions.packages import Package, download, unpacked
 from relive_platform.api.aws.service import Call, Operation
 from relive_platform.registry.packages.content import open_to_read, remove_tree
@@ -84,7 +84,7 @@ class Layers:
 
     async def get(self, call: Call) -> Mapping[str, Any]:
         """One version."""
-        name, number = _layer_name(call.params["LayerName"]), int(call.params["VersionNumber"])
+        name, number = _layer_name(call.params["LayerName"]), _number(call)
         return self._described(call, name, number, self._found(call, name, number))
 
     async def get_by_arn(self, call: Call) -> Mapping[str, Any]:
@@ -92,12 +92,12 @@ class Layers:
         name, number = _version_of(call.params["Arn"])
         _check_owner(call, call.params["Arn"])
         if call.params["Arn"] != layer_arn(call, name, number):
-            raise _missing()
+            raise resource_missing()
         return self._described(call, name, number, self._found(call, name, number))
 
     async def delete(self, call: Call) -> None:
         """Functions that have it keep it."""
-        name, number = _layer_name(call.params["LayerName"]), int(call.params["VersionNumber"])
+        name, number = _layer_name(call.params["LayerName"]), _number(call)
         await asyncio.to_thread(self._notes.drop, _KIND, name, f"{number:010d}")
         await asyncio.to_thread(remove_tree, self._home / "layers" / name / str(number))
         await self._catalog.sweep()
@@ -127,7 +127,7 @@ class Layers:
     def _found(self, call: Call, name: str, number: int) -> dict[str, Any]:
         found = self._notes.get(_KIND, name, f"{number:010d}")
         if found is None:
-            raise _missing()
+            raise resource_missing()
         return found
 
     def _listed(self, call: Call, name: str, number: int, document: Mapping[str, Any]) -> dict[str, Any]:
@@ -155,21 +155,28 @@ class Layers:
     def describe(self, call: Call, arns: list[str]) -> list[dict[str, Any]]:
         """As a configuration lists them. Raises AwsError."""
         if len(arns) > _MOST:
-            raise AwsError("InvalidParameterValueException", f"a function has at most {_MOST} layers")
+            raise AwsError("InvalidParameterValueException", f"Cannot reference more than {_MOST} layers.")
         found = []
-        names = []
+        named: dict[str, str] = {}
         for arn in arns:
             name, number = _version_of(arn)
             document = self._notes.get(_KIND, name, f"{number:010d}")
             _check_owner(call, arn)
-            if document is None or arn != layer_arn(call, name, number):
-                raise AwsError("InvalidParameterValueException", f"Layer version {arn} does not exist.")
-            if name in names:
+            if arn.split(":")[3] != call.region:
                 raise AwsError(
                     "InvalidParameterValueException",
-                    f"Two different versions of the same layer are not allowed: {arn}",
+                    "Layers are not in the same region as the function."
+                    f" Layers are expected to be in region {call.region}.",
                 )
-            names.append(name)
+            if document is None or arn != layer_arn(call, name, number):
+                raise AwsError("InvalidParameterValueException", f"Layer version {arn} does not exist.")
+            if name in named:
+                raise AwsError(
+                    "InvalidParameterValueException",
+                    "Two different versions of the same layer are not allowed to be referenced in the same"
+                    f" function. {named[name]} and {arn} are versions of the same layer.",
+                )
+            named[name] = arn
             found.append({"Arn": arn, "CodeSize": document["size"]})
         return found
 
@@ -246,8 +253,12 @@ def _check_owner(call: Call, arn: str) -> None:
         )
 
 
-def _missing() -> AwsError:
-    return AwsError("ResourceNotFoundException", "The resource you requested does not exist.", 404)
+def _number(call: Call) -> int:
+    """The version that a request names. Raises AwsError."""
+    number = int(call.params["VersionNumber"])
+    if number < 1:
+        raise AwsError("InvalidParameterValueException", "Layer Version Cannot be less than 1")
+    return number
 
 
 def _python_folders(place: Path) -> list[Path]:

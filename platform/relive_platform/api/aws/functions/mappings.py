@@ -31,6 +31,10 @@ _FIXED: Final = (
 _QUEUE_BATCH: Final = 10
 _STREAM_BATCH: Final = 100
 _LARGE_BATCH: Final = 10
+_OF_STREAMS: Final = {
+    "BisectBatchOnFunctionError": False, "MaximumRecordAgeInSeconds": -1, "MaximumRetryAttempts": -1,
+    "ParallelizationFactor": 1, "TumblingWindowInSeconds": 0,
+}  # fmt: skip
 
 
 class Mappings:
@@ -53,10 +57,13 @@ class Mappings:
     async def create(self, call: Call) -> Mapping[str, Any]:
         """A new one; a queue has one for each function at most."""
         name = named(call)
-        self._catalog.qualified(call, name)
         source = str(call.get("EventSourceArn") or "")
         if not source and not call.get("SelfManagedEventSource"):
             raise AwsError("InvalidParameterValueException", "Unrecognized event source.")
+        if ":sqs:" in source:
+            _check_no_destinations(call.params)
+        if not self._catalog.has(call, name):
+            raise AwsError("InvalidParameterValueException", "Function does not exist")
         if source:
             check_source(call, source)
         for uuid, _, kept in self._notes.all(_KIND):
@@ -72,6 +79,7 @@ class Mappings:
         kept = {
             "BatchSize": _QUEUE_BATCH if queue else _STREAM_BATCH,
             "MaximumBatchingWindowInSeconds": 0,
+            **({} if queue or ":kafka:" in source or not source else _OF_STREAMS),
             **{key: call.params[key] for key in (*_FIXED, *_SETTABLE) if key in call.params},
             "function": name.name,
             "qualifier": name.qualifier,
@@ -97,6 +105,8 @@ class Mappings:
             )
         for entry in ((kept.get("FilterCriteria") or {}).get("Filters") or []) if queue else []:
             _check_pattern(entry.get("Pattern") or "{}")
+        if queue:
+            _check_no_destinations(kept)
         if queue and (kept.get("StartingPosition") or kept.get("ParallelizationFactor")):
             raise AwsError(
                 "InvalidParameterValueException",
@@ -169,11 +179,25 @@ class Mappings:
             "FunctionArn": arn_of(call, kept["function"], kept["qualifier"]),
             "LastModified": datetime.fromtimestamp(kept["modified_s"], UTC),
             "State": state or settled,
+            **(
+                {"LastProcessingResult": "No records processed"}
+                if "BisectBatchOnFunctionError" in kept
+                else {}
+            ),
             "StateTransitionReason": "USER_INITIATED"
             if served
             else "Relive does not read this kind of source",
             "FunctionResponseTypes": kept.get("FunctionResponseTypes", []),
         }
+
+
+def _check_no_destinations(asked: Mapping[str, Any]) -> None:
+    """A queue has its dead letters itself. Raises AwsError."""
+    if asked.get("DestinationConfig"):
+        raise AwsError(
+            "InvalidParameterValueException",
+            "Unsupported DestinationConfig parameter for given event source mapping type.",
+        )
 
 
 def _check_pattern(text: str) -> None:

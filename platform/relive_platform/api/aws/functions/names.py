@@ -10,13 +10,17 @@ from relive_platform.api.aws.errors import AwsError
 from relive_platform.api.aws.service import Call
 from relive_platform.engine.qualifiers import LATEST
 
-__all__ = ["Named", "arn_of", "event_source_arn", "function_missing", "layer_arn", "named", "resource_name"]
+__all__ = [
+    "Named", "alias_missing", "arn_of", "event_source_arn", "function_missing", "layer_arn", "named",
+    "resource_missing", "resource_name",
+]  # fmt: skip
 
 _FUNCTION: Final = re.compile(
-    r"(?:arn:aws[a-zA-Z-]*:lambda:(?P<region>[a-z]{2}(?:-[a-z]+)+-\d):(?P<account>\d{12}):function:"
+    r"(?:arn:aws[a-zA-Z-]*:lambda:(?P<region>[a-z]{2}(?:-[a-z]+)+-\d):(?P<account>\d{12}):(?:function:)?"
     r"|(?:[a-z]{2}(?:-[a-z]+)+-\d:)?(?P<partial>\d{12}):(?:function:)?|function:)?"
-    r"(?P<name>[a-zA-Z0-9_-]{1,64})(?::(?P<qualifier>\$LATEST|[a-zA-Z0-9_-]{1,128}))?"
+    r"(?P<name>[a-zA-Z0-9_.-]{1,256})(?::(?P<qualifier>\$LATEST|[a-zA-Z0-9_-]{1,128}))?"
 )
+_INVOKED: Final = ("Invoke", "InvokeAsync", "InvokeWithResponseStream")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +48,17 @@ def named(call: Call, member: str = "FunctionName") -> Named:
             "InvalidParameterValueException",
             "The derived qualifier from the function name does not match the specified qualifier.",
         )
-    name = Named(match["name"], asked or found)
-    if (region and region != call.region) or (account and account != call.account):
-        raise function_missing(call, name)
-    return name
+    if region and region != call.region:
+        message = f"Functions from '{region}' are not reachable in this region ('{call.region}')"
+        raise AwsError("ResourceNotFoundException", message, 404)
+    if account and account != call.account:
+        raise AwsError(
+            "AccessDeniedException",
+            f"not authorized to perform: lambda:{call.operation} on resource: {text[:200]}: the functions of"
+            f" this server are of the account {call.account} (RELIVE_AWS_ACCOUNT)",
+            403,
+        )
+    return Named(match["name"], asked or found)
 
 
 def arn_of(call: Call, name: str, qualifier: str = "") -> str:
@@ -76,6 +87,17 @@ def resource_name(arn: str) -> tuple[str, str]:
 
 def function_missing(call: Call, name: Named) -> AwsError:
     """There is no such function, version or alias."""
-    qualifier = "" if name.qualifier == LATEST else name.qualifier
+    qualifier = name.qualifier or (LATEST if call.operation in _INVOKED else "")
     arn = arn_of(call, name.name, qualifier)
     return AwsError("ResourceNotFoundException", f"Function not found: {arn}", 404)
+
+
+def alias_missing(call: Call, name: Named) -> AwsError:
+    """As those say it that are about aliases."""
+    arn = arn_of(call, name.name, name.qualifier)
+    return AwsError("ResourceNotFoundException", f"Cannot find alias arn: {arn}", 404)
+
+
+def resource_missing() -> AwsError:
+    """There is nothing of what is asked for; whether there is its function is not told."""
+    return AwsError("ResourceNotFoundException", "The resource you requested does not exist.", 404)

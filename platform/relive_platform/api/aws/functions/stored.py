@@ -4,22 +4,38 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 from relive_platform.api.aws.errors import AwsError
-from relive_platform.api.aws.functions.attached import checked
+from relive_platform.api.aws.functions.attached import checked, unqualified
 from relive_platform.api.aws.functions.catalog import Catalog
-from relive_platform.api.aws.functions.names import Named, arn_of, event_source_arn, named, resource_name
+from relive_platform.api.aws.functions.configuration import revision_of
+from relive_platform.api.aws.functions.names import (
+    Named,
+    alias_missing,
+    arn_of,
+    event_source_arn,
+    named,
+    resource_missing,
+    resource_name,
+)
 from relive_platform.api.aws.service import Call, Operation
+from relive_platform.engine.qualifiers import LATEST
 from relive_platform.registry.aliases import new_revision
 
-__all__ = ["Stored"]
+__all__ = ["MOST_TAGS", "Stored"]
 
 _POLICY: Final = "policy"
 _TAGS: Final = "tags"
-_MOST_TAGS: Final = 50
+MOST_TAGS: Final = 50
+"""Of a resource."""
 _MOST_STATEMENTS: Final = 100
+_ALIAS: Final = re.compile(r"(?![0-9]+$)[a-zA-Z0-9_-]+")
+_PRINCIPAL: Final = re.compile(
+    r"\*|\d{12}|arn:aws[a-zA-Z-]*:(?:iam|sts)::\d{12}:\S+|[a-z0-9.-]+\.(?:amazonaws\.com(?:\.cn)?|amazon\.com|aws)"
+)
 
 
 class Stored:
@@ -50,9 +66,14 @@ class Stored:
 
     async def add_permission(self, call: Call) -> Mapping[str, Any]:
         """One more statement of the policy."""
-        name = checked(self._catalog, call)
+        if named(call).qualifier == LATEST:
+            raise AwsError(
+                "InvalidParameterValueException", "We currently do not support adding policies for $LATEST."
+            )
+        _check_principal(call.params["Principal"])
+        name = self._aliased(call)
         policy = self._policy(name)
-        self._check_policy(call, policy)
+        self._check_policy(call, name, policy)
         ident = call.params["StatementId"]
         if any(statement["Sid"] == ident for statement in policy["statements"]):
             raise AwsError(
@@ -71,9 +92,12 @@ class Stored:
 
     async def remove_permission(self, call: Call) -> None:
         """A statement, which must be there."""
-        name = checked(self._catalog, call)
+        if named(call).name not in self._catalog.platform.serving():
+            arn = arn_of(call, named(call).name)
+            raise AwsError("ResourceNotFoundException", f"No policy found for: {arn}", 404)
+        name = self._aliased(call)
         policy = self._policy(name)
-        self._check_policy(call, policy)
+        self._check_policy(call, name, policy)
         ident = call.params["StatementId"]
         if not policy["statements"]:
             raise AwsError(
@@ -88,10 +112,11 @@ class Stored:
 
     async def policy(self, call: Call) -> Mapping[str, Any]:
         """All statements."""
-        name = checked(self._catalog, call)
+        self._catalog.function(call)
+        name = unqualified(named(call))
         policy = self._policy(name)
-        if not policy["statements"]:
-            raise AwsError("ResourceNotFoundException", "The resource you requested does not exist.", 404)
+        if not policy["statements"] or not self._catalog.has(call, name):
+            raise resource_missing()
         document = {"Version": "2012-10-17", "Id": "default", "Statement": policy["statements"]}
         return {"Policy": json.dumps(document), "RevisionId": policy["revision"]}
 
@@ -99,9 +124,21 @@ class Stored:
         found = self._notes.get(_POLICY, name.name, name.qualifier)
         return found if found is not None else {"statements": [], "revision": ""}
 
-    def _check_policy(self, call: Call, policy: Mapping[str, Any]) -> None:
-        if policy["revision"]:
-            self._catalog.check_revision(call, policy["revision"])
+    def _check_policy(self, call: Call, name: Named, policy: Mapping[str, Any]) -> None:
+        """The revision is the policy's, and if there is none yet, that of what it will be of."""
+        alias = self._catalog.alias(name.name, name.qualifier)
+        version = self._catalog.qualified(call, name)
+        number = name.qualifier if name.qualifier.isdigit() else ""
+        own = alias.revision if alias is not None else revision_of(version, number)
+        self._catalog.check_revision(call, policy["revision"] or own, "GetPolicy")
+
+    def _aliased(self, call: Call) -> Named:
+        """The function, version or alias that a policy is of. Raises AwsError."""
+        name = named(call)
+        asked = name.name in self._catalog.platform.serving() and _ALIAS.fullmatch(name.qualifier)
+        if asked and self._catalog.alias(name.name, name.qualifier) is None:
+            raise alias_missing(call, name)
+        return checked(self._catalog, call)
 
     async def _write(self, name: Named, statements: list[dict[str, Any]]) -> None:
         document = {"statements": statements, "revision": new_revision()}
@@ -112,9 +149,13 @@ class Stored:
     async def tag(self, call: Call) -> None:
         """Add tags, or change them."""
         kind, name = self._tagged(call)
+        if not call.params["Tags"]:
+            raise AwsError(
+                "InvalidParameterValueException", "An error occurred and the request cannot be processed."
+            )
         tags = {**(self._notes.get(kind, name) or {}), **call.params["Tags"]}
-        if len(tags) > _MOST_TAGS:
-            raise AwsError("InvalidParameterValueException", f"a resource has at most {_MOST_TAGS} tags")
+        if len(tags) > MOST_TAGS:
+            raise AwsError("InvalidParameterValueException", "Number of tags exceeds resource tag limit.")
         await asyncio.to_thread(self._notes.put, kind, name, "", tags)
 
     async def untag(self, call: Call) -> None:
@@ -138,15 +179,14 @@ class Stored:
                     "InvalidParameterValueException",
                     "Tags on function aliases and versions are not supported. Please specify a function ARN.",
                 )
-            asked = Call(
-                **{key: getattr(call, key) for key in _CALL}, params={"FunctionName": call.params["Resource"]}
-            )
+            asked = call.about(FunctionName=call.params["Resource"])
             self._catalog.latest(asked, named(asked))
             return _TAGS, name
         own = call.params["Resource"] == event_source_arn(call, name)
         if kind == "event-source-mapping" and own and self._notes.get("mapping", name) is not None:
             return "mapping-tags", name
-        raise AwsError("ResourceNotFoundException", f"there is no {call.params['Resource']}", 404)
+        what = kind.replace("-", " ").capitalize()
+        raise AwsError("ResourceNotFoundException", f"{what} not found: {call.params['Resource']}", 404)
 
     # ------------------------------------------------------------ settings
 
@@ -201,9 +241,6 @@ class Stored:
         return {**document, "FunctionArn": arn_of(call, name.name, name.qualifier or "$LATEST")}
 
 
-_CALL: Final = ("operation", "region", "account", "request_id", "base_url", "headers", "protocol", "caller")
-
-
 def _statement(call: Call, arn: str) -> dict[str, Any]:
     """As IAM writes it."""
     principal = call.params["Principal"]
@@ -230,6 +267,15 @@ def _statement(call: Call, arn: str) -> dict[str, Any]:
     if conditions:
         statement["Condition"] = conditions
     return statement
+
+
+def _check_principal(principal: str) -> None:
+    """An account, one of its users or roles, or a service of AWS. Raises AwsError."""
+    if not _PRINCIPAL.fullmatch(principal):
+        raise AwsError(
+            "InvalidParameterValueException",
+            "The provided principal was invalid. Please check the principal and try again.",
+        )
 
 
 def _account(principal: str, service: bool) -> str:

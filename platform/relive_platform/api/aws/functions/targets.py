@@ -26,9 +26,23 @@ def check_source(call: Call, arn: str) -> None:
 def check_destinations(call: Call, config: Mapping[str, Any]) -> None:
     """Of the outcomes of events: OnSuccess and OnFailure. Raises AwsError."""
     for side in ("OnSuccess", "OnFailure"):
-        arn = (config.get(side) or {}).get("Destination")
+        arn = str((config.get(side) or {}).get("Destination") or "")
+        if arn and arn.split(":")[2:3] not in [[service] for service in _DESTINATIONS]:
+            raise AwsError(
+                "InvalidParameterValueException",
+                f"The provided destination config DestinationConfig({_java(config)}) is invalid.",
+            )
         if arn and not _known(call, arn, _DESTINATIONS):
             raise AwsError("InvalidParameterValueException", f"The destination ARN {arn[:200]} is invalid.")
+
+
+def _java(config: Mapping[str, Any]) -> str:
+    """A config as AWS's service prints it."""
+    shown = []
+    for side, kind in (("onSuccess", "OnSuccess"), ("onFailure", "OnFailure")):
+        arn = str((config.get(kind) or {}).get("Destination") or "")
+        shown.append(f"{side}={kind}(destination={arn[:200]})" if arn else f"{side}=null")
+    return ", ".join(shown)
 
 
 def check_dead_letters(call: Call, config: Mapping[str, Any]) -> None:

@@ -11,8 +11,8 @@ from relive_base.errors import NotFound, UsageError
 
 from relive_platform.api.aws.errors import AwsError
 from relive_platform.api.aws.functions.catalog import Catalog, page
-from relive_platform.api.aws.functions.configuration import configuration, revision_of
-from relive_platform.api.aws.functions.names import arn_of
+from relive_platform.api.aws.functions.configuration import configuration, listed, revision_of
+from relive_platform.api.aws.functions.names import arn_of, named
 from relive_platform.api.aws.service import Call, Operation
 from relive_platform.engine.qualifiers import LATEST
 from relive_platform.registry import Alias, FunctionVersion
@@ -57,17 +57,19 @@ class Versions:
     async def list(self, call: Call) -> Mapping[str, Any]:
         """$LATEST, then the published ones."""
         _, latest = self._catalog.function(call)
-        found = [configuration(call, latest, LATEST)]
+        found = [listed(call, latest, LATEST)]
         for version in self._catalog.versions(latest):
             note = self._catalog.published(version.name, version.version)
-            found.append(configuration(call, version, str(version.version), note))
+            found.append(listed(call, version, str(version.version), note))
         return page(call, found, "Versions")
 
     # ------------------------------------------------------------ aliases
 
     async def create_alias(self, call: Call) -> Mapping[str, Any]:
         """A new one."""
-        name, latest = self._catalog.function(call)
+        name = named(call)
+        wanted = str(call.params["FunctionVersion"])
+        latest = self._catalog.latest(call, replace(name, qualifier=wanted))
         alias = self._asked(call, Alias(function=name.name, name=call.params["Name"], version=0), latest)
         try:
             written = await asyncio.to_thread(self._catalog.aliases.create, alias)
@@ -79,7 +81,10 @@ class Versions:
     async def update_alias(self, call: Call) -> Mapping[str, Any]:
         """What the request says of it."""
         _, latest = self._catalog.function(call)
-        before = self._found(call, latest)
+        before = self._catalog.alias(latest.name, call.params["Name"])
+        if before is None:
+            arn = arn_of(call, latest.name, call.params["Name"])
+            raise AwsError("ResourceNotFoundException", f"Alias not found: {arn}", 404)
         self._catalog.check_revision(call, before.revision)
         alias = self._asked(call, before, latest)
         return _described(call, await asyncio.to_thread(self._catalog.aliases.put, alias), latest)
@@ -128,6 +133,12 @@ class Versions:
                     "Number of items in AdditionalVersionWeights cannot be greater than 1",
                 )
             weights = {_number(version, latest): float(share) for version, share in shares.items()}
+            if alias.version in weights:
+                raise AwsError(
+                    "InvalidParameterValueException",
+                    f"Invalid function version {alias.version}. Function version {alias.version} is already"
+                    " included in routing configuration.",
+                )
             alias = replace(alias, weights=weights)
         if alias.weights and alias.version == 0:
             raise AwsError(

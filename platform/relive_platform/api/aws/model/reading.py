@@ -14,7 +14,7 @@ from relive_platform.api.aws.model.loading import ServiceModel
 
 __all__ = ["Problems", "Read", "Reader", "lower", "serialization_error"]
 
-_SHOWN: Final = 200
+_SHOWN: Final = 500
 _MOST_PROBLEMS: Final = 20
 _LONGEST_MATCHED: Final = 10_000  # a pattern is not tried on a longer text
 
@@ -22,14 +22,23 @@ _LONGEST_MATCHED: Final = 10_000  # a pattern is not tried on a longer text
 class Problems(list[str]):
     """What breaks a constraint, as AWS words it."""
 
-    def add(self, value: object, path: str, constraint: str) -> None:
+    def add(self, value: object, path: str, constraint: str, who: str = "Member must ") -> None:
         """`path`: as in `environment.variables`."""
         if len(self) < _MOST_PROBLEMS:
-            shown = "null" if value is None else str(value)[:_SHOWN]
-            self.append(f"Value '{shown}' at '{path}' failed to satisfy constraint: Member must {constraint}")
+            shown = "null" if value is None else f"'{_shown(value)[:_SHOWN]}'"
+            self.append(f"Value {shown} at '{path}' failed to satisfy constraint: {who}{constraint}")
 
 
 Read = Callable[[Any, str, Problems], Any]
+
+
+def _shown(value: object) -> str:
+    """As AWS writes it: [a, b], {key=value}."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_shown, value[:_SHOWN]))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key}={_shown(inner)}' for key, inner in list(value.items())[:_SHOWN])}}}"
+    return str(value)
 
 
 def serialization_error(path: str, value: object, wanted: str) -> AwsError:
@@ -101,16 +110,22 @@ class Reader:
     def _list(self, shape: dict[str, Any]) -> Read:
         reader = self.of(shape["member"]["shape"])
         size = _size(shape)
+        inner = self._model.shapes[shape["member"]["shape"]]
+        constraints = _constraints(inner, null=True) if inner["type"] in _SCALARS else ""
 
         def read(value: Any, path: str, problems: Problems) -> Any:
             if not isinstance(value, list):
                 raise serialization_error(path, value, "a list")
             size(value, len(value), path, problems)
-            return [
-                reader(entry, f"{path}.{number}.member", problems)
+            found = Problems() if constraints else problems
+            entries = [
+                reader(entry, f"{path}.{number}.member", found)
                 for number, entry in enumerate(value, 1)
                 if entry is not None
             ]
+            if constraints and found:
+                problems.add(value, path, f"satisfy constraint: {constraints}")
+            return entries
 
         return read
 
@@ -118,22 +133,45 @@ class Reader:
         key = self.of(shape["key"]["shape"])
         reader = self.of(shape["value"]["shape"])
         size = _size(shape)
+        inner = self._model.shapes[shape["value"]["shape"]]
+        of_keys = _constraints(self._model.shapes[shape["key"]["shape"]], null=False)
+        of_values = _constraints(inner, null=True) if inner["type"] in _SCALARS else ""
+        decimal = inner["type"] in ("float", "double")
 
         def read(value: Any, path: str, problems: Problems) -> Any:
             if not isinstance(value, dict):
                 raise serialization_error(path, value, "a map")
             size(value, len(value), path, problems)
-            return {
-                key(name, path, problems): reader(entry, f"{path}.{name}.member", problems)
+            keys, values = Problems(), Problems() if of_values else problems
+            entries = {
+                key(name, path, keys): reader(entry, f"{path}.{name}.member", values)
                 for name, entry in value.items()
                 if entry is not None
             }
+            if keys:
+                problems.add(value, path, of_keys, "Map keys must satisfy constraint: ")
+            if of_values and values:
+                value = {name: float(entry) for name, entry in value.items()} if decimal else value
+                problems.add(value, path, of_values, "Map value must satisfy constraint: ")
+            return entries
 
         return read
 
 
 def _below(path: str, name: str) -> str:
     return f"{path}.{lower(name)}" if path else lower(name)
+
+
+def _constraints(shape: dict[str, Any], *, null: bool) -> str:
+    """All of a scalar's, as AWS lists them for members of lists and maps. `null`: none may be left out."""
+    what = "length" if shape["type"] in ("string", "character", "blob") else "value"
+    limit = float if shape["type"] in ("float", "double") else int
+    found = [f"have {what} less than or equal to {limit(shape['max'])}"] if "max" in shape else []
+    found += [f"have {what} greater than or equal to {limit(shape['min'])}"] if "min" in shape else []
+    found += [f"satisfy regular expression pattern: {shape['pattern']}"] if shape.get("pattern") else []
+    found += [f"satisfy enum value set: [{', '.join(shape['enum'])}]"] if "enum" in shape else []
+    found += ["not be null"] if null else []
+    return f"[{', '.join(f'Member must {one}' for one in found)}]"
 
 
 def _size(shape: dict[str, Any]) -> Callable[[Any, int, str, Problems], None]:
