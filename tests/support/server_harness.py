@@ -88,7 +88,9 @@ class Served:
 
     async def rows(self, sql: str, **parameters: object) -> list[tuple[Any, ...]]:
         """The rows of a query, after everything recorded is in the store; `parameters` are named in it."""
-        assert await self.server.flush(PATIENCE_S)
+        deadline = time.monotonic() + PATIENCE_S
+        while not await self.server.flush(PATIENCE_S):  # a gateway beside it may just be too busy to say so
+            assert time.monotonic() < deadline, f"not in the store within {PATIENCE_S} s"
         loop = asyncio.get_running_loop()
         return list((await loop.run_in_executor(None, self.server.store.query, sql, parameters)).rows())
 

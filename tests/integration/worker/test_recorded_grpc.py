@@ -21,7 +21,7 @@ from relive_capture.recording_format import PlaybackReport, RecordedCall, Replay
 from worker_harness import Outcome, ZygoteHandle, zygote
 
 SITE = sysconfig.get_paths()["purelib"]
-OPTIONS = {"memory_mb": 1024, "timeout_s": 30.0}
+OPTIONS = {"memory_mb": 1024, "timeout_s": PATIENCE_S}
 PROTO = """
 syntax = "proto3";
 package shop;

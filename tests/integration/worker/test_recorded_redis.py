@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from patience import PATIENCE_S
 from pull_servers import Redis
 from relive_base.redaction.redactor import Redactor
 from relive_base.wire.messages import Playback
@@ -16,7 +17,7 @@ from relive_capture.recording_format import PlaybackReport, RecordedCall, Replay
 from worker_harness import Outcome, ZygoteHandle, zygote
 
 SITE = sysconfig.get_paths()["purelib"]
-OPTIONS = {"memory_mb": 1024, "timeout_s": 30.0}
+OPTIONS = {"memory_mb": 1024, "timeout_s": PATIENCE_S}
 CALLS = {
     "commands": """
 import redis

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from patience import PATIENCE_S
 from relive_base.parts import Why
 from relive_base.redaction.redactor import Redactor
 from relive_base.wire.messages import Playback
@@ -18,7 +19,7 @@ from websockets.sync.server import serve
 from worker_harness import zygote
 
 SITE = sysconfig.get_paths()["purelib"]
-OPTIONS = {"memory_mb": 1024, "timeout_s": 30.0}
+OPTIONS = {"memory_mb": 1024, "timeout_s": PATIENCE_S}
 CALLS = {
     "aiohttp": """
 import asyncio, aiohttp
