@@ -19,6 +19,7 @@ __all__ = ["EventConfigs", "Urls", "checked", "unqualified"]
 
 _EVENTS: Final = "event-invoke"
 _URL: Final = "url"
+_GIVEN: Final = ("MaximumRetryAttempts", "MaximumEventAgeInSeconds", "DestinationConfig")
 
 
 def checked(catalog: Catalog, call: Call) -> Named:
@@ -59,20 +60,19 @@ class EventConfigs:
         return await self._write(call, name, self._found(call, name))
 
     def _checked(self, call: Call) -> Named:
-        """What a config is written of, which must be there. Raises AwsError."""
+        """What a config is of, which must be there. Raises AwsError."""
         name = unqualified(named(call))
+        if not call.operation.startswith("List") and not any(key in call.params for key in _GIVEN):
+            raise AwsError(
+                "InvalidParameterValueException",
+                "You must specify at least one of error handling or destination setting.",
+            )
         if not self._catalog.has(call, name):
             raise AwsError("ResourceNotFoundException", "The function doesn't exist.", 404)
         return name
 
     async def _write(self, call: Call, name: Named, before: Mapping[str, Any]) -> Mapping[str, Any]:
-        wanted = ("MaximumRetryAttempts", "MaximumEventAgeInSeconds", "DestinationConfig")
-        given = {key: call.params[key] for key in wanted if key in call.params}
-        if not given:
-            raise AwsError(
-                "InvalidParameterValueException",
-                "You must specify at least one of error handling or destination setting.",
-            )
+        given = {key: call.params[key] for key in _GIVEN if key in call.params}
         config = call.get("DestinationConfig") or {}
         check_destinations(call, config)
         self._check_functions(call, name, config)
