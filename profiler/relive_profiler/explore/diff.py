@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from relive_base.errors import UsageError
 from relive_base.terminal import one_line
 
+from relive_profiler.explore.both import load_both
+from relive_profiler.explore.diff_tree import DiffTree, diff_tree
 from relive_profiler.explore.filters import HotFilter
 from relive_profiler.explore.folding import Folded, Totals, confidence, load_of, totals
 from relive_profiler.explore.hot import fold_rows
@@ -17,7 +19,16 @@ from relive_profiler.explore.sums import By, change_sums
 if TYPE_CHECKING:
     from relive_store import Store
 
-__all__ = ["DiffList", "DiffRow", "diff", "diff_folded", "diff_of", "render_diff_text", "sides"]
+__all__ = [
+    "DiffList",
+    "DiffRow",
+    "diff",
+    "diff_folded",
+    "diff_of",
+    "diff_with_tree",
+    "render_diff_text",
+    "sides",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +136,30 @@ def diff_of(
         for row in found.rows
     ]
     return _listed(rows, limit, old, new, found.before_ns, found.after_ns)
+
+
+def diff_with_tree(
+    store: Store, counted: tuple[Totals, Totals], by: By, limit: int, *, timeout_s: float = 30.0
+) -> tuple[DiffList, DiffTree]:
+    """The same, and the tree of the same stacks, which are read once."""
+    old, new = counted
+    if old.wanted.span_ids or new.wanted.span_ids:
+        was, now = (load_of(store, side, sketches=False, timeout_s=timeout_s) for side in counted)
+        return diff_folded(was, now, by, limit), diff_tree(was, now)
+    found = load_both(store, counted, by, timeout_s=timeout_s)
+    listed = diff_folded(found.before, found.after, by, limit)
+    keys = [
+        found.keys[row.function, row.name, row.file, row.line if by == "line" else 0] for row in listed.rows
+    ]
+    spreads = [
+        spread(store, side.wanted, by, keys, side.profiles, side.invocations, timeout_s=timeout_s)
+        for side in (old, new)
+    ]
+    rows = [
+        replace(row, margin_ms=margin_ms(spreads[0], spreads[1], key))
+        for row, key in zip(listed.rows, keys, strict=True)
+    ]
+    return replace(listed, rows=rows), diff_tree(found.before, found.after)
 
 
 def diff_folded(

@@ -1,7 +1,10 @@
 """Which profiles are meant, and the SQL that finds them."""
 
+# ruff: noqa: S608 - all parts of all statements are from here
+
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -13,6 +16,7 @@ __all__ = [
     "PROFILE_TOTALS",
     "SPAN_WEIGHTS",
     "STACK_FRAMES",
+    "STACK_OF",
     "STACK_SUMS",
     "STACK_WEIGHTS",
     "HotFilter",
@@ -79,6 +83,7 @@ def parameters(filter_: HotFilter) -> dict[str, object]:
         "min_duration": filter_.min_duration_ns,
         "max_duration": filter_.max_duration_ns,
         "spans": list(filter_.span_ids),
+        "salt": secrets.randbits(64),
     }
 
 
@@ -111,23 +116,34 @@ FROM profiles WHERE"""
 )
 
 
-def stack_weights(sums: str, which: str = "1") -> str:
-    """The heaviest stacks under a filter, with sums of Count, Wall and Cpu; `sums` has WallSum."""
+# A stack of a function is one number while it is summed: such are grouped and joined in half the time that a
+# text and a number take. The salt is another one each time: no function can name a stack that falls together
+# with another function's.
+STACK_OF: Final = "bitXor(sipHash64Keyed(({{salt:UInt64}}, toUInt64(0)), Function), {0})"
+
+
+def stack_weights(sums: str, which: str = "1", order: str = "WallSum DESC, StackHash") -> str:
+    """The heaviest stacks under a filter, with sums of Count, Wall and Cpu, which `order` names; all of them
+    if that is empty."""
+    cut = f"ORDER BY {order} LIMIT {{stacks:UInt32}}" if order else ""
     return (
-        f"SELECT Function, Stack, {sums}\n"
+        f"SELECT {STACK_OF.format('Stack')} AS Id,\n"
+        f"any(Function) AS Deployed, any(Stack) AS StackHash, {sums}\n"
         "FROM profiles ARRAY JOIN StackIds AS Stack, Counts AS Count, WallNs AS Wall, CpuNs AS Cpu\n"
         f"WHERE {which} AND {PROFILE_CONDITIONS}"
-        "GROUP BY Function, Stack ORDER BY WallSum DESC, Stack LIMIT {stacks:UInt32}"
+        f"GROUP BY Id {cut}"
     )
 
 
 _SUMS: Final = "sum(Count) AS Samples, sum(Wall) AS WallSum, sum(Cpu) AS CpuSum"
-STACK_SUMS: Final = stack_weights(_SUMS)
+STACK_SUMS: Final = f"SELECT * EXCEPT (Id) FROM ({stack_weights(_SUMS)})"
 
 # 64 smallest hashes of the invocations a stack was seen in: enough to count invocations exactly up to 64 and
 # within about 12% above, also over the union of stacks.
-STACK_WEIGHTS: Final = stack_weights(
-    _SUMS + ", groupArraySorted(64)(cityHash64(InvocationId, Attempt)) AS Sketch"
+STACK_WEIGHTS: Final = (
+    "SELECT * EXCEPT (Id) FROM ("
+    + stack_weights(_SUMS + ", groupArraySorted(64)(cityHash64(InvocationId, Attempt)) AS Sketch")
+    + ")"
 )
 
 # The same of some spans. Older rows do not say which span a sample was taken in.

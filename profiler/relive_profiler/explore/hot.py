@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from relive_base.shown_numbers import counted
 from relive_base.terminal import one_line
@@ -30,6 +30,8 @@ __all__ = ["By", "HotFilter", "HotList", "HotRow", "fold_rows", "hot", "hot_list
 By = Literal["function", "line", "module"]
 """module: of what a cold start imports."""
 Key = tuple[str, str, str, int]  # function, name, file, line (0 when by function)
+_MANY_SAMPLES: Final = 50_000
+"""From here on, frames without time of their own are left out of the sums if they are not needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,13 @@ def hot(
     sums = FrameSums()
     if found.profiles:
         sums = frame_sums(
-            store, found.wanted, by, limit, waits_to_caller=waits_to_caller, timeout_s=timeout_s
+            store,
+            found.wanted,
+            by,
+            limit,
+            waits_to_caller=waits_to_caller,
+            own_first=found.samples >= _MANY_SAMPLES,
+            timeout_s=timeout_s,
         )
     rows = sorted(_summed(sums), key=_order)[:limit]
     return _listed(found, rows, sums.wall_ns, sums.stacks if sums.cut else 0)

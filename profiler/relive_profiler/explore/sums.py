@@ -12,6 +12,8 @@ from relive_profiler.explore.sum_queries import (
     CHANGE_SUMS,
     EVERYTHING,
     FRAME_SUMS,
+    OWN_SUMS,
+    OWN_SUMS_WITH_WAITS,
     OWN_TIMES,
     SUMMED_FRAMES,
 )
@@ -26,6 +28,7 @@ __all__ = [
     "Frame",
     "FrameSum",
     "FrameSums",
+    "both",
     "change_sums",
     "frame_sums",
     "own_times",
@@ -65,11 +68,7 @@ class FrameSums:
     rows: list[FrameSum] = field(default_factory=list)
     wall_ns: int = 0
     stacks: int = 0
-
-    @property
-    def cut(self) -> bool:
-        """Whether there may be more stacks than were looked at."""
-        return self.stacks >= MOST_STACKS
+    cut: bool = False  # whether there may be more stacks than were looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,18 +99,26 @@ def frame_sums(
     limit: int,
     *,
     waits_to_caller: bool = False,
+    own_first: bool = False,
     timeout_s: float = 30.0,
 ) -> FrameSums:
     """The `limit` hottest by their own time, then by all of it, under a filter of one engine; those that are
-    equal to the last one come, too. Two queries; store errors pass through."""
-    values = {**_values(wanted, by), "waits": int(waits_to_caller)}
-    rows = _sums(store, FRAME_SUMS, {**values, "rows": limit + 1, "most": limit + 1 + _MOST_TIES}, timeout_s)
+    equal to the last one come, too. `own_first`: first looks for who has time of its own, which is less work
+    where there are many stacks. Two or three queries; store errors pass through."""
+    most = limit + 1 + _MOST_TIES
+    values = {**_values(wanted, by), "waits": int(waits_to_caller), "rows": limit + 1, "most": most}
+    statement = OWN_SUMS_WITH_WAITS if waits_to_caller else OWN_SUMS
+    rows = _sums(store, statement, values, timeout_s) if own_first else []
+    cut = False
+    if not limit < len(rows) < most or not rows[-1][1]:  # others with no time of their own may belong to them
+        rows = _sums(store, FRAME_SUMS, values, timeout_s)
+        cut = bool(rows) and rows[0][3] >= MOST_STACKS
     if not rows:
         return FrameSums()
     everything, *rows = rows
     named = {
         **values,
-        "functions": list({row[6] for row in rows}),
+        "functions": list({row[4] for row in rows}),
         "keys": [row[0] for row in rows],
         "unknown": UNKNOWN_STACK,
         "sketch": SKETCH_SIZE,
@@ -122,7 +129,7 @@ def frame_sums(
         for row in rows
         if row[0] in texts  # it was trimmed in between, if not
     ]
-    return FrameSums(found, everything[2], everything[5])
+    return FrameSums(found, everything[2], everything[3], cut)
 
 
 def change_sums(
@@ -136,10 +143,7 @@ def change_sums(
 ) -> Changes:
     """The `limit` that changed most, of two filters of one engine with their numbers of invocations. One
     query; store errors pass through."""
-    values = {**_values(before[0], by), "unknown": UNKNOWN_STACK}
-    later = {**_values(after[0], by), "unknown": UNKNOWN_STACK}
-    values |= {f"other_{name}": value for name, value in later.items()}
-    values |= {"old_count": max(before[1], 1), "new_count": max(after[1], 1), "rows": limit + 1}
+    values = {**both(before, after, by), "unknown": UNKNOWN_STACK, "rows": limit + 1}
     rows = _sums(store, CHANGE_SUMS, values, timeout_s)
     if not rows:
         return Changes()
@@ -154,6 +158,13 @@ def own_times(
     """Own times of the newest `most` profiles: their sum (ns) and the sum of their squares, by key."""
     values = {**_values(wanted, by), "rows": most, "keys": list(keys)}
     return {row[0]: (row[1], row[2]) for row in _rows(store, OWN_TIMES, values, timeout_s)}
+
+
+def both(before: tuple[HotFilter, int], after: tuple[HotFilter, int], by: By) -> dict[str, object]:
+    """Parameters of a statement that looks at two filters, with their numbers of invocations."""
+    values = _values(before[0], by)
+    values |= {f"other_{name}": value for name, value in parameters(after[0]).items()}
+    return values | {"old_count": max(before[1], 1), "new_count": max(after[1], 1)}
 
 
 def _values(wanted: HotFilter, by: By) -> dict[str, object]:
@@ -176,11 +187,11 @@ def _rows(
 
 def _summed(row: Sequence[Any], texts: Sequence[Any]) -> FrameSum:
     return FrameSum(
-        frame=Frame(row[6], texts[1], texts[2], texts[3]),
+        frame=Frame(texts[7], texts[1], texts[2], texts[3]),
         self_ns=row[1],
-        total_ns=row[2],
-        self_cpu_ns=row[3],
-        samples=row[4],
+        total_ns=texts[8],
+        self_cpu_ns=texts[9],
+        samples=texts[10],
         invocations=_invocations(texts[4], texts[5], texts[6]),
     )
 

@@ -92,7 +92,7 @@ ENGINE = MergeTree
 PARTITION BY toDate(Timestamp)
 ORDER BY (Function, toStartOfFiveMinutes(Timestamp), Timestamp)
 TTL toDateTime(Timestamp) + toIntervalDay(14)
-SETTINGS ttl_only_drop_parts = 1, non_replicated_deduplication_window = 10000;
+SETTINGS index_granularity = 1024, ttl_only_drop_parts = 1, non_replicated_deduplication_window = 10000;
 
 CREATE TABLE IF NOT EXISTS profile_stacks
 (

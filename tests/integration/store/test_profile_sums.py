@@ -8,10 +8,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from relive_profiler.explore.diff import DiffList, diff, diff_folded
+from relive_profiler.explore.diff import DiffList, diff, diff_folded, diff_with_tree, sides
+from relive_profiler.explore.diff_tree import diff_tree
 from relive_profiler.explore.folding import Folded, load
 from relive_profiler.explore.hot import HotFilter, hot, hot_list
 from relive_profiler.explore.spread import Spread, spread_of
+from relive_profiler.explore.sums import frame_sums
 from relive_store import Store
 
 HOUR_NS = 3_600 * 10**9
@@ -103,25 +105,52 @@ def test_sums_of_the_engine_are_those_of_python(store: Store) -> None:
                     assert len(found.rows) > 30 or limit < 10_000
 
 
+def test_who_has_time_of_its_own_is_found_first(store: Store) -> None:
+    # Given random profiles
+    chance = random.Random(store.engine)
+    stacks, profiles = _stacks(chance), _profiles(chance, 200)
+    _fill(store, stacks, profiles)
+    for wanted in (HotFilter(engine="sampled"), HotFilter(function="reports", version=2, engine="sampled")):
+        for by in ("function", "line"):
+            for waits in (False, True):
+                for limit in (1, 9, 10_000):
+                    # When those with time of their own are looked for first
+                    found = frame_sums(store, wanted, by, limit, waits_to_caller=waits, own_first=True)
+                    # I expect what all frames of all stacks give, ties too
+                    whole = frame_sums(store, wanted, by, limit, waits_to_caller=waits)
+                    assert (found.wall_ns, found.stacks, found.cut) == (whole.wall_ns, whole.stacks, False)
+                    hottest = sorted(found.rows, key=lambda row: (-row.self_ns, -row.total_ns))[:limit]
+                    expected = sorted(whole.rows, key=lambda row: (-row.self_ns, -row.total_ns))[:limit]
+                    assert [row.self_ns for row in hottest] == [row.self_ns for row in expected]
+                    assert set(hottest) <= set(whole.rows)
+
+
 def test_changes_of_the_engine_are_those_of_python(store: Store) -> None:
     # Given two versions
     chance = random.Random(store.engine)
     stacks, profiles = _stacks(chance), _profiles(chance, 300)
     _fill(store, stacks, profiles)
     for function in ("orders", ""):
-        sides = [HotFilter(function=function, version=version) for version in (1, 2)]
-        before, after = (load(store, side) for side in sides)
+        compared = [HotFilter(function=function, version=version) for version in (1, 2)]
+        before, after = (load(store, side) for side in compared)
+        counted = sides(store, compared[0], compared[1])
         for by in ("function", "line"):
-            margins = [_spread(stacks, [row for row in profiles if _is_of(row, side)], by) for side in sides]
+            margins = [
+                _spread(stacks, [row for row in profiles if _is_of(row, side)], by) for side in compared
+            ]
             for limit in (5, 10_000):
                 # When they are compared
-                found = diff(store, sides[0], sides[1], by, limit)
+                found = diff(store, compared[0], compared[1], by, limit)
                 # I expect the same differences, and the same margins
                 expected = diff_folded(before, after, by, limit, (margins[0], margins[1]))
                 assert _without_margins(found) == _without_margins(expected)
                 assert [row.margin_ms for row in found.rows] == pytest.approx(
                     [row.margin_ms for row in expected.rows], rel=1e-6, abs=1e-9
                 )
+                # And of the stacks of both sides, read at once
+                listed, tree = diff_with_tree(store, counted, by, limit)
+                assert listed == found
+                assert tree == diff_tree(before, after)
     assert diff(store, HotFilter(version=8), HotFilter(version=9)) == diff_folded(Folded(), Folded())
 
 

@@ -8,9 +8,8 @@ from typing import Any, Literal
 from relive_base.errors import NotFound
 from relive_profiler.explore import diff as explore
 from relive_profiler.explore.diff import DiffList, DiffRow
-from relive_profiler.explore.diff_tree import DiffTree, diff_tree
+from relive_profiler.explore.diff_tree import DiffTree
 from relive_profiler.explore.filters import DURATION_QUANTILE, HotFilter, parameters
-from relive_profiler.explore.folding import load_of
 from relive_store import Store
 
 from relive_views.places import place
@@ -79,16 +78,15 @@ def diff(store: Store, sides: Sides, by: Literal["function", "line"], limit: int
     """Raises NotFound if one side has no profile, UsageError if engines differ, StoreError."""
     before, after, name, other = sides
     counted = explore.sides(store, before, after)
-    found = explore.diff_of(store, counted, by, limit)
-    for invocations, side in ((found.before_invocations, name), (found.after_invocations, other)):
-        if not invocations:
+    for found, side in zip(counted, (name, other), strict=True):
+        if not found.invocations:
             of = side if side.startswith("of ") else f"of {side}"
             raise NotFound(
                 f"there are no profiles {of} of {before.function}",
                 hint="`relive invocations` lists what is recorded",
             )
-    folded = [load_of(store, side, sketches=False) for side in counted]
-    return DiffView(before=name, after=other, found=found, tree=diff_tree(folded[0], folded[1]))
+    listed, tree = explore.diff_with_tree(store, counted, by, limit)
+    return DiffView(before=name, after=other, found=listed, tree=tree)
 
 
 def sides_of_slow(store: Store, wanted: HotFilter) -> Sides:
