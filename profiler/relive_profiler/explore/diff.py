@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from relive_base.errors import UsageError
 from relive_base.terminal import one_line
 
 from relive_profiler.explore.both import load_both
 from relive_profiler.explore.diff_tree import DiffTree, diff_tree
 from relive_profiler.explore.filters import HotFilter
-from relive_profiler.explore.folding import Folded, Totals, confidence, load_of, totals
+from relive_profiler.explore.folding import Folded, Totals, confidence, load_of
 from relive_profiler.explore.hot import fold_rows
+from relive_profiler.explore.sides import sides
 from relive_profiler.explore.spread import Spread, margin_ms, spread
 from relive_profiler.explore.sums import By, change_sums
 
@@ -83,25 +83,6 @@ def diff(
 ) -> DiffList:
     """Compare two filters. Raises UsageError if they name different engines; store errors pass through."""
     return diff_of(store, sides(store, before, after, timeout_s=timeout_s), by, limit, timeout_s=timeout_s)
-
-
-def sides(
-    store: Store, before: HotFilter, after: HotFilter, *, timeout_s: float = 30.0
-) -> tuple[Totals, Totals]:
-    """How much there is to compare, of one engine. As `diff`."""
-    engines = {engine for engine in (before.engine, after.engine) if engine}
-    if len(engines) > 1:
-        raise UsageError(
-            "a sampled and a precise profile cannot be compared",
-            hint="name one engine for both sides, or none",
-        )
-    named = "".join(engines)
-    old, new = (totals(store, side.with_engine(named), timeout_s=timeout_s) for side in (before, after))
-    if old.engine != new.engine or not old.engine:
-        old, new = (
-            totals(store, side.with_engine("sampled"), timeout_s=timeout_s) for side in (before, after)
-        )
-    return old, new
 
 
 def diff_of(

@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from dataclasses import dataclass, replace
 from typing import Final
 
 __all__ = [
     "DURATION_QUANTILE",
+    "INVOCATION_CONDITIONS",
     "INVOCATION_FUNCTION",
     "INVOCATION_TOTALS",
     "PROFILE_CONDITIONS",
@@ -21,6 +23,7 @@ __all__ = [
     "STACK_WEIGHTS",
     "HotFilter",
     "earliest_ns",
+    "of_other",
     "parameters",
     "stack_weights",
 ]
@@ -85,6 +88,11 @@ def parameters(filter_: HotFilter) -> dict[str, object]:
         "spans": list(filter_.span_ids),
         "salt": secrets.randbits(64),
     }
+
+
+def of_other(statement: str) -> str:
+    """The same with parameters of its own: of the side that is compared with."""
+    return re.sub(r"\{(\w+):", r"{other_\1:", statement)
 
 
 # Every statement is whole, so that it can be tried as it stands. The five-minute bucket is part of the
@@ -184,9 +192,8 @@ WHERE ({function:String} = '' OR Function = {function:String})
     AND Status = 'ok'
 """
 
-INVOCATION_TOTALS: Final = """
-SELECT uniqExact(InvocationId, Attempt) AS Invocations FROM invocations
-WHERE ({function:String} = '' OR Function = {function:String})
+INVOCATION_CONDITIONS: Final = """
+    ({function:String} = '' OR Function = {function:String})
     AND ({since:Int64} = 0 OR (
         toStartOfFiveMinutes(StartedAt) >= toStartOfFiveMinutes(fromUnixTimestamp64Nano({since:Int64}))
         AND StartedAt >= fromUnixTimestamp64Nano({since:Int64})))
@@ -200,6 +207,10 @@ WHERE ({function:String} = '' OR Function = {function:String})
     AND ({min_duration:UInt64} = 0 OR DurationNs >= {min_duration:UInt64})
     AND ({max_duration:UInt64} = 0 OR DurationNs < {max_duration:UInt64})
 """
+
+INVOCATION_TOTALS: Final = (
+    "SELECT uniqExact(InvocationId, Attempt) AS Invocations FROM invocations WHERE" + INVOCATION_CONDITIONS
+)
 
 INVOCATION_FUNCTION: Final = """
 SELECT Function, toUnixTimestamp64Nano(StartedAt) AS Started FROM invocations

@@ -8,10 +8,9 @@ much sooner than texts.
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
-from relive_profiler.explore.filters import PROFILE_CONDITIONS, STACK_OF, stack_weights
+from relive_profiler.explore.filters import PROFILE_CONDITIONS, STACK_OF, of_other, stack_weights
 
 __all__ = [
     "BOTH_SIDES",
@@ -150,18 +149,13 @@ GROUP BY Key"""
 )
 
 
-def _other(statement: str) -> str:
-    """The same with parameters of its own: of the side that is compared with."""
-    return re.sub(r"\{(\w+):", r"{other_\1:", statement)
-
-
 def _of_both(sums: str) -> str:
     """The weights of stacks on both sides, by one look at the profiles: the heaviest of an invocation."""
     return f"""
 SELECT {STACK_OF.format("Stack")} AS Id, any(Function) AS Deployed, any(Stack) AS StackHash, {sums}
 FROM (
     SELECT Function, StackIds, Counts, WallNs, CpuNs, ({PROFILE_CONDITIONS}) AS Old,
-        ({_other(PROFILE_CONDITIONS)}) AS New
+        ({of_other(PROFILE_CONDITIONS)}) AS New
     FROM profiles WHERE Old OR New
 ) ARRAY JOIN StackIds AS Stack, Counts AS Count, WallNs AS Wall, CpuNs AS Cpu
 GROUP BY Id
@@ -170,7 +164,7 @@ LIMIT {{stacks:UInt32}}"""
 
 
 _WALLS: Final = "countIf(New) AS Newer, sumIf(Wall, Old) AS OldWall, sumIf(Wall, New) AS NewWall"
-_EITHER: Final = f"({_ANY} OR {_other(_ANY)})"
+_EITHER: Final = f"({_ANY} OR {of_other(_ANY)})"
 _CHANGED: Final = _joined(
     f"Deployed, StackHash, Newer, OldWall, NewWall,{_KEYS},{_TEXTS}", _ALL_FRAMES, _EITHER, _of_both(_WALLS)
 )

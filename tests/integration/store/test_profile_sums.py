@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from relive_profiler.explore.diff import DiffList, diff, diff_folded, diff_with_tree, sides
 from relive_profiler.explore.diff_tree import diff_tree
-from relive_profiler.explore.folding import Folded, load
+from relive_profiler.explore.folding import Folded, Totals, load, totals
 from relive_profiler.explore.hot import HotFilter, hot, hot_list
 from relive_profiler.explore.spread import Spread, spread_of
 from relive_profiler.explore.sums import frame_sums
@@ -152,6 +152,44 @@ def test_changes_of_the_engine_are_those_of_python(store: Store) -> None:
                 assert listed == found
                 assert tree == diff_tree(before, after)
     assert diff(store, HotFilter(version=8), HotFilter(version=9)) == diff_folded(Folded(), Folded())
+
+
+def test_both_sides_are_counted_as_each_by_itself(store: Store) -> None:
+    # Given profiles of both engines and phases, and invocations of which some have none
+    chance = random.Random(store.engine)
+    profiles = _profiles(chance, 200)
+    for row in profiles:
+        row["Engine"] = chance.choice(("sampled", "sampled", "precise"))
+        row["Phase"] = chance.choice(("invoke", "invoke", "init"))
+        row["Status"] = chance.choice(("ok", "error"))
+    store.insert("profiles", {name: [row[name] for row in profiles] for name in profiles[0]})
+    names = ("Function", "Version", "InvocationId", "Attempt", "Status", "DurationNs")
+    invocations = {name: [row[name] for row in profiles] * 2 for name in names}  # written again, not merged
+    invocations["InvocationId"][:50] = [f"short-{number}" for number in range(50)]
+    begun = [row["Timestamp"] for row in profiles] * 2
+    store.insert("invocations", {**invocations, "StartedAt": begun, "HandlerStartedAt": begun})
+    seen = BEGIN_NS + 120 * 10**9
+    known = ("019abcde-f012-7000-8000-000000000000",)
+    filters = (
+        HotFilter(), HotFilter(function="orders", version=1), HotFilter(function="reports", version=2),
+        HotFilter(since_ns=seen), HotFilter(until_ns=seen, status=("error",)), HotFilter(engine="precise"),
+        HotFilter(phase="init"), HotFilter(invocation_ids=("i-3", "i-180")), HotFilter(version=8),
+        HotFilter(min_duration_ns=10**9), HotFilter(max_duration_ns=10**9), HotFilter(invocation_ids=known),
+    )  # fmt: skip
+    for before, after in zip(filters, (*filters[1:], filters[0]), strict=True):
+        # When two of them are counted at once
+        found = sides(store, before, after)
+        # I expect what each of them has, of one engine
+        assert found == _each(store, before, after)
+        assert sides(store, after, before) == found[::-1]
+
+
+def _each(store: Store, before: HotFilter, after: HotFilter) -> tuple[Totals, Totals]:
+    named = before.engine or after.engine
+    engines = {totals(store, side.with_engine(named)).engine for side in (before, after)}
+    engine = engines.pop() if len(engines) == 1 else ""
+    old, new = (totals(store, side.with_engine(engine or "sampled")) for side in (before, after))
+    return old, new
 
 
 def _is_of(row: dict[str, Any], side: HotFilter) -> bool:
