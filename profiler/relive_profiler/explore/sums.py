@@ -104,7 +104,7 @@ def frame_sums(
 ) -> FrameSums:
     """The `limit` hottest by their own time, then by all of it, under a filter of one engine; those that are
     equal to the last one come, too. `own_first`: first looks for who has time of its own, which is less work
-    where there are many stacks. Two or three queries; store errors pass through."""
+    for many stacks. Two or three queries; store errors pass through."""
     most = limit + 1 + _MOST_TIES
     values = {**_values(wanted, by), "waits": int(waits_to_caller), "rows": limit + 1, "most": most}
     statement = OWN_SUMS_WITH_WAITS if waits_to_caller else OWN_SUMS
