@@ -54,6 +54,7 @@ class Seeds(msgspec.Struct, omit_defaults=True, kw_only=True):
     numpy: bytes = b""
     urandom: list[bytes] = []  # what os.urandom gave, in order: uuid4, secrets, SystemRandom, default_rng()
     urandom_left_out: int = 0  # calls over the limit
+    object_ids: list[tuple[bytes, int]] = []  # of bson: the first one of each run, and how many there were
 
 
 class RawCall(msgspec.Struct, array_like=True, gc=False):

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any, Final
 
 from relive_base.redaction.redactor import PLACEHOLDER, Redactor
 
+from relive_capture.bson_values import TAGS
 from relive_capture.recording_format import RecordedCall
 from relive_capture.typed_values import unknown_types
 
@@ -175,16 +176,18 @@ def unknown_in(data: bytes) -> list[str]:
 def values_text(call: RecordedCall) -> str:
     """A call of typed values in one line: what was done, with what, and where."""
     statement = " ".join(call.statement.split())
-    asked = request_text(call.request_body.text)
+    asked = request_text(call.request_body.text, TAGS if call.library == "pymongo" else None)
     what = statement or call.method
     return "  ".join(part for part in (what, asked, f"at {call.url}" if call.url else "") if part)
 
 
-def request_text(text: str) -> str:
-    """What was asked with, as people read it: the parameters alone if there are any."""
+def request_text(text: str, tags: Container[str] | None = None) -> str:
+    """What was asked with, as people read it: the parameters alone if there are any. `tags`: names that stand
+    for types; None: all that begin with `$`."""
     for plain in _lines(text):
-        parameters = plain.get("parameters") if isinstance(plain, dict) and len(plain) == 1 else plain
-        return "" if parameters is None or parameters == [] else _shown(parameters)
+        alone = isinstance(plain, dict) and plain.keys() == {"parameters"}
+        parameters = plain["parameters"] if alone else plain
+        return "" if parameters in (None, [], {}) else _shown(parameters, tags=tags)
     return ""
 
 
@@ -195,11 +198,27 @@ def answer_text(text: str) -> str:
         if isinstance(plain, dict) and ("columns" in plain or "rows" in plain):
             table = table or bool(plain.get("columns"))
             rows += len(plain.get("rows") or ())
+        elif isinstance(plain, dict) and not value:
+            value = _document_text(plain)
         elif not isinstance(plain, dict) and not value:
             value = _shown(plain)[:_SHOWN]
     if table or rows:
         return f"{rows} row{'' if rows == 1 else 's'}"
     return value
+
+
+def _document_text(plain: dict[str, Any]) -> str:
+    """What MongoDB has answered."""
+    cursor, errors = plain.get("cursor"), plain.get("writeErrors")
+    if isinstance(errors, list) and errors and isinstance(errors[0], dict):
+        return str(errors[0].get("errmsg") or "an error")[:_SHOWN]
+    if isinstance(plain.get("errmsg"), str) and not plain.get("ok"):
+        return str(plain["errmsg"])[:_SHOWN]
+    if isinstance(cursor, dict):
+        batch = cursor.get("firstBatch", cursor.get("nextBatch"))
+        if isinstance(batch, list):
+            return f"{len(batch)} document{'' if len(batch) == 1 else 's'}"
+    return f"n: {plain['n']}" if type(plain.get("n")) is int else ""
 
 
 def _lines(text: str) -> Iterator[Any]:
@@ -210,18 +229,18 @@ def _lines(text: str) -> Iterator[Any]:
             continue
 
 
-def _shown(plain: Any, depth: int = 0) -> str:
-    """A value without the names of its types."""
+def _shown(plain: Any, depth: int = 0, tags: Container[str] | None = None) -> str:
+    """A value without the names of its types: `tags`, or all that begin with `$`."""
     if depth > 6:
         return "..."
     if isinstance(plain, dict):
         if len(plain) == 1:
             tag, inner = next(iter(plain.items()))
             if tag == "$tuple":
-                return _shown(inner, depth)
-            if tag[:1] == "$":
-                return inner if isinstance(inner, str) else _shown(inner, depth + 1)
-        return "{" + ", ".join(f"{key}: {_shown(item, depth + 1)}" for key, item in plain.items()) + "}"
+                return _shown(inner, depth, tags)
+            if tag in tags if tags is not None else tag[:1] == "$":
+                return inner if isinstance(inner, str) else _shown(inner, depth + 1, tags)
+        return "{" + ", ".join(f"{key}: {_shown(item, depth + 1, tags)}" for key, item in plain.items()) + "}"
     if isinstance(plain, list):
-        return "[" + ", ".join(_shown(item, depth + 1) for item in plain) + "]"
+        return "[" + ", ".join(_shown(item, depth + 1, tags) for item in plain) + "]"
     return json.dumps(plain, ensure_ascii=False)

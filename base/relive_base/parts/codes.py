@@ -81,6 +81,7 @@ class Why:
     VALUES_UNKNOWN: Final = Code("values_unknown")  # (calls, types)
     RANDOM_UNREADABLE: Final = Code("random_unreadable")
     URANDOM_LEFT_OUT: Final = Code("urandom_left_out")
+    OBJECT_IDS_LEFT_OUT: Final = Code("object_ids_left_out")  # (values)
 
     # a capture that failed
     CAPTURE_FAILED: Final = Code("capture_failed")  # (type of the error)

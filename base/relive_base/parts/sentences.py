@@ -64,6 +64,7 @@ SENTENCES: Final[dict[Code, str]] = {
     Why.VALUES_UNKNOWN: "{0} calls were answered with values that no replay can make again: {1}",
     Why.RANDOM_UNREADABLE: "the state of `random` cannot be read in this interpreter",
     Why.URANDOM_LEFT_OUT: "os.urandom was called {0} times more than is kept",
+    Why.OBJECT_IDS_LEFT_OUT: "{0} more ObjectIds were made than are kept",
     Why.CAPTURE_FAILED: "the capture itself failed: {0}",
     Why.WITHOUT_VALUES: "tried again without values",
     Why.ENDED_OVER_TEXT: "the process ended while an exception was asked for its text",

@@ -207,7 +207,7 @@ def _given(scene: SceneFile, recorded: ReplayNotes) -> dict[str, str]:
     chance = any(_CHANCE.search(scene.source(file)) for file in scene.sources)
     if seeds.wall_ns:
         found["seeds"] = _seeds(seeds, chance)
-    if init is not None and (init.urandom or (chance and init.python != seeds.python)):
+    if init is not None and (init.urandom or init.object_ids or (chance and init.python != seeds.python)):
         found["init_seeds"] = _seeds(init, chance)
     return found
 

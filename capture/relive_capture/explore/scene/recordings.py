@@ -11,6 +11,7 @@ from relive_base.redaction.redactor import Redactor
 
 from relive_capture.bodies import body_bytes, body_of
 from relive_capture.explore.scene.content_coding import decoded
+from relive_capture.explore.scene.mongo_calls import from_mongo
 from relive_capture.explore.scene.redis_calls import from_redis
 from relive_capture.recording_format import Body, Failure, RawCall, RecordedCall, Recording
 from relive_capture.typed_bodies import clean_statement, clean_values, unknown_in
@@ -20,7 +21,8 @@ __all__ = ["CheckedRecording", "build_recording", "decode_recording"]
 
 _UNPACKED_BYTES: Final = 4 * 1024 * 1024
 _NAMES: Final = 5
-_CALLS: Final = ("wire", "values", "redis")
+_PROTOCOLS: Final = {"redis": from_redis, "mongo": from_mongo}
+_CALLS: Final = ("wire", "values", *_PROTOCOLS)
 _decoder = msgspec.msgpack.Decoder(Recording)
 
 
@@ -89,7 +91,10 @@ def _without_user(place: str) -> str:
 
 
 def _recorded_call(raw: RawCall, redactor: Redactor) -> RecordedCall:
-    found = from_redis(raw, redactor) if raw.form == "redis" else _MADE.get(raw.form, _from_connect)(raw)
+    if raw.form in _PROTOCOLS:
+        found = _PROTOCOLS[raw.form](raw, redactor)
+    else:
+        found = _MADE.get(raw.form, _from_connect)(raw)
     found.library, found.phase, found.started_ns = raw.library, raw.phase, raw.started_ns
     found.took_ns = raw.took_ns
     found.failure = _clean_failure(raw.failure, redactor)

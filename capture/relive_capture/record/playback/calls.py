@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 
 from relive_base.redaction.redactor import Redactor
@@ -29,6 +30,8 @@ class PlayedCalls:
         self._hint = hint
         self._script = script
         self.recorded_calls = RecordedCalls(script.recorded_calls, Redactor(redact_keys), script.answers)
+        self.object_ids: deque[tuple[bytes, int]] = deque()
+        """ObjectIds of bson that are yet to be made: the first one of each run, and how many it has."""
         self.own_ports: set[object] = set()
         """Where the function itself has listened: it may go there."""
 

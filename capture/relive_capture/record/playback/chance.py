@@ -11,6 +11,7 @@ from typing import Any
 
 from relive_capture.record.playback.undo import Undo
 from relive_capture.record.recording.chance import STATE_BYTES, seeded
+from relive_capture.record.recording.recorded import INSIDE
 from relive_capture.recording_format import Seeds
 
 __all__ = ["Dice"]
@@ -38,10 +39,11 @@ class Dice:
 
         @wraps(original)
         def urandom(size: int, /) -> bytes:
-            if self._bytes and len(self._bytes[0]) == size:
+            hidden = INSIDE.get()  # a library's own, which was not recorded
+            if self._bytes and len(self._bytes[0]) == size and not hidden:
                 return self._bytes.popleft()
             data = original(size) if self._same is None else self._same.randbytes(size)
-            self.drawn += len(data)
+            self.drawn += 0 if hidden else len(data)
             return data
 
         undo.add(self._let_go)

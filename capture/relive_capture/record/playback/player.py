@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
 from glob import glob
@@ -61,7 +62,9 @@ class Player(PlayedCalls):
             play_libraries(self)
         seeds = script.init_seeds or script.seeds
         self._clock.move(seeds.wall_ns)
-        self._dice.set(script.init_seeds) if script.init_seeds is not None else None
+        if script.init_seeds is not None:
+            self._dice.set(script.init_seeds)
+            self.object_ids = deque(script.init_seeds.object_ids)
 
     def surround(self, skipped: tuple[str, ...], scratch: str) -> None:
         """Give it the files and the variables that it had. `skipped`: beginnings of paths that are as they
@@ -104,6 +107,7 @@ class Player(PlayedCalls):
             with overlay.asleep():
                 overlay.add(self._script.files)
         self._dice.set(self._script.seeds)
+        self.object_ids = deque(self._script.seeds.object_ids)
         self._clock.move(self._script.seeds.wall_ns)
 
     def travel(self) -> VirtualClock:
@@ -155,6 +159,7 @@ class Player(PlayedCalls):
         reseeded it."""
         self._dice.same(self._script.seeds.wall_ns)
         self._dice.set(self._script.seeds)
+        self.object_ids = deque(self._script.seeds.object_ids)
         self.own_files()
 
     def own_files(self) -> None:

@@ -124,6 +124,18 @@ class RecordedCalls:
                 return entry
         return None
 
+    def next_values(self, method: str, target: str) -> RecordedCall | None:
+        """The first call that is left of those to `target`, with that method or any; it is not taken."""
+        where = self._redactor.text(target)
+        for entry in self._left:
+            if entry.kind == "values" and entry.url == where and method in ("", entry.method):
+                return entry
+        return None
+
+    def use(self, entry: RecordedCall) -> None:
+        """Take one that is left."""
+        self._use(entry)
+
     def targets(self, scheme: str) -> list[str]:
         """Whom the calls that are left went to, of one kind."""
         return list(dict.fromkeys(entry.url for entry in self._left if entry.url.startswith(scheme)))
@@ -197,7 +209,8 @@ class RecordedCalls:
 
 def one_call(method: str, what: str) -> str:
     """A call in one line."""
-    return f"{method} {_words(what)[:_SHOWN]}"
+    words = _words(what)[:_SHOWN]
+    return words if words.startswith(f"{method} ") else f"{method} {words}"
 
 
 def normal_url(url: str) -> str:

@@ -17,6 +17,7 @@ from typing import Any, Final
 from relive_base.parts import Reason, Why
 from relive_base.unseen import without_this_frame
 
+from relive_capture.record.recording.recorded import INSIDE
 from relive_capture.recording_format import Seeds
 
 __all__ = ["STATE_BYTES", "Chance", "Draws", "States", "seeded"]
@@ -116,7 +117,7 @@ class Chance:
                 without_this_frame(error)
                 raise
             draws = whose()
-            if draws is not None:
+            if draws is not None and not INSIDE.get():  # else a library's own, for what no replay does
                 draws.add(data)
             return data
 

@@ -25,6 +25,8 @@ def count_calls(calls: Iterable[Call], left_out: int) -> list[CallCount]:
     last: CallCount | None = None
     for call in calls:
         raw = call.raw
+        if raw.method == "open" and raw.failure is None:
+            continue  # what was known of a server before: nobody was asked
         if raw.form == "values":
             target = places.get(raw.origin) or places.setdefault(raw.origin, _host_of(raw.origin))
         else:

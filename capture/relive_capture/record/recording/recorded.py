@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol
 
 from relive_capture.record.recording.files import FileNotes
 from relive_capture.record.recording.limits import RecordingLimits
+from relive_capture.record.recording.object_ids import ObjectIds
 from relive_capture.recording_format import Failure, RawCall
 
 __all__ = ["INSIDE", "Call", "CallRecording", "CallRecordingHolder", "describe"]
@@ -142,7 +143,8 @@ class CallRecording:
     """The calls of one invocation, or of the loading of a module."""
 
     __slots__ = (
-        "calls", "connections", "files", "left_bytes", "left_out", "limits", "on_socket", "open", "phase",
+        "calls", "connections", "files", "ids", "known", "left_bytes", "left_out", "limits",
+        "on_socket", "open", "phase",
     )  # fmt: skip
 
     def __init__(self, limits: RecordingLimits, phase: str = "invoke") -> None:
@@ -154,6 +156,8 @@ class CallRecording:
         self.left_out = 0
         self.connections: dict[str, None] = {}
         self.files: FileNotes | None = None  # until it looks at one
+        self.known: dict[int, Any] = {}  # id of a client -> what its recorder notes of it
+        self.ids: ObjectIds | None = None  # until one is made
         self.on_socket: dict[int, Call] = {}  # id of a socket -> the call that waits for its response there
 
     def call(self, form: str, library: str, origin: str = "", method: str = "", url: str = "") -> Call:

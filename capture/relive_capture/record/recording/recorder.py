@@ -75,6 +75,10 @@ def add_calls(found: Recording, kept_calls: CallRecording) -> None:
     found.recorded_calls += kept_calls.recorded_calls()
     found.left_out += kept_calls.left_out
     found.connections = list(kept_calls.connections)
+    if kept_calls.ids is not None:
+        found.notes.seeds.object_ids = kept_calls.ids.runs()
+        if kept_calls.ids.left_out:
+            found.notes.limits.append(Reason(Why.OBJECT_IDS_LEFT_OUT, (kept_calls.ids.left_out,)))
 
 
 def add_files(found: Recording, kept_calls: CallRecording | None, init: FileNotes | None) -> None:
@@ -181,7 +185,9 @@ class Recorder:
     def end(self) -> None:
         """It is over: nothing of it stays."""
         kept_calls, self.kept_calls = self.kept_calls, None
-        if kept_calls is not None and (kept_calls.calls or kept_calls.connections or kept_calls.files):
+        if kept_calls is not None and (
+            kept_calls.calls or kept_calls.connections or kept_calls.files or kept_calls.ids
+        ):
             kept_calls.close()
             self._spare = CallRecording(self._limits)
 

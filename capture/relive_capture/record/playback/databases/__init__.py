@@ -14,8 +14,22 @@ __all__ = ["played_databases"]
 
 _LIBRARIES: Final = {
     "asyncpg.connect_utils": "asyncpg_calls",
+    "bson.objectid": "object_id_calls",
     "psycopg": "psycopg_calls",
     "psycopg2": "psycopg2_calls",
+    "pymongo.asynchronous.auth": "pymongo_calls",
+    "pymongo.asynchronous.pool": "pymongo_calls",
+    "pymongo.asynchronous.srv_resolver": "pymongo_calls",
+    "pymongo.asynchronous.topology": "pymongo_calls",
+    "pymongo.auth": "pymongo_calls",
+    "pymongo.periodic_executor": "pymongo_calls",
+    "pymongo.pool": "pymongo_calls",
+    "pymongo.srv_resolver": "pymongo_calls",
+    "pymongo.synchronous.auth": "pymongo_calls",
+    "pymongo.synchronous.pool": "pymongo_calls",
+    "pymongo.synchronous.srv_resolver": "pymongo_calls",
+    "pymongo.synchronous.topology": "pymongo_calls",
+    "pymongo.topology": "pymongo_calls",
     "pymysql.connections": "pymysql_calls",
     "sqlite3": "sqlite_calls",
 }
