@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +24,7 @@ _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_.:-]+")
 _ATTEMPTS: Final = 100
 _FRAMES: Final = 50
 _TEXT: Final = 2_000
+_AHEAD_NS: Final = 86_400 * 1_000_000_000
 _PARTS: Final = {part.name for part in PARTS}
 
 
@@ -35,6 +37,8 @@ def checked(data: bytes, where: str) -> SceneFile:
         raise SceneError(f"its attempt is not between 1 and {_ATTEMPTS}", where=where)
     if str(scene.manifest["kind"]) not in FAILURE_KINDS:
         raise SceneError("it is not of a failure", where=where)
+    if scene.manifest["captured_ns"] > time.time_ns() + _AHEAD_NS:  # it would be the newest one for ever
+        raise SceneError("it says that it was captured more than a day ahead", where=where)
     for part in PARTS:
         if part.read is not None:
             part.read(scene)

@@ -10,16 +10,18 @@ from pathlib import Path
 from typing import Final
 
 from relive_base.errors import ReliveError
+from relive_base.shown_numbers import counted
 from relive_capture.explore.failures import blob_columns, scene_columns
 from relive_capture.explore.parts import outside_facts
 from relive_capture.explore.scene import SceneFile, read_scene, scene_path, write_archive
-from relive_store import Store
+from relive_store import Store, days_in_force
 
 from relive_platform.inbox.checking import checked, info_of
 
 __all__ = ["Imported", "Importer", "is_imported"]
 
 _MOST: Final = 10_000
+_DAY_NS: Final = 86_400 * 1_000_000_000
 _MARK: Final = ".imported"
 _MARKS: Final = 50_000
 
@@ -27,7 +29,7 @@ _MARKS: Final = 50_000
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Imported:
     """`state`: "new", "known" (it is there already, the very same), or "other" (the home has another scene of
-    this invocation, which stays)."""
+    this invocation, which stays). `note`: what the reader should know, or ""."""
 
     state: str
     invocation_id: str
@@ -35,6 +37,7 @@ class Imported:
     host: str
     error_type: str
     message: str
+    note: str = ""
 
 
 class Importer:
@@ -73,6 +76,7 @@ class Importer:
             host=facts.host if facts is not None else "",
             error_type=str(info["error"]["type"]),
             message=str(info["error"]["message"]),
+            note=self._too_old(int(info["captured_ns"]), path),
         )
 
     def _mark(self, path: Path) -> None:
@@ -82,6 +86,17 @@ class Importer:
             old.unlink(missing_ok=True)
         self._scenes_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.with_suffix(_MARK).touch(mode=0o600)
+
+    def _too_old(self, captured_ns: int, path: Path) -> str:
+        """Of one that the tables keep no more: its row is gone before long."""
+        days = days_in_force(self._store).get("failure_scenes")
+        old = (self._clock_ns() - captured_ns) // _DAY_NS
+        if days is None or old < days:
+            return ""
+        return (
+            f"it was captured {old:,} days ago, and failures are listed for {counted(days, 'day')}"
+            f" (RELIVE_RETENTION_DAYS); its file stays: relive failure {path}"
+        )
 
     def _make_room(self) -> None:
         """The oldest files leave first; the store still has them."""

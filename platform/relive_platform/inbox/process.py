@@ -75,7 +75,8 @@ def _take(importer: Importer, inbox: Inbox, path: Path) -> InboxLine:
     else:
         path.unlink(missing_ok=True)
     host = f" on {found.host}" if found.host else ""
-    return InboxLine(path.name, found.state, f"{found.function}{host}: {found.error_type}: {found.message}")
+    text = f"{found.function}{host}: {found.error_type}: {found.message}"
+    return InboxLine(path.name, found.state, f"{text}; {found.note}" if found.note else text)
 
 
 if __name__ == "__main__":

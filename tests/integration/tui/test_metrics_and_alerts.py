@@ -56,6 +56,8 @@ def test_a_chart_tells_gaps_from_zero_and_shows_its_highest_value() -> None:
     assert set(dots[-8:]) == {"\u2800"}
     assert len(lines) == 8
     # And of nothing that is said
+    late = Chart("z", [1.0, 2.0, None, None], 0, 4 * S, str, late=2)
+    assert "now 2.0" in line_text(chart_lines(late, 40, 8)[0])
     empty = Chart("y", [None, None], 0, S, str)
     assert "nothing was measured" in "".join(line_text(line) for line in chart_lines(empty, 40, 7))
     grid = ChartGrid([chart, empty, chart], 80, 20)

@@ -24,9 +24,12 @@ class Rows:
     def __init__(self) -> None:
         self.tables: dict[str, list[dict[str, list[object]]]] = {}
 
-    def query(self, sql: str, parameters: dict[str, Any]) -> Rows:
-        self._asked = parameters
+    def query(self, sql: str, parameters: dict[str, Any] | None = None) -> Rows:
+        self._asked = parameters or {}
         return self
+
+    def rows(self) -> list[tuple[str, str]]:
+        return [("failure_scenes", "TTL toDateTime(CapturedAt) + toIntervalDay(30)")]
 
     def scalar(self) -> int:
         rows = self.tables.get("failure_scenes", [])
@@ -54,6 +57,18 @@ def test_it_comes_in_once(tmp_path: Path) -> None:
     assert [into.take(archive(), "a").state for _ in range(2)] == ["new", "known"]
     assert len(store.tables["failure_scenes"]) == 1
     assert [path.name for path in (tmp_path / "scenes").glob("*.scene")] == [f"{ID}-1.scene"]
+
+
+def test_one_that_lists_keep_no_more_says_so(tmp_path: Path) -> None:
+    # Given a scene of forty days ago, and one of now, for a home that lists failures for thirty
+    day_ns = 86_400 * 10**9
+    into = Importer(tmp_path / "scenes", Rows(), clock_ns=lambda: 100 * day_ns)
+    old = into.take(archive(captured_ns=60 * day_ns), "a")
+    new = into.take(archive(captured_ns=99 * day_ns, attempt=2), "b")
+    # I expect the file kept, and where it is to be found
+    assert "captured 40 days ago, and failures are listed for 30 days" in old.note
+    assert old.note.endswith(f"relive failure {tmp_path / 'scenes' / ID}-1.scene")
+    assert (old.state, new.state, new.note) == ("new", "new", "")
 
 
 def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
@@ -100,6 +115,7 @@ def test_what_is_no_scene_is_refused(name: str) -> None:
         {"attempt": 0},
         {"kind": "baseline"},
         {"kind": "?"},
+        {"captured_ns": 1 << 62},
     ],
 )
 def test_what_could_not_be_of_a_failure_is_refused(wrong: dict[str, Any]) -> None:

@@ -50,8 +50,7 @@ def import_scenes(session: Session, places: tuple[str, ...], *, remove: bool, as
             note(f"{one_line(where)}: refused: {one_line(text, 300)}", as_json=as_json)
             continue
         found.append({"from": where, **_row(imported)})
-        if not as_json:
-            _tell(imported)
+        _tell(imported, as_json=as_json)
         if remove and imported.state != "other":
             forget()
     if as_json:
@@ -75,10 +74,13 @@ def _row(imported: Imported) -> dict[str, str]:
     }
 
 
-def _tell(imported: Imported) -> None:
-    host = f" on {imported.host}" if imported.host else ""
-    text = f"{imported.invocation_id}  {_TOLD[imported.state]}  {imported.function}{host}"
-    echo(one_line(f"{text}  {imported.error_type}: {imported.message}", 160))
+def _tell(imported: Imported, *, as_json: bool) -> None:
+    if not as_json:
+        host = f" on {imported.host}" if imported.host else ""
+        text = f"{imported.invocation_id}  {_TOLD[imported.state]}  {imported.function}{host}"
+        echo(one_line(f"{text}  {imported.error_type}: {imported.message}", 160))
+    if imported.note:
+        note(f"{imported.invocation_id}: {one_line(imported.note, 500)}", as_json=as_json)
 
 
 def _all(places: tuple[str, ...]) -> Iterator[tuple[str, Callable[[], bytes], Callable[[], object]]]:

@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING
 import click
 from relive_base.errors import ExitCode, UsageError
 from relive_base.escapes import to_json
+from relive_base.shown_numbers import counted
 
 from relive.arguments.durations import DURATION, WAIT, since_ns
 from relive.arguments.otlp_headers import headers_of_lines, headers_of_variable
@@ -42,9 +43,11 @@ class _Sent:
 
     @property
     def text(self) -> str:
-        told = f"{self.spans} spans and {self.logs} log lines sent, {self.failed} failed"
+        told = (
+            f"{counted(self.spans, 'span')} and {counted(self.logs, 'log line')} sent, {self.failed} failed"
+        )
         if self.skipped:
-            told += f", {self.skipped} log lines left out"
+            told += f", {counted(self.skipped, 'log line')} left out"
         return told + (f": {self.why}" if self.why and (self.failed or self.skipped) else "")
 
 
@@ -193,7 +196,9 @@ def _write(session: Session, named: tuple[str, ...], sends: bool, target: Path, 
         row = {"path": str(target), "bytes": len(data), "trace_id": trace_id}
         emit_object({**row, "spans": len(spans), "logs": len(lines)})
     else:
-        echo(f"{target}  {len(spans):,} spans, {len(lines):,} log lines, {len(data):,} bytes")
+        echo(
+            f"{target}  {counted(len(spans), 'span')}, {counted(len(lines), 'log line')}, {len(data):,} bytes"
+        )
     return ExitCode.DONE
 
 
