@@ -128,7 +128,7 @@ class _Capture:
         self.skip = skip
         module = spec.handler.partition(":")[0].replace(".", "/")
         self.handler_file = f"{spec.source}/{module}.py"
-        self.in_app = InApp([spec.source, *spec.in_app], here=True)
+        self.in_app = InApp.of(spec, here=True)
         self.sources = SourceFiles(budget.source_bytes, kept.sources, here=True)
         types = kept.types()
         self.walker = Walker(

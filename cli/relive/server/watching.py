@@ -8,6 +8,8 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Final
 
+from relive_platform.registry.packages.content import is_home
+
 __all__ = ["changes", "snapshot"]
 
 _POLL_S: Final = 0.1
@@ -57,7 +59,7 @@ def snapshot(root: Path, skipped: Collection[str]) -> Snapshot:
         return _entry(root)
     found: Snapshot = {}
     for folder, folders, files in os.walk(root, followlinks=False):
-        folders[:] = [name for name in folders if name not in skipped]
+        folders[:] = [name for name in folders if name not in skipped and not is_home(Path(folder, name))]
         for name in files:
             if not name.endswith(_NO_CODE):
                 found.update(_entry(Path(folder) / name))

@@ -131,9 +131,12 @@ class Checkpoints:
             sys.setrecursionlimit(limit + ROOM)  # the code may be as deep as it may go
             try:
                 self._make(frame, now, most)
+            except OSError as error:  # of processes, or of memory, there is not enough for one more
+                obstacle = f"no copy of it can be made ({error.strerror})"
+                self.effects.on = True
             finally:
                 sys.setrecursionlimit(limit)
-        elif not self.obstacle:
+        if (obstacle or not most) and not self.obstacle:
             self.obstacle, self.obstacle_step = obstacle or "it holds too much memory", len(self.trail) - 1
 
     def _most(self) -> int:

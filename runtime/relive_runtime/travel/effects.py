@@ -74,6 +74,12 @@ class Effects:
         code's."""
         if self.said:
             return f"it {self.said}"
+        try:
+            return self._obstacle(ours)
+        except OSError:
+            return "it has used up its descriptors"
+
+    def _obstacle(self, ours: set[int]) -> str:
         if len(os.listdir("/proc/self/task")) > 1:
             return "it has threads"
         if signal.getitimer(signal.ITIMER_REAL)[0]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import resource
 import select
 import socket
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 import msgspec
@@ -15,6 +18,19 @@ __all__ = ["Closed", "Pipe"]
 
 _LENGTH: Final = struct.Struct("!I")
 _LARGEST: Final = 64 * 1_048_576
+
+
+@contextmanager
+def _room() -> Iterator[None]:
+    """The code may have used up its descriptors; ours come from above its limit, which stays as it is."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    try:
+        yield
+    finally:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 class Closed(Exception):
@@ -31,17 +47,19 @@ class Pipe:
     @classmethod
     def pair(cls) -> tuple[Pipe, Pipe]:
         """Both ends."""
-        first, second = socket.socketpair()
-        return cls.of(first.detach()), cls.of(second.detach())
+        with _room():
+            first, second = socket.socketpair()
+            return cls.of(first.detach()), cls.of(second.detach())
 
     @classmethod
     def of(cls, descriptor: int) -> Pipe:
         """An end by its descriptor; where the code would not have one: what it opens has the same numbers in
         every run."""
-        high = high_descriptor(descriptor)
-        if high != descriptor:
-            os.close(descriptor)
-        return cls(socket.socket(fileno=high))
+        with _room():
+            high = high_descriptor(descriptor)
+            if high != descriptor:
+                os.close(descriptor)
+            return cls(socket.socket(fileno=high))
 
     def send(self, message: msgspec.Struct, descriptors: tuple[int, ...] = ()) -> None:
         """Raises Closed."""
@@ -59,7 +77,8 @@ class Pipe:
         """The next message, and the descriptors that came with it. Raises Closed."""
         try:
             if descriptors:
-                head, found, _, _ = socket.recv_fds(self.end, _LENGTH.size, descriptors)
+                with _room():
+                    head, found, _, _ = socket.recv_fds(self.end, _LENGTH.size, descriptors)
             else:
                 head, found = self.end.recv(_LENGTH.size), []
             while 0 < len(head) < _LENGTH.size:

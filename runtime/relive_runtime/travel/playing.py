@@ -13,6 +13,7 @@ from types import FrameType
 from typing import Any, Final, NoReturn
 
 from relive_capture.record.playback.virtual_clock import VirtualClock
+from relive_runtime.isolation.limits import make_room_for_files
 from relive_runtime.travel.causes.journal import Journal
 from relive_runtime.travel.causes.recorder import Recorder
 from relive_runtime.travel.causes.why import explained
@@ -145,6 +146,7 @@ class Run:
 
     def _explained(self) -> Why:
         order = self._order
+        make_room_for_files()
         error = sys.exc_info()[1] if order.until < 0 else None
         try:
             with originals():
@@ -160,6 +162,7 @@ class Run:
         # From now on one is for a command: before the debugger is there, it is for nothing
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         sys.setrecursionlimit(sys.getrecursionlimit() + ROOM)
+        make_room_for_files()
         self._tracer.off()
         self._arrived()
         signal.alarm(0)

@@ -14,6 +14,7 @@ from relive_runtime.debugger.interrupts import Interrupts
 from relive_runtime.debugger.link import DebugLink
 from relive_runtime.debugger.standard import standard_library
 from relive_runtime.debugger.streams import SessionStreams
+from relive_runtime.isolation.limits import make_room_for_files
 from relive_runtime.travel.folding import depths, folded
 from relive_runtime.travel.messages import Change, Goes
 from relive_runtime.travel.runs import Gone, Parted, Runs
@@ -35,6 +36,7 @@ def travel(failure: BaseException | FrameType, link: DebugLink, traveller: Trave
     Call it on
     the main thread, in the process of the first run."""
     trace = sys.gettrace()
+    make_room_for_files()
     try:
         with originals(), standard_library():
             from relive_runtime.travel.travel_pdb import TravelPdb  # noqa: F401 - found by what follows

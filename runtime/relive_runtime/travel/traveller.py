@@ -56,7 +56,7 @@ class Traveller:
     ) -> None:
         """`pace`: how often checkpoints are made; `look_ns`: how often it is looked whether a run stands
         still."""
-        self.in_app = InApp([spec.source, *spec.in_app], here=True)
+        self.in_app = InApp.of(spec, here=True)
         self.trail = Trail()
         self.stem: Stem | None = None
         self.expire: Callable[[HandlerTimeout], None] | None = None

@@ -432,7 +432,7 @@ class _Worker:
             reason = travel(failure, link, self._traveller)
         elif failure is not None:
             self._caller.extend(_DEBUG_CALLS_S)
-            own = InApp([self._spec.source, *self._spec.in_app], here=True)
+            own = InApp.of(self._spec, here=True)
             reason = debug_failure(failure, link, lambda file: own.place(file)[0], own.shown)
         link.end(reason)
         return link.following

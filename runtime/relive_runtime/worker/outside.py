@@ -268,7 +268,7 @@ class _Replayed(Outside):
             from relive_capture.record.frames import InApp
             from relive_capture.record.playback import Passing
 
-            own = InApp([self._spec.source, *self._spec.in_app], here=True)
+            own = InApp.of(self._spec, here=True)
             self._passing = Passing(self._player.watched, own.place)
             self._passing.install()
 

@@ -270,3 +270,31 @@ def test_what_waits_for_ever_is_seen(tmp_path: Path) -> None:
     assert "the time limit struck in earnest" in shown
     assert "lock.acquire()" in shown
     assert "\nTrue\n" in shown
+
+
+FILES = """
+import resource
+
+def opens(event, context):
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    handles = []
+    while True:
+        handles.append(open("/dev/null"))
+"""
+
+
+def test_code_that_has_used_up_its_descriptors_is_gone_back_in(tmp_path: Path) -> None:
+    # Given a handler that opens files until there is no descriptor left, for the session neither
+    file = tmp_path / "files.py"
+    file.write_text(FILES)
+
+    # When it is gone back in
+    text = in_a_worker(
+        file, "opens", talked(["p len(handles) > 9", "rs", "p len(handles) > 9", "start", "end", "again 1"])
+    )
+
+    # I expect the failure at its line, and each run to meet the same limit
+    assert text.count("True\n") == 2
+    assert 'handles.append(open("/dev/null"))' in text
+    assert "***" not in text
+    assert "1 more run went the same way, step by step" in text

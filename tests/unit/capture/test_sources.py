@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import linecache
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import msgspec
 import pytest
+import relive_base
 from relive_base.records import InvocationRecord
 from relive_base.redaction.redactor import Redactor
 from relive_base.source_text import decode_source, encode_source, source_encoding, split_source
@@ -17,6 +20,7 @@ from relive_capture.explore.parts import SceneInput, failure_lines, render_text,
 from relive_capture.explore.scene import SceneFile, read_scene
 from relive_capture.explore.scene.cleaning import clean_member
 from relive_capture.model import FrameView
+from relive_capture.record.frames import InApp
 
 Load = Callable[..., ModuleType]
 Capture = Callable[..., Scene]
@@ -220,3 +224,22 @@ def test_all_frames_are_shown_with_line_and_locals(load: Load, capture: Capture,
     assert "(library)" in whole
     assert "    order = 7" in whole
     assert "more frames" not in whole
+
+
+def test_a_home_in_the_functions_folder_is_none_of_its_code(tmp_path: Path) -> None:
+    # Given a working copy in which a home lies, with dependencies and links to Relive's own code
+    own = relive_base.__file__
+    spec = FunctionSpec(
+        name="shop", version=0, handler="app:f", kind="event", source=str(tmp_path),
+        dependencies_dir=str(tmp_path / "home" / "deps" / "ab12"), in_app=[],
+    )  # fmt: skip
+    in_app = InApp.of(spec)
+    # When it is asked whose files are, I expect only the function's own to be
+    assert in_app.place(str(tmp_path / "app.py")) == (True, "app.py")
+    assert not in_app.place(str(tmp_path / "home" / "deps" / "ab12" / "requests" / "api.py"))[0]
+    outer = os.path.dirname(os.path.dirname(own))
+    around = FunctionSpec(name="shop", version=0, handler="app:f", kind="event", source=outer)
+    assert not InApp.of(around).place(own)[0]
+    # ... and a folder of a dependency that the function calls its own
+    wanted = msgspec.structs.replace(spec, in_app=[str(tmp_path / "home" / "deps" / "ab12" / "shared")])
+    assert InApp.of(wanted).place(str(tmp_path / "home" / "deps" / "ab12" / "shared" / "x.py"))[0]

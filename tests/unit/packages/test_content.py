@@ -38,6 +38,7 @@ def test_a_folder_is_copied_without_what_is_not_code(tmp_path) -> None:
         tmp_path / "a",
         **{"cart.py": "1", "pkg/x.py": "2", ".git/config": "no", "__pycache__/x.pyc": "no", ".venv/x": "no"},
         **{"data/big.bin": "no", "notes.md": "no", ".reliveignore": "# comment\ndata/\n*.md\n"},
+        **{"home/registry.db": "no", "home/events.db": "no", "home/store/x": "no"},
     )
 
     copy_folder(source, tmp_path / "b")

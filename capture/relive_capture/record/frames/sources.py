@@ -6,15 +6,21 @@ from __future__ import annotations
 import os
 import stat
 import sys
+from collections.abc import Sequence
 from functools import lru_cache
 from types import FrameType
+from typing import TYPE_CHECKING
 
+from relive_base.own_code import is_own
 from relive_base.parts import Reason, Why
 from relive_base.redaction.redactor import Redactor
 from relive_base.source_text import decode_source, encode_source, split_source
 
 from relive_capture.record.frames.virtual_sources import is_generated, virtual_lines, virtual_name
 from relive_capture.record.inspection import instance_dict, named_entry
+
+if TYPE_CHECKING:
+    from relive_base.wire.messages import FunctionSpec
 
 __all__ = ["InApp", "SourceCache", "SourceFiles"]
 
@@ -28,12 +34,19 @@ _STDLIB = os.path.dirname(os.__file__) + os.sep
 
 class InApp:
     """Decides whose a file is. `roots`: the function's own folder first, then others that count as its own.
-    `here`: whether the frames are of this process, so that its linecache knows code that is in no file."""
+    `here`: whether the frames are of this process, so that its linecache knows code that is in no file.
+    `others`: folders that are not its own, wherever they lie; the deeper one counts."""
 
-    def __init__(self, roots: list[str], *, here: bool = False) -> None:
+    def __init__(self, roots: list[str], *, here: bool = False, others: Sequence[str] = ()) -> None:
         self._here = here
         self._roots = _prefixes(tuple(roots))
+        self._others = _prefixes(tuple(others))
         self._known: dict[str, tuple[bool, str]] = {}
+
+    @classmethod
+    def of(cls, spec: FunctionSpec, *, here: bool = False) -> InApp:
+        """Of a function."""
+        return cls([spec.source, *spec.in_app], here=here, others=[spec.dependencies_dir])
 
     def place(self, file: str) -> tuple[bool, str]:
         """(is the user's own, shown name: relative to its root, or as it is)."""
@@ -70,13 +83,18 @@ class InApp:
             return False, file
         library = any(part in file for part in _LIBRARY_PARTS)
         for root in self._roots:
-            if file.startswith(root):
+            if file.startswith(root) and not self._is_others(file, root):
                 inside = file[len(root) :]
                 return not any(part in f"/{inside}" for part in _LIBRARY_PARTS), inside
         if self._roots or library:
             return False, file
         # Without a known folder, everything that is no library counts as the user's.
         return not file.startswith(_STDLIB), file
+
+    def _is_others(self, file: str, root: str) -> bool:
+        """A home in the function's own folder has dependencies, and links to Relive's own code."""
+        named = any(file.startswith(folder) and len(folder) > len(root) for folder in self._others)
+        return named or (is_own(file) and not is_own(root))
 
     def stable(self, file: str) -> str:
         """A name that is the same on every machine: relative to its root or to the library folder."""

@@ -89,7 +89,7 @@ class _Snapshot:
     def __init__(self, command: TakeHeap, spec: FunctionSpec) -> None:
         self._command = command
         self._spec = spec
-        self._in_app = InApp([spec.source, *spec.in_app], here=True)
+        self._in_app = InApp.of(spec, here=True)
         self._redactor = Redactor(spec.redact_keys)
         self._began_ns = time.monotonic_ns()
         self._cpu_ns = time.thread_time_ns()

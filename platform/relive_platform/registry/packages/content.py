@@ -28,6 +28,7 @@ __all__ = [
     "copy_folder",
     "copy_within",
     "flush",
+    "is_home",
     "left_behind",
     "make_read_only",
     "open_to_read",
@@ -40,6 +41,7 @@ _IGNORED: Final = (
     ".git", ".hg", ".svn", "__pycache__", ".venv", ".mypy_cache", ".pytest_cache", ".ruff_cache",
     ".DS_Store", ".aws-sam",
 )  # fmt: skip
+_HOME: Final = ("registry.db", "events.db")
 _BLOCK_BYTES: Final = 256 * 1024
 _RATIO_FREE_BYTES: Final = 1024 * 1024  # small files may compress as well as they like
 _MAX_NAME_BYTES: Final = 512
@@ -108,9 +110,14 @@ def _patterns(root: Path) -> list[str]:
 
 def left_behind(root: Path) -> Callable[[str, str], bool]:
     """Says of a name and its path below `root` whether it is never packed: version control, caches, virtual
-    environments, and what `.reliveignore` lists."""
+    environments, homes of Relive, and what `.reliveignore` lists."""
     patterns = _patterns(root)
-    return lambda name, relative: _ignored(name, relative, patterns)
+    return lambda name, relative: _ignored(name, relative, patterns) or is_home(root / relative)
+
+
+def is_home(folder: Path) -> bool:
+    """Whether it is the home of a Relive server, which changes all the time and holds what it has copied."""
+    return all((folder / name).is_file() for name in _HOME)
 
 
 def copy_folder(
@@ -122,8 +129,8 @@ def copy_folder(
 ) -> None:
     """Copy the regular files below `source` into the new folder `target`. Raises PackageError.
 
-    Version control, caches, virtual environments and what `.reliveignore` lists stay behind. A link to a file
-    or a folder inside `within` (the application; None: `source`) becomes a copy; every other link is refused.
+    What `left_behind` names stays behind. A link to a file or a folder inside `within` (the application;
+    None: `source`) becomes a copy; every other link is refused.
     `budget`: that of a package which has more than this folder.
     """
     budget = budget or Budget(limits or PackageLimits(), str(source))
@@ -164,7 +171,7 @@ class _Copier:
         for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
             path = Path(entry.path)
             relative = str(path.relative_to(self.root))
-            if _ignored(entry.name, relative, self.patterns) or _derived(path):
+            if _ignored(entry.name, relative, self.patterns) or _derived(path) or is_home(path):
                 continue
             self.budget.entry(relative)
             if relative.count("/") > _MAX_DEPTH:
