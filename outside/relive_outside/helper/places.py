@@ -33,6 +33,8 @@ def deliver(packed: Packed, handed: Handed) -> None:
         _to_bucket(packed, to)
     elif to.startswith(("http://", "https://")):
         _to_server(packed, to, handed.token)
+    elif "://" in to:
+        raise Undelivered(f"{to[:100]} is no place for scenes: name a folder, s3://, http:// or https://")
     else:
         _to_folder(packed, handed)
 
@@ -56,6 +58,8 @@ def _to_folder(packed: Packed, handed: Handed) -> None:
 
 def _to_bucket(packed: Packed, to: str) -> None:
     bucket, _, prefix = to.removeprefix("s3://").partition("/")
+    if not bucket:
+        raise Undelivered("s3:// names no bucket")
     key = f"{prefix.rstrip('/')}/{packed.name}".lstrip("/")
     try:
         import boto3
@@ -88,8 +92,8 @@ def _to_server(packed: Packed, to: str, token: str) -> None:
         response = connection.getresponse()
         text = response.read(_ANSWER_BYTES).decode("utf-8", "replace")
     except (OSError, http.client.HTTPException) as error:
-        raise Undelivered(f"{parts.scheme}://{host}: {type(error).__name__}: {error}") from error
+        raise Undelivered(f"{parts.scheme}://{parts.netloc}: {type(error).__name__}: {error}") from error
     finally:
         connection.close()
     if response.status not in _CREATED:
-        raise Undelivered(f"{parts.scheme}://{host} answered {response.status}: {text[:300]}")
+        raise Undelivered(f"{parts.scheme}://{parts.netloc} answered {response.status}: {text[:300]}")

@@ -289,3 +289,36 @@ def test_a_recorder_notes_and_stays_out_of_sight(tmp_path: Path) -> None:
     files, rest = done.stdout.splitlines()
     assert files == "[('a', 'file', b'one'), ('b', 'file', b'two'), ('missing', 'absent', b'')]"
     assert rest == "{'SHOP': 'here', 'NOPE': None} ['true'] [4]"
+
+
+IMPORTS = """
+import os, sys
+from relive_capture.record.recording.files import FileNotes, watch_files
+from relive_capture.record.recording import RecordingLimits
+
+class Held:
+    def __init__(self): self.files = FileNotes(RecordingLimits())
+    def noted(self): return self.files
+    @property
+    def kept_calls(self): return self
+
+held = Held()
+watch_files(held, ("/proc/", sys.prefix + "/", sys.base_prefix + "/"))
+sys.path.append(sys.argv[1])
+import prices
+open(os.path.join(sys.argv[1], "rates.csv")).read()
+print([os.path.basename(file.path) for file in held.files.recorded(1_000) if file.kind == "file"])
+"""
+
+
+def test_modules_of_a_folder_that_the_code_puts_on_its_path_are_code(tmp_path: Path) -> None:
+    # Given a folder outside of the code, with a module and a file of data
+    (tmp_path / "prices.py").write_text("token = 'abcdefgh12345678'\n")
+    (tmp_path / "rates.csv").write_text("1.1")
+
+    # When the code puts it on sys.path, imports the module and reads the data
+    command = [sys.executable, "-B", "-c", IMPORTS, str(tmp_path)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+
+    # I expect the data alone among what it has read
+    assert ran.stdout == "['rates.csv']\n"

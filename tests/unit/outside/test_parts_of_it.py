@@ -12,10 +12,13 @@ import msgspec
 import pytest
 from relive_base.distributions import installed
 from relive_base.redaction.redactor import PLACEHOLDER, Redactor
+from relive_outside.helper.packing import Packed
+from relive_outside.helper.places import Undelivered, deliver
 from relive_outside.helper.sources import read_sources
 from relive_outside.hosts.requests import request_of_environ, request_of_scope
 from relive_outside.hosts.script import _without_secrets
 from relive_outside.record.attempts import Attempt
+from relive_outside.record.handed import Handed
 from relive_outside.record.limiting import Rate
 from relive_outside.record.marks import Marks
 from relive_outside.record.recipes import Recipe
@@ -219,3 +222,21 @@ def test_a_request_is_the_same_from_both_interfaces() -> None:
 )
 def test_secrets_among_arguments_are_hidden(arguments: list[str], shown: list[str]) -> None:
     assert _without_secrets(arguments, Redactor()) == shown
+
+
+@pytest.mark.parametrize(
+    ("to", "says"),
+    [
+        ("ftp://x/scenes", "is no place for scenes"),
+        ("s3://", "names no bucket"),
+        ("http://me:hunter2@x", "no password stands in an address"),
+        ("http://127.0.0.1:1", "http://127.0.0.1:1: ConnectionRefusedError"),
+    ],
+)
+def test_a_place_that_scenes_cannot_go_to_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, to: str, says: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Undelivered, match=says):
+        deliver(Packed("a-1.scene", b"PK"), Handed(to=to))
+    assert list(tmp_path.iterdir()) == []

@@ -29,6 +29,7 @@ __all__ = ["outside_of_code", "watch_files"]
 
 _SYSTEM: Final = ("/proc/", "/dev/", "/sys/", "/usr/lib/", "/usr/share/", "/lib/", "/lib64/", "/etc/ssl/")
 """What belongs to the machine: it is neither recorded nor played back."""
+_CODE: Final = (".py", ".pyc", ".so")
 _PROGRAMS: Final = 20
 _ABSENT: Final = (FileNotFoundError, NotADirectoryError)
 _PATHS: Final = ("pathlib", "pathlib._local")
@@ -75,7 +76,7 @@ class _Watch:
         if kept_calls is None:
             return None
         place = os.path.normpath(text if text[0] == "/" else f"{os.getcwd()}/{text}")
-        if f"{place}/".startswith(self._skipped):  # a folder itself, too
+        if f"{place}/".startswith(self._skipped) or _is_module(place):  # a folder itself, too
             return None
         notes = kept_calls.noted()
         return None if notes is None else (notes, place)
@@ -214,6 +215,17 @@ def outside_of_code(source: str, more: Iterable[str] = ()) -> tuple[str, ...]:
     folders = {source, *more, sys.prefix, sys.base_prefix, sys.exec_prefix, *sys.path}
     found = {f"{os.path.abspath(folder)}/" for folder in folders if folder and type(folder) is str}
     return (*_SYSTEM, *sorted(found - {"/"}))
+
+
+def _is_module(place: str) -> bool:
+    """Whether it is a module, or a folder of some, where modules are imported from now: the code may have put
+    a folder on sys.path. Python reads modules by `open`; redacted and cut they would be none any more."""
+    suffix = os.path.splitext(place)[1]
+    if suffix and suffix not in _CODE:
+        return False
+    return f"{place}/".startswith(
+        tuple(f"{entry}/" for entry in sys.path if type(entry) is str and entry[:1] == "/")
+    )
 
 
 def watch_files(holder: _Holder, skipped: tuple[str, ...]) -> None:
