@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from relive_runtime.travel.runs import Runs
 from relive_runtime.travel.traveller import Traveller
 from travel_harness import in_a_worker, talked
@@ -298,3 +299,67 @@ def test_code_that_has_used_up_its_descriptors_is_gone_back_in(tmp_path: Path) -
     assert 'handles.append(open("/dev/null"))' in text
     assert "***" not in text
     assert "1 more run went the same way, step by step" in text
+
+
+LIBRARIES = """
+import jinja2, pydantic, sqlalchemy
+from lxml import etree
+
+PRICES = {"ink": 300, "pen": None}
+
+def cents(sku):
+    found = PRICES.get(sku)
+    return found / 100
+
+def jinja(event, context):
+    env = jinja2.Environment()
+    env.filters["cents"] = cents
+    return env.from_string("{% for s in skus %}{{ s|cents }}{% endfor %}").render(skus=["ink", "gum"])
+
+class Order(pydantic.BaseModel):
+    sku: str
+
+    @pydantic.field_validator("sku")
+    @classmethod
+    def known(cls, value):
+        return str(cents(value))
+
+def validated(event, context):
+    return [Order(sku=sku).sku for sku in ("ink", "pen")]
+
+def queried(event, context):
+    with sqlalchemy.create_engine("sqlite://").connect() as connection:
+        total = 0
+        for row in connection.execute(sqlalchemy.text("SELECT 3 AS price UNION ALL SELECT NULL")):
+            price = row.price
+            total = total + price
+
+class Target:
+    def start(self, tag, attributes):
+        self.price = attributes.get("sku")
+        self.total = cents(self.price)
+    def end(self, tag): ...
+    def close(self): ...
+
+def parsed(event, context):
+    etree.fromstring("<o sku='ink'><i/></o>", etree.XMLParser(target=Target()))
+"""
+
+
+@pytest.mark.parametrize(
+    ("handler", "line"),
+    [
+        ("jinja", "found = PRICES.get(sku)"), ("validated", "found = PRICES.get(sku)"),
+        ("queried", "price = row.price"), ("parsed", "found = PRICES.get(sku)"),
+    ],
+)  # fmt: skip
+def test_code_that_a_library_calls_is_gone_back_in(tmp_path: Path, handler: str, line: str) -> None:
+    # Given a failure in code that a library has called, from Python or from C
+    file = tmp_path / "libraries.py"
+    file.write_text(LIBRARIES)
+
+    # When it is gone back in, I expect where the value arose, and each run to go the same way
+    text = in_a_worker(file, handler, talked(["rs", "end", "why", "again 1"]))
+    assert line in text[text.index("→") :]
+    assert "1 more run went the same way, step by step" in text
+    assert "***" not in text
