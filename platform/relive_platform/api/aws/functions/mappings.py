@@ -62,8 +62,9 @@ class Mappings:
             raise AwsError("InvalidParameterValueException", "Unrecognized event source.")
         if ":sqs:" in source:
             _check_no_destinations(call.params)
-        if not self._catalog.has(call, name):
+        if name.name not in self._catalog.platform.serving():
             raise AwsError("InvalidParameterValueException", "Function does not exist")
+        self._catalog.qualified(call, name)
         if source:
             check_source(call, source)
         for uuid, _, kept in self._notes.all(_KIND):
