@@ -76,13 +76,19 @@ def sqlalchemy(event, context):
         for number in range({QUERIES}):
             one.execute(text("{_QUERY}:id"), {{"id": number % 3}}).all()
 
+def pymongo(event, context):
+    import pymongo
+    items = connection("pymongo", lambda: pymongo.MongoClient(event["mongo"])).shop.items
+    for number in range({QUERIES}):
+        items.find_one({{"_id": number % 3 + 1}})
+
 def sqlite3(event, context):
     import sqlite3
     one = connection("sqlite3", lambda: sqlite3.connect(os.path.join(os.path.dirname(__file__), "shop.db")))
     for number in range({QUERIES}):
         one.execute("{_QUERY}?", (number % 3,)).fetchall()
 """
-LIBRARIES = ("psycopg", "psycopg2", "pymysql", "asyncpg", "sqlalchemy", "sqlite3")
+LIBRARIES = ("psycopg", "psycopg2", "pymysql", "asyncpg", "sqlalchemy", "pymongo", "sqlite3")
 
 
 def _cpu_ns(pid: int) -> int:
@@ -176,6 +182,8 @@ def _all(generations: int, turns: int) -> list[Row]:
     sys.path.insert(0, str(_SUPPORT))
     from database_calls import fill
     from database_servers import MariaDb
+    from mongo_calls import fill as fill_mongo
+    from mongo_server import Mongo
     from pull_servers import Postgres, running
     from worker_harness import zygote
 
@@ -184,10 +192,11 @@ def _all(generations: int, turns: int) -> list[Row]:
         folder = Path(name)
         (folder / "code").mkdir()
         (folder / "code" / "handlers.py").write_text(HANDLERS)
-        with running(Postgres) as postgres, running(MariaDb) as mariadb:
+        with running(Postgres) as postgres, running(MariaDb) as mariadb, running(Mongo) as mongo:
+            fill_mongo(mongo.url)
             file = str(folder / "code" / "shop.db")
             fill({"POSTGRES": postgres.url, "MARIADB": str(mariadb.port), "FILE": file})
-            event = {"postgres": postgres.url, "mariadb": mariadb.port}
+            event = {"postgres": postgres.url, "mariadb": mariadb.port, "mongo": mongo.url}
             with zygote(folder, deps_dir=sysconfig.get_paths()["purelib"]) as running_zygote:
                 for library in LIBRARIES:
                     found = _measure(running_zygote, folder / "code", library, event, generations, turns)

@@ -4,12 +4,13 @@ way again. `make bench BENCH_FLAGS=capture/databases` does it with all functions
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from database_calls import fill
 from database_corpus import FUNCTIONS, deploy, fail
 from database_servers import MariaDb
-from pull_servers import Postgres, running
+from pull_servers import ForeignServer, Postgres, running
 from relive_capture.explore.scene import read_scene
 from relive_cli import Relive, relive_home
 from relive_platform.replay import ReplayOptions, replay
@@ -23,12 +24,27 @@ class Lab:
     def __init__(self, home: Relive, path: str) -> None:
         self.home = home
         self.failed: dict[str, str] = {}
+        self.live: list[dict[str, Any]] = []
         with running(Postgres) as postgres, running(MariaDb) as mariadb, home.serving():
             fill({"POSTGRES": postgres.url, "MARIADB": str(mariadb.port), "FILE": path})
             deploy(home, postgres, mariadb, SOME)
             for name in SOME:
                 self.failed[name] = fail(home, name)
                 home.scene(self.failed[name])
+            self._replay_live(mariadb)
+
+    def _replay_live(self, mariadb: ForeignServer) -> None:
+        """As the data is, and after somebody has changed it."""
+        import pymysql
+
+        self.live += self.home.json("replay", self.failed["duplicate"], "--live", check=False)
+        place = {"host": "127.0.0.1", "port": mariadb.port, "user": "relive", "password": "relive"}
+        with pymysql.connect(**place, database="shop", autocommit=True) as shop, shop.cursor() as cursor:
+            cursor.execute("SET FOREIGN_KEY_CHECKS = 0")
+            cursor.execute("DELETE FROM items WHERE id = 2")
+            self.live += self.home.json("replay", self.failed["duplicate"], "--live", check=False)
+            cursor.execute("SELECT name FROM items WHERE id = 2")
+            self.written = cursor.fetchall()
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +70,18 @@ def test_the_same_failure_with_every_server_down(lab: Lab, name: str) -> None:
     assert (found.outcome, run.error_type, run.message) == ("same", run.error_type, run.message)
     assert run.calls.missing == []
     assert run.calls.unused == []
+
+
+def test_with_live_the_database_of_today_is_asked_and_that_is_said(lab: Lab) -> None:
+    same, passed = lab.live
+
+    assert (same["outcome"], passed["outcome"]) == ("same", "passed")
+    for found in lab.live:
+        (note,) = [note for note in found["notes"] if note.startswith("live:")]
+        assert "mysql://127.0.0.1:" in note
+        assert "calls" not in found["runs"][-1] or not found["runs"][-1]["calls"].get("unused")
+    # and what the function does is done: it has no transaction that it commits
+    assert lab.written == ()
 
 
 def test_statements_are_shown_with_parameters_and_rows(lab: Lab) -> None:

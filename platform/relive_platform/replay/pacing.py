@@ -17,6 +17,8 @@ _OF_TIME: Final = re.compile(
     r"time_?d?_?out|deadline|cancel|too_?slow|\A(?:queue\.)?(?:empty|full)\Z|brokenbarrier|lock",
     re.IGNORECASE,
 )
+_ORIGIN: Final = re.compile(r"[a-z0-9+]+://[^/?#]*", re.IGNORECASE)
+_PLACES: Final = 5
 _NOTED_NS: Final = 10_000_000
 
 
@@ -28,11 +30,27 @@ def about_time(scene: SceneFile) -> bool:
     return any(_OF_TIME.search(view.type) for view, _ in every_exception(scene.exceptions))
 
 
-def call_notes(scene: SceneFile, runs: Sequence[ReplayRun], *, live: bool) -> list[str]:
-    """What the calls of the last run were not as they had been, if it came out otherwise."""
-    if all(run.outcome == SAME for run in runs):
+def _live_notes(scene: SceneFile) -> list[str]:
+    """Servers answer with what they have today, and a statement that writes has written."""
+    kinds = ("values", "http")
+    origins = [
+        _ORIGIN.match(call.url)
+        for call in scene.recorded_calls
+        if call.kind in kinds and call.phase != "init"
+    ]
+    places = list(dict.fromkeys(found[0] for found in origins if found is not None))
+    if not places:
         return []
-    notes = []
+    named = ", ".join(places[:_PLACES]) + (" and others" if len(places) > _PLACES else "")
+    return [f"live: calls went to {named}, as they are today; what the function wrote there is written"]
+
+
+def call_notes(scene: SceneFile, runs: Sequence[ReplayRun], *, live: bool) -> list[str]:
+    """Whom calls reached with `live`; and what those of the last run were not as they had been, if it came
+    out otherwise."""
+    notes = _live_notes(scene) if live else []
+    if all(run.outcome == SAME for run in runs):
+        return notes
     took_ns = sum(recorded_call.took_ns for recorded_call in scene.recorded_calls)
     if took_ns >= _NOTED_NS and not live and not about_time(scene):
         notes.append(
