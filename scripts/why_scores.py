@@ -31,17 +31,18 @@ def main() -> None:
     """Print the score of each set, and what was missed."""
     verbose = "-v" in sys.argv[1:]
     for path in [Path(name) for name in sys.argv[1:] if name != "-v"] or SETS:
-        found, total = 0, 0
+        found, named_too, total = 0, 0, 0
         for case in cases(path):
             with tempfile.TemporaryDirectory() as folder:
                 line, text = named(case, Path(folder))
             total += 1
             found += line == case.arose
+            named_too += f"  {case.arose}  " in "".join(re.findall(r"or at step [0-9]+(  [0-9]+  )\n", text))
             if line != case.arose:
                 print(f"{case.name}: line {line} instead of {case.arose}")
                 if verbose:
                     print("\n".join(f"    {row}" for row in text.splitlines()))
-        print(f"{path.stem}: {found} of {total}")
+        print(f"{path.stem}: {found} of {total}, and {named_too} beside another line")
 
 
 if __name__ == "__main__":

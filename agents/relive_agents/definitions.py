@@ -69,7 +69,7 @@ TOOLS: Final = (
     ),
     Tool(
         "why",
-        "Runs the failure again and follows the bad value back to the line where it arose.",
+        "Runs the failure again and names the line that is most likely at fault, and the next likely ones.",
         {"id": _ID},
         ("id",),
         writes=True,

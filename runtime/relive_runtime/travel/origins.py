@@ -33,6 +33,8 @@ class Why(msgspec.Struct, tag=True):
     about: str = ""
     sure: bool = False
     note: str = ""
+    others: list[int] = []
+    """Steps whose lines may be to blame as well, the likeliest first."""
 
     def lines(self, where: Callable[[int], str], source: Callable[[int], str]) -> list[str]:
         """For a terminal: the failing line, the line to look at, and the way from the one to the other."""
@@ -43,12 +45,16 @@ class Why(msgspec.Struct, tag=True):
             found.append(f"→ {self._verdict()} step {self.root}  {where(self.root)}  {source(self.root)}")
             at_root = next((link for link in reversed(self.links) if link.step == self.root), None)
             found += [f"      {name} = {value}" for name, value in (at_root.made_of if at_root else ())]
+        for step in self.others:
+            found.append(f"  or at step {step}  {where(step)}  {source(step)}")
         way = [link for link in self.links if link.how not in _ENDS or link.step not in (self.root, NOBODY)]
         if way:
             found.append("  the way from there, backwards:")
         for link in way:
-            found.append(f"    {link.expression} = {link.value}")
-            found.append(f"      {link.how} by step {link.step}  {where(link.step)}  {source(link.step)}")
+            if link.value:
+                found.append(f"    {link.expression} = {link.value}")
+            how = _HOWS.get(link.how, f"{link.how} by")
+            found.append(f"      {how} step {link.step}  {where(link.step)}  {source(link.step)}")
         if self.kind == "before":
             found.append("  what it was before the handler began: module state, or the event")
         if self.note:
@@ -57,7 +63,7 @@ class Why(msgspec.Struct, tag=True):
 
     def _verdict(self) -> str:
         if self.kind in ("before", "outside"):
-            return "came in at"
+            return "came in at" if self.sure else "may have come in at"
         if self.kind in _NAMED:
             return f"{_NAMED[self.kind]} at" if self.sure else f"may have been {_NAMED[self.kind]} at"
         return "arose at" if self.sure else "may have arisen at"
@@ -65,8 +71,14 @@ class Why(msgspec.Struct, tag=True):
 
 _NAMED: Final = {
     "changed": "changed inside", "merged": "overwritten", "removed": "removed", "used up": "used up",
-    "ignored": "left as it was",
+    "ignored": "left as it was", "decided": "decided", "caught": "swallowed",
+    "raised": "lost to an exception",
 }  # fmt: skip
+_HOWS: Final = {
+    "led to": "run because of", "went past": "run because of", "kept": "kept because of",
+    "is like": "spelled as another key at", "raised": "not given by", "caught": "not given because of",
+}  # fmt: skip
+"""Of links that no value led to."""
 _ENDS: Final = frozenset(
     ("before", "computed", "literal", "default", "absent", "ended", "outside", "passed on", *_NAMED)
 )

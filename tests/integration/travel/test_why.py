@@ -17,7 +17,10 @@ from travel_harness import in_a_worker
 HERE = Path(__file__).parent
 SOURCES = [HERE / name for name in ("wrong_values.py", "wrong_values_again.py")]
 SETS = [
-    HERE / "wrong_values_sets" / f"{name}.txt" for name in ("third", "fourth", "fifth", "sixth", "seventh")
+    HERE / "wrong_values_sets" / f"{name}.txt"
+    for name in (
+        *("third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh", "twelfth"),
+    )
 ]
 EVENT = {"sku": "B-2", "count": 1, "fields": {"count": "3"}}
 ANSWERS = {
@@ -28,40 +31,213 @@ ANSWERS = {
 }
 MISSED = frozenset(
     (
-        *("zero_count", "from_generator", "any_names", "row_without_number"),  # a line further on the way
+        *(
+            "end_before_start",
+            "float_money",
+            "not_a_number",
+            "row_without_number",
+            "suppressed",
+        ),
+        *(
+            "text_for_number",
+            "used_up",
+            "wrong_unit",
+            "any_names",
+            "from_generator",
+        ),
     )
 )
+NEXT_IN_MODULES = frozenset(
+    (
+        *(
+            "template_alias",
+            "tier_rate",
+            "city_zone",
+            "bom_header",
+            "env_limit",
+            "shallow_config",
+        ),
+        *(
+            "query_list",
+            "month_arithmetic",
+            "counter_never_reset",
+            "setter_ignores",
+            "padded_base64",
+        ),
+        *(
+            "first_match",
+            "lost_update",
+            "percent_unit",
+            "sentinel_index",
+            "docstring_block",
+        ),
+        *(
+            "unquoted_property",
+            "yielded_none",
+            "stale_total",
+            "heap_order",
+            "wrong_separator_join",
+        ),
+        *(
+            "shadowing_loop",
+            "token_expiry",
+            "csv_quoting",
+            "exception_hides",
+            "bytes_and_text",
+        ),
+        *(
+            "dedup_mutates",
+            "accumulated_rounding",
+            "signal_lost",
+            "cookie_parse",
+            "stack_machine",
+        ),
+        *(
+            "batch_remainder",
+            "week_number",
+            "assigned_to_copy",
+            "argument_order",
+            "webhook_secret",
+        ),
+        *(
+            "pages_missing",
+            "default_headers",
+            "template_lines",
+            "due_today",
+            "retry_exhausted",
+        ),
+        *(
+            "permission_default",
+            "timeout_unit",
+            "shipping_zone",
+            "exchange",
+            "config_layers",
+        ),
+        *(
+            "ledger_sum",
+            "lines_by_customer",
+            "json_lines",
+            "bulk_discount",
+            "invite_expiry",
+        ),
+        *(
+            "nearest_slot",
+            "status_machine",
+            "checksum",
+            "compare_versions",
+            "cart_limit",
+            "median_price",
+        ),
+        *(
+            "quoted_fields",
+            "notify_once",
+            "slug",
+            "order_queue",
+            "bucket_index",
+            "address_book",
+        ),
+        *(
+            "discount_codes",
+            "default_currency",
+            "state_restored",
+            "parse_flags",
+            "zip_lengths",
+        ),
+        *(
+            "reservation_overlap",
+            "template_render",
+            "cumulative",
+            "parent_lookup",
+            "accept_language",
+        ),
+        *(
+            "carry_over",
+            "pricing_tiers",
+            "survey_scores",
+            "json_decimal",
+            "queue_visibility",
+        ),
+    )
+)
+"""Another line is named first, and theirs among those that are named beside it."""
 MISSED_IN_MODULES = frozenset(
     (
         *(
             "used_generator",
-            "env_limit",
-            "namedtuple_replace",
-            "wrong_default_key",
-        ),  # a line further on the way
-        *("cookie_parse", "missing_return", "stack_machine"),  # likewise
-        *("late_callback", "percent_unit", "stale_total", "token_expiry"),  # another computation of the way
-        *("median_unsorted", "wrong_separator_join", "unquoted_property", "matrix_rows"),  # likewise
-        *("sentinel_index", "argument_order"),  # likewise
-        *("removed_while_looping", "substring_role", "first_match", "inclusive_range"),  # a branch
-        *("prefix_match", "limit_inclusive", "merge_sorted"),  # likewise
+            "fromkeys_list",
+            "late_callback",
+            "removed_while_looping",
+        ),
         *(
-            "decimal_of_float",
-            "graph_parent",
+            "swapped_arguments",
             "replace_ignored",
-            "reused_row",
-            "closed_range",
-        ),  # another value
-        *("heap_order", "nested_default", "lru_mutable"),  # likewise
+            "substring_role",
+            "graph_parent",
+            "inclusive_range",
+        ),
         *(
             "blank_columns",
             "squeezed_batch",
             "merged_playlist",
-        ),  # a class's own value; a shape; a missing key
+            "kept_label",
+            "reused_row",
+        ),
+        *(
+            "rounded_split",
+            "nested_default",
+            "window_average",
+            "lru_mutable",
+            "missing_return",
+        ),
+        *(
+            "prefix_match",
+            "price_cache",
+            "duplicate_filter",
+            "login_attempts",
+            "event_types",
+        ),
+        *(
+            "log_level",
+            "path_params",
+            "quota_reset",
+            "sum_of_strings",
+            "rolling_keys",
+            "audit_copy",
+        ),
+        *(
+            "tax_exempt",
+            "session_merge",
+            "locale_number",
+            "permission_cache",
+            "region_fallback",
+        ),
+        *(
+            "stock_levels",
+            "loyalty_tier",
+            "schedule_gap",
+            "missing_await_total",
+            "tenant_scope",
+        ),
+        *(
+            "graph_levels",
+            "geo_order",
+            "group_limit",
+            "currency_table",
+            "next_page",
+            "upload_size",
+        ),
+        *(
+            "oldest_job",
+            "byte_ranges",
+            "delivery_route",
+            "time_sheet",
+            "consent_log",
+        ),
     )
 )
-"""Another line of the chain is named, or another value followed."""
-EVERY = 6
+"""Their line is not named: others of the way are rated as likelier, or nothing leads to it (something that
+the code leaves out, or does before the handler begins)."""
+EVERY = 12
 """Of the cases of the sets, every so many is run here, and `scripts/why_scores.py` runs all."""
 
 
@@ -104,6 +280,34 @@ def test_at_least_four_of_five_are_found_in_each_of_the_first_sets() -> None:
         assert len(handlers - MISSED) >= 0.8 * total
 
 
+def test_the_lists_of_what_is_missed_are_of_cases_that_there_are() -> None:
+    names = [case.name for case in MODULES]
+
+    assert len(names) == len(set(names)) == 301
+    assert not MISSED_IN_MODULES & NEXT_IN_MODULES
+    assert set(names) >= MISSED_IN_MODULES | NEXT_IN_MODULES
+    assert len(MISSED_IN_MODULES | NEXT_IN_MODULES) <= 129  # no fewer are found than were
+
+
+@pytest.mark.parametrize(
+    "case",
+    [case for case in MODULES if case.name in NEXT_IN_MODULES][:: EVERY * 2],
+    ids=lambda case: case.name,
+)
+def test_why_names_the_line_beside_another_one(case: Case, tmp_path: Path) -> None:
+    # Given a run of a whole module that has failed
+    file = tmp_path / "application.py"
+    file.write_text(case.text)
+    event = ast.literal_eval(re.split(r"^EVENT = ", case.text, flags=re.MULTILINE)[1])
+
+    # When it is asked why
+    _, text = in_a_worker(file, "handler", look, event)
+
+    # I expect the line among those that may be to blame, and no certainty about another
+    assert re.search(rf"^  or at step [0-9]+  {case.arose}  $", text, re.MULTILINE), text
+    assert "→ may have " in text
+
+
 @pytest.mark.parametrize("handler", sorted(ANSWERS.keys() - MISSED))
 def test_why_names_the_line_of(handler: str, tmp_path: Path) -> None:
     # Given a run that has failed
@@ -119,7 +323,7 @@ def test_why_names_the_line_of(handler: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "case",
-    [case for case in MODULES if case.name not in MISSED_IN_MODULES][::EVERY],
+    [case for case in MODULES if case.name not in MISSED_IN_MODULES | NEXT_IN_MODULES][::EVERY],
     ids=lambda case: case.name,
 )
 def test_why_names_the_line_in_the_module(case: Case, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from relive_runtime.travel.causes.values import MISSING, Large, same
 
-__all__ = ["Bad", "bad_of", "contains", "is_empty"]
+__all__ = ["Bad", "alike", "any_of", "bad_of", "contains", "is_empty"]
 
 _SIZED: Final = (list, dict, set, frozenset, tuple, str, bytes, bytearray)
 _NUMBERS: Final = (int, float, complex)
@@ -66,6 +66,13 @@ def bad_of(value: Any, *, whole: bool = False) -> Bad:
     if issubclass(kind, (datetime.date, datetime.time, datetime.timedelta)):
         return Bad("moment", lambda one: one is value, open=True)
     return Bad("thing", lambda one: one is value, open=issubclass(kind, _SIZED))
+
+
+def any_of(value: Any) -> Bad:
+    """Of what may be wrong in any way."""
+    if type(value) is str:
+        return Bad("text", lambda one: same(one, value), open=True)
+    return bad_of(value)
 
 
 _WORDS: Final = re.compile(r"\w+")

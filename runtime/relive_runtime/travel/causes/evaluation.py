@@ -16,6 +16,20 @@ from relive_runtime.travel.causes.values import MISSING, attribute, element
 
 __all__ = ["Evaluation"]
 
+_PLAIN: Final = (int, float, str, bool, type(None))
+_CHARS: Final = 2_000
+_ARGUMENTS: Final = 2
+_METHODS: Final = frozenset(
+    (
+        *("strip", "lstrip", "rstrip", "lower", "upper", "casefold", "title", "capitalize"),
+        *("removeprefix", "removesuffix", "startswith", "endswith", "isdigit", "isalpha", "isalnum"),
+        *("find", "rfind", "count", "replace"),
+    )
+)
+_BUILTINS: Final[dict[str, Callable[..., Any]]] = {
+    "int": int, "float": float, "str": str, "bool": bool, "abs": abs, "round": round, "ord": ord,
+}  # fmt: skip
+
 
 class Evaluation:
     """Over one journal."""
@@ -69,10 +83,38 @@ class Evaluation:
         if name_of(node) in ("sorted", "list", "filter", "reversed") and node.args:
             nothing = self.value_of(node.args[-1 if name_of(node) == "filter" else 0], frame, step)
             return [] if is_empty(nothing) else MISSING
-        if name_of(node) != "len" or len(node.args) != 1:
+        if name_of(node) == "len" and len(node.args) == 1:
+            held = self.value_of(node.args[0], frame, step)
+            return len(held) if type(held) in (list, dict, tuple, str, set, bytes) else MISSING
+        return self._of_pure(node, frame, step)
+
+    def _of_pure(self, node: ast.Call, frame: int, step: int) -> Any:
+        """Of a builtin of plain values, or a method of a text, which run nobody's code."""
+        if node.keywords or len(node.args) > _ARGUMENTS:
             return MISSING
-        held = self.value_of(node.args[0], frame, step)
-        return len(held) if type(held) in (list, dict, tuple, str, set, bytes) else MISSING
+        given = [self.value_of(one, frame, step) for one in node.args]
+        if any(type(one) not in _PLAIN or (type(one) is str and len(one) > _CHARS) for one in given):
+            return MISSING
+        work: Callable[..., Any] | None = None
+        if isinstance(node.func, ast.Attribute):
+            held = self.value_of(node.func.value, frame, step)
+            if type(held) is str and len(held) <= _CHARS and node.func.attr in _METHODS:
+                work = getattr(held, node.func.attr)
+        elif isinstance(node.func, ast.Name) and self.journal.read(step, node.func.id) is MISSING:
+            work = _BUILTINS.get(node.func.id)
+        if work is None:
+            return MISSING
+        try:
+            found = work(*given)
+        except (ArithmeticError, ValueError, TypeError):
+            return MISSING
+        return found if type(found) in _PLAIN else MISSING
+
+    def _of_display(self, node: ast.List | ast.Set, frame: int, step: int) -> Any:
+        items = [self.value_of(one, frame, step) for one in node.elts]
+        if any(type(one) not in _PLAIN for one in items):
+            return MISSING
+        return items if isinstance(node, ast.List) else set(items)
 
     def _of_get(self, node: ast.Call, holder: ast.expr, frame: int, step: int) -> Any:
         held, key = self.value_of(holder, frame, step), self.value_of(node.args[0], frame, step)
@@ -102,6 +144,8 @@ _BY_NODE: Final[dict[type[ast.expr], Callable[[Evaluation, Any, int, int], Any]]
     ast.Subscript: Evaluation._of_subscript,
     ast.NamedExpr: Evaluation._of_walrus,
     ast.BinOp: Evaluation._of_binary,
+    ast.List: Evaluation._of_display,
+    ast.Set: Evaluation._of_display,
 }
 
 

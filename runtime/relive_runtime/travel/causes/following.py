@@ -230,13 +230,13 @@ class Following(Evaluation):
         if found is not None:
             return found
         if not plain(node):
-            step = self._entered(frame, step)
+            step = self.entered(frame, step)
         held = self.value_of(node, frame, step)
         if held is MISSING:
             return made
         return self.contents.element_of(held, path, Read(node, frame, step, value)) or made
 
-    def _entered(self, frame: int, step: int) -> int:
+    def entered(self, frame: int, step: int) -> int:
         """The step at which a loop began to go over what it goes over."""
         journal = self.journal
         statement = journal.plan(step).statement
@@ -271,7 +271,7 @@ class Following(Evaluation):
         """A key of a dict that was gone over."""
         if name not in ("items", "keys") or not isinstance(call.func, ast.Attribute):
             return None
-        step = self._entered(frame, step)
+        step = self.entered(frame, step)
         held = self.value_of(call.func.value, frame, step)
         if held is MISSING:
             return None

@@ -90,6 +90,7 @@ def _parts(node: ast.AST) -> Iterator[ast.AST]:
         yield from (keyword.value for keyword in node.keywords)
     elif isinstance(node, _COMPREHENSIONS):
         yield from (part.iter for part in node.generators)
+        yield from (test for part in node.generators for test in part.ifs)
         yield from (child for child in children(node) if not isinstance(child, ast.comprehension))
     else:
         yield from children(node)

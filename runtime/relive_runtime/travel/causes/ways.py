@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, Final
 
-from relive_runtime.travel.causes.badness import Bad, alike, bad_of, is_empty
+from relive_runtime.travel.causes.badness import Bad, alike, any_of, bad_of, is_empty
 from relive_runtime.travel.causes.following import Following
 from relive_runtime.travel.causes.frames import name_of
 from relive_runtime.travel.causes.oddity import oddity
@@ -212,7 +212,7 @@ class Ways:
             return None
         for read in operands:
             if type(read.value) is str and made.value in read.value and made.value != read.value:
-                found = self.back(read, _any_of(read.value), depth + 1)
+                found = self.back(read, any_of(read.value), depth + 1)
                 if found.kind == "computed" and found.composed:
                     return found
         return None
@@ -237,7 +237,7 @@ class Ways:
             joined = type(made.value) is str and type(read.value) in (list, tuple, dict, set)
             if issubclass(type(read.value), CODE) or joined:
                 continue
-            found = self.back(read, _any_of(read.value), depth + 1)
+            found = self.back(read, any_of(read.value), depth + 1)
             if found.root != made.step and found.score - _DEEPER > points:
                 best, points = found, found.score - _DEEPER
         if best is not None:
@@ -410,13 +410,6 @@ _INPUTS: Final = frozenset(
         "DictReader",
     )
 )
-
-
-def _any_of(value: Any) -> Bad:
-    """Of what may be wrong in any way."""
-    if type(value) is str:
-        return Bad("text", lambda one: same(one, value), open=True)
-    return bad_of(value)
 
 
 def _cuts(node: ast.expr | None) -> bool:
