@@ -23,6 +23,7 @@ class Choices:
         self._statements: dict[int, ast.stmt] = {}
         self._effects: dict[tuple[int, int], Effects] = {}
         self._all: list[int] = []
+        self._around: dict[tuple[int, int], list[ast.stmt]] = {}
         for step in range(journal.start, len(journal)):
             statement = journal.plan(step).statement
             if statement is None:
@@ -88,8 +89,11 @@ class Choices:
         frame, line = journal.frame(step), journal.line(step)
         source = journal.source(journal.frames[frame].code)
         found = list[int]()
-        kinds = (ast.If, ast.While, ast.For, ast.AsyncFor, ast.Match)
-        for statement in source.enclosing(line, kinds):
+        around = self._around.get((id(source), line))
+        if around is None:
+            kinds = (ast.If, ast.While, ast.For, ast.AsyncFor, ast.Match)
+            around = self._around[id(source), line] = source.enclosing(line, kinds)
+        for statement in around:
             if statement is journal.plan(step).statement:
                 continue
             steps = self.steps_of(statement)

@@ -22,6 +22,8 @@ from relive_runtime.travel.trail import NOBODY
 __all__ = ["Candidate", "Slice", "Trace"]
 
 _EXPANSIONS: Final = 700
+_WORK: Final = 8_000_000
+"""Expansions times steps: one may look through all steps, at some 0.4 µs each."""
 _FAR: Final = 14.0
 _CHOICES: Final = 400
 """Steps looked through for what could have happened, each time."""
@@ -107,7 +109,7 @@ class Slice:
                 self._alike(cost, read.value, key, trace)
         trace = Trace(None, "", MISSING, self._failing, "led to")
         self._decided(2.0, self._failing, trace)
-        for _ in range(_EXPANSIONS):
+        for _ in range(min(_EXPANSIONS, _WORK // max(len(self._journal.steps), 1))):
             if not self._queue:
                 break
             cost, _, item = heapq.heappop(self._queue)
@@ -276,7 +278,7 @@ class Slice:
         if not issubclass(type(held.value), dict):
             return
         for history in list(journal.history.values())[:4_000]:
-            for one, other in pairwise(history):
+            for one, other in pairwise(history[-_CHANGES:]):
                 replaced = dict(parts(one.contents))
                 for name, part in parts(other.contents):
                     if part is held.value and name in replaced and replaced[name] is not part:
@@ -291,9 +293,10 @@ class Slice:
         version = journal.version(held, wanted.step + 1) if issubclass(type(held), dict) else MISSING
         if version is MISSING or type(version) is tuple:
             return False
-        near = next((name for name in version if alike(name, wanted.value)), MISSING)
-        if near is MISSING:
+        similar = [name for name in version if alike(name, wanted.value)]
+        if len(similar) != 1:
             return False
+        near = similar[0]
         trace = Trace(trace, wanted.text, wanted.value, wanted.step, "is like")
         self._push(cost + 0.1, _Read(wanted, _ALIKE, trace))
         place = Read(wanted.node, wanted.frame, wanted.step, near)
