@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from types import CodeType
@@ -196,13 +197,27 @@ class Journal:
         inside = (
             self.frames[frame].code.co_name in COMPREHENSIONS
         )  # its steps are one line's, again and again
+        first, last = self._rounds(frame, step)
         for number in self.frames[frame].children:
             child = self.frames[number]
-            if child.called == step or (inside and child.called <= step):
+            if first <= child.called <= last or (inside and child.called <= step):
                 found.append(number)
                 if child.code.co_name.startswith("<") and child.steps:
                     found += self.called_in(number, child.steps[-1])
         return found
+
+    def _rounds(self, frame: int, step: int) -> tuple[int, int]:
+        """The first and the last step of a line: since 3.12, each round of a comprehension is one."""
+        steps = self.frames[frame].steps
+        if sys.version_info < (3, 12) or step < self.start or not self.plan(step).goes_round:
+            return step, step
+        at = bisect.bisect_left(steps, step)
+        first = last = at
+        while first > 0 and self.line(steps[first - 1]) == self.line(step):
+            first -= 1
+        while last + 1 < len(steps) and self.line(steps[last + 1]) == self.line(step):
+            last += 1
+        return steps[first], steps[last]
 
     def outcome(self, frame: int) -> Any:
         """What it has given back."""

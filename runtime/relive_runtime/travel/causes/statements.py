@@ -23,6 +23,8 @@ class Plan:
     binds: frozenset[str]
     stores: frozenset[str] = frozenset()
     """Names of attributes that it sets; "[]" for elements."""
+    goes_round: bool = False
+    """It has a comprehension, and is no loop itself."""
 
 
 class Statements:
@@ -60,6 +62,7 @@ class Statements:
                 tuple(reads(statement).items())[:_MOST] if statement is not None else (),
                 bound_names(statement) if statement is not None else frozenset(),
                 _stores(statement) if statement is not None else frozenset(),
+                statement is not None and _goes_round(statement),
             )
             self._plans[line] = found
         return found
@@ -179,6 +182,12 @@ def _stores(statement: ast.stmt) -> frozenset[str]:
         for node in within(statement)
         if isinstance(node, ast.Attribute | ast.Subscript) and isinstance(node.ctx, ast.Store)
     )
+
+
+def _goes_round(statement: ast.stmt) -> bool:
+    if isinstance(statement, ast.For | ast.AsyncFor | ast.While):
+        return False
+    return any(isinstance(part, ast.comprehension) for part in within(statement))
 
 
 def _of_comprehensions(statement: ast.stmt) -> set[ast.AST]:
