@@ -3,6 +3,7 @@ waits, and forks again for each run."""
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import random
@@ -30,15 +31,15 @@ class Child:
 class Stem:
     """The session's end of it."""
 
-    def __init__(self, pipe: Pipe, pid: int) -> None:
+    def __init__(self, pipe: Pipe) -> None:
         self._pipe = pipe
-        self._pid = pid
 
     @classmethod
     def split(
         cls, restore: Callable[[], None], *, settle: bool = False, others: Sequence[Stem] = ()
     ) -> Stem | Child:
-        """Fork it off. `restore`: puts back what forking has changed. `settle`: before any code has run.
+        """Fork it off, as a child of nobody's: code that waits for any child waits for its own.
+        `restore`: puts back what forking has changed. `settle`: before any code has run.
         `others`: that the child has no use for. The caller goes on with its Stem; each
         run that is asked for later goes on from here, too, with
         a Child. Chance stands where it stood in all of them. Raises OSError."""
@@ -48,16 +49,16 @@ class Stem:
             gc.collect()
             gc.freeze()  # pages of what is there now stay shared
         try:
-            pid = _fork()
+            is_stem = _fork_apart()
         except OSError:
             ours.close()
             theirs.close()
             raise
-        if pid:
+        if not is_stem:
             if settle:
                 gc.unfreeze()
             theirs.close()
-            return cls(ours, pid)
+            return cls(ours)
         try:
             for other in others:
                 other.forget()
@@ -89,11 +90,9 @@ class Stem:
 
     def kill(self) -> None:
         """No run begins any more. Idempotent."""
+        with suppress(Closed):
+            self._pipe.send(Fork())  # without a pipe: the end, whoever else may hold this one open
         self._pipe.close()
-        with suppress(ProcessLookupError):
-            os.kill(self._pid, signal.SIGKILL)
-        with suppress(ChildProcessError):
-            os.waitpid(self._pid, 0)
 
 
 def _serve(orders: Pipe) -> Child:
@@ -105,11 +104,36 @@ def _serve(orders: Pipe) -> Child:
             os._exit(0)
         _reap()
         if not descriptors:
-            continue
+            os._exit(0)
         if not _fork():
             orders.close()
             return Child(order, Pipe.of(descriptors[0]))
         os.close(descriptors[0])
+
+
+def _fork_apart() -> bool:
+    """Fork a process whose parent is gone; whether this is it. Nothing of the one in between is seen: not its
+    signal, nor the process. Raises OSError."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
+    try:
+        between = _fork()
+        if not between:
+            try:
+                if _fork():
+                    os._exit(0)
+            except OSError as error:
+                os._exit(error.errno or errno.EAGAIN)
+            return True
+        with suppress(ChildProcessError):
+            status = os.waitstatus_to_exitcode(os.waitpid(between, 0)[1])
+            if status:
+                raise OSError(status, os.strerror(status))
+        told = signal.sigtimedwait([signal.SIGCHLD], 0)
+        if told is not None and told.si_pid != between:
+            os.kill(getpid(), signal.SIGCHLD)  # it is of a child of the code's
+        return False
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _fork() -> int:

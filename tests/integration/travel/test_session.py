@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from relive_runtime.travel.checkpoints import Pace
 from relive_runtime.travel.runs import Runs
 from relive_runtime.travel.traveller import Traveller
 from travel_harness import in_a_worker, talked
@@ -363,3 +364,38 @@ def test_code_that_a_library_calls_is_gone_back_in(tmp_path: Path, handler: str,
     assert line in text[text.index("→") :]
     assert "1 more run went the same way, step by step" in text
     assert "***" not in text
+
+
+CHILDREN = """
+import os, signal
+
+told = []
+
+def waits(event, context):
+    signal.signal(signal.SIGCHLD, lambda *_: told.append(1))
+    total = 0
+    for number in range(60_000):
+        total += number
+    before = len(told)
+    if not os.fork():
+        os._exit(3)
+    found = []
+    while True:
+        try:
+            found.append(os.wait()[1])
+        except ChildProcessError:
+            raise ValueError(f"{before} {found} {len(told)}")
+"""
+
+
+def test_the_copies_are_no_children_of_the_code(tmp_path: Path) -> None:
+    # Given a handler that is told of its children, and waits for all of them, after copies have been made
+    file = tmp_path / "children.py"
+    file.write_text(CHILDREN)
+
+    def look(traveller: Traveller, failure: BaseException | None) -> list[object]:
+        return [str(failure), bool(traveller.nearest(100_000)), Runs(traveller).parting()]
+
+    # When it is gone back in, I expect its own child alone, and each run to go the same way
+    found = in_a_worker(file, "waits", look, pace=Pace(fine_ns=1_000_000, forks=1))
+    assert found == ["0 [768] 1", True, None]
