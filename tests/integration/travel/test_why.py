@@ -337,3 +337,64 @@ def test_why_names_the_line_in_the_module(case: Case, tmp_path: Path) -> None:
 
     # I expect the line at which the bad value arose
     assert line == case.arose, text
+
+
+HOSTILE = """
+ARMED = []
+
+
+class Key:
+    def __init__(self, name):
+        self.name = name
+
+    def __hash__(self):
+        if ARMED:
+            raise RuntimeError("hashed")
+        return 7
+
+    def __eq__(self, other):
+        if ARMED:
+            raise RuntimeError("compared")
+        return self is other
+
+    def __len__(self):
+        raise RuntimeError("asked for its length")
+
+    def __bool__(self):
+        return False if not ARMED else 1 / 0
+
+    def __getattr__(self, name):
+        raise RuntimeError(name)
+
+
+def lookup(table, keys):
+    found = None
+    for key in keys:
+        if key in table and not key:
+            found = table[key]
+    rows = {}
+    for key in keys:
+        rows[key] = {"name": key.name}
+        rows[key] = {"other": key}
+    ARMED.append(True)
+    return rows, found
+
+
+def handler(event, context):
+    keys = [Key("a"), Key("b")]
+    rows, found = lookup({keys[0]: None}, keys)
+    return [row["name"] for row in rows.values()]
+"""
+
+
+def test_why_runs_nothing_of_the_users_objects(tmp_path: Path) -> None:
+    # Given objects whose code fails from some moment on
+    file = tmp_path / "application.py"
+    file.write_text(HOSTILE)
+
+    # When it is asked why
+    line, text = in_a_worker(file, "handler", look, {})
+
+    # I expect an answer, and none of it to have been run
+    assert line is not None, text
+    assert "could not be followed" not in text

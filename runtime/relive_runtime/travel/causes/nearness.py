@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import datetime
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ __all__ = ["near_misses"]
 
 Value = Callable[[ast.expr], Any]
 _NUMBERS: Final = (int, float)
+_MOMENTS: Final = (datetime.date, datetime.datetime, datetime.time, datetime.timedelta)
 _ORDERS: Final = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
 _PLAIN: Final = (int, float, str, bytes, bool, type(None))
 _ITEMS: Final = 200
@@ -91,9 +93,15 @@ def _of_order(left: Any, right: Any) -> set[str]:
     if kinds == (str, str):
         digits = any(letter.isdigit() for letter in left) and any(letter.isdigit() for letter in right)
         return {"types"} if digits and len(left) != len(right) and left[:1].isdigit() else set()
-    if kinds[0] is kinds[1] and kinds[0].__module__ in ("datetime", "decimal"):
+    if kinds[0] is kinds[1] and kinds[0] in _MOMENTS and _is_ours(left) and _is_ours(right):
         return {"edge"} if left == right else set()
     return set()
+
+
+def _is_ours(moment: Any) -> bool:
+    """To compare it runs no time zone of somebody's own."""
+    zone = getattr(moment, "tzinfo", None)
+    return zone is None or type(zone) is datetime.timezone
 
 
 def _of_identity(left: Any, right: Any, one: ast.expr, other: ast.expr) -> set[str]:

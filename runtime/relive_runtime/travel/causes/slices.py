@@ -16,7 +16,7 @@ from relive_runtime.travel.causes.following import Following
 from relive_runtime.travel.causes.indexes import Choices
 from relive_runtime.travel.causes.places import Made, Read, parts_read
 from relive_runtime.travel.causes.suspects import Suspect
-from relive_runtime.travel.causes.values import CODE, MISSING, has_contents, parts
+from relive_runtime.travel.causes.values import CODE, MISSING, has_contents, parts, same
 from relive_runtime.travel.trail import NOBODY
 
 __all__ = ["Candidate", "Slice", "Trace"]
@@ -279,13 +279,13 @@ class Slice:
             return
         for history in list(journal.history.values())[:4_000]:
             for one, other in pairwise(history[-_CHANGES:]):
-                replaced = dict(parts(one.contents))
-                for name, part in parts(other.contents):
-                    if part is held.value and name in replaced and replaced[name] is not part:
-                        before = replaced[name]
-                        if has_contents(before) and journal.part(before, key, other.step) is not MISSING:
-                            after = Trace(trace, held.text, held.value, other.step, "replaced")
-                            self._note(cost, other.step, "replaced", after, held.value)
+                name = next((name for name, part in parts(other.contents) if part is held.value), MISSING)
+                before = MISSING if name is MISSING else _part_of(one.contents, name)
+                if before is held.value or not has_contents(before):
+                    continue
+                if journal.part(before, key, other.step) is not MISSING:
+                    after = Trace(trace, held.text, held.value, other.step, "replaced")
+                    self._note(cost, other.step, "replaced", after, held.value)
 
     def _alike(self, cost: float, held: Any, wanted: Read, trace: Trace) -> bool:
         """A key that is spelled in another way: either may be wrong."""
@@ -421,6 +421,11 @@ class Slice:
 
     def _known(self, call: ast.Call, frame: int, step: int) -> bool:
         return self._following.value_of(call, frame, step) is not MISSING
+
+
+def _part_of(found: Any, key: Any) -> Any:
+    """Of contents, without a hash of somebody's own."""
+    return next((part for name, part in parts(found) if name is key or same(name, key)), MISSING)
 
 
 def _tested(statement: ast.stmt) -> list[ast.expr]:
