@@ -59,6 +59,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     "Why it failed": {
         "failures": ("failures.failures", "List failures, newest first; --group"),
         "failure": ("failures.scene", "Show the failing line, its locals, the event, the logs"),
+        "why": ("failures.why", "Where it went wrong: the line that made the bad value"),
         "heap": ("failures.heap", "What filled the memory, and who holds it"),
         "debug": ("failures.debug", "A debugger in the process that failed, or on its scene"),
         "break": ("failures.points", "Hold the next invocation at a line, to debug it there"),
@@ -112,7 +113,9 @@ class _LazyGroup(click.Group):
         except NotFound as error:
             late = ctx.obj.lateness() if ctx.obj is not None and ctx.obj.has_read else ""
             if late:  # it may be there and not be readable yet
-                raise NotFound(f"{error.message}; {late}", where=error.where, hint=error.hint) from error
+                told = NotFound(f"{error.message}; {late}", where=error.where, hint=error.hint)
+                told.exit_code = error.exit_code
+                raise told from error
             raise
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -96,6 +96,7 @@ def report_lines(result: dict[str, Any]) -> list[str]:
         "Next",
         "  relive tui                     the same, with one key to each cause",
         f"  relive failure {newest}",
+        f"  relive why {newest}",
         f"  relive replay {newest}",
         *(f"  relive heap {row['invocation_id']}" for row in _hogs(result["failures"])[:1]),
         f"  relive trace {newest}",

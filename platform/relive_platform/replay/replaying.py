@@ -21,6 +21,7 @@ from relive_capture.model import every_exception
 from relive_capture.record.playback import NotRecorded
 from relive_capture.recording_format import GivenAnswer, PlaybackReport
 from relive_runtime.folder import RuntimeFolderError, build_runtime
+from relive_runtime.travel.last_resort import ENDS_BY
 
 from relive_platform.evidence import StackMemory, scene_input
 from relive_platform.replay.comparing import agreement, differences, same_failure
@@ -189,7 +190,14 @@ class _Runs:
             played = self.loop.call(stage().run(plan.spec, plan.zygote, plan.request))
         except TimeoutError:
             raise ReplayError("the replay did not come to an end", hint="see relive doctor") from None
-        return _run(self.scene, played, time.monotonic() - began, self.folder)
+        run = _run(self.scene, played, time.monotonic() - began, self.folder)
+        if plan.script.travel and run.error_type == "WorkerKilled" and ENDS_BY.name in run.message:
+            raise ReplayError(
+                f"{plan.spec.name} was computing in one call of compiled code, which lets no signal interrupt"
+                " it: that cannot be gone back in",
+                hint=f"relive failure {self.scene.invocation_id} shows where it was when it failed",
+            )
+        return run
 
 
 def _run(scene: SceneFile, played: Played, seconds: float, folder: Path) -> ReplayRun:

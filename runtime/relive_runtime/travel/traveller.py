@@ -19,6 +19,8 @@ from relive_capture.record.playback import TRAIL_STEPS, Player
 from relive_runtime.travel.checkpoints import Checkpoint, Checkpoints, Pace
 from relive_runtime.travel.effects import Effects
 from relive_runtime.travel.forking import same_pid, standing
+from relive_runtime.travel.last_resort import LastResort
+from relive_runtime.travel.starving import starved_ns
 from relive_runtime.travel.stem import Child, Stem
 from relive_runtime.travel.tracers import make_tracer
 from relive_runtime.travel.tracing import Tracer
@@ -36,9 +38,13 @@ STEPS: Final = TRAIL_STEPS
 _PACE: Final = Pace()
 _LOOK_NS: Final = 500_000_000
 _STILL: Final = 4
-"""After so many looks without a step, a reading of the clock or any work, it stands still."""
+"""After so many looks without a step, a reading of the clock, work, or waiting for a CPU, it stands still."""
 _IDLE_NS: Final = 20_000_000
 _CPU_NS: Final = 300_000_000_000
+_ONE_CALL: Final = 2.0
+"""Times the function's limit, of CPU time without a step: one call of compiled code has run into it."""
+_DEAF_NS: Final = 5_000_000_000
+"""More of that time: the call lets no signal be handled, and only the end of the process ends it."""
 _MB: Final = 1_048_576
 _SECOND_NS: Final = 1_000_000_000
 
@@ -74,6 +80,9 @@ class Traveller:
         self._over = self._ended = False
         self._still = 0
         self._seen = (0, 0)
+        self._moved_ns = 0  # CPU time when the clock was seen to have moved last
+        self._one_call_ns = min(round(_ONE_CALL * self._timeout_s * _SECOND_NS), _CPU_NS)
+        self._last_resort: LastResort | None = None
         self._began_ns = process_time_ns()
         self._child: Child | None = None
         self._run: Run | None = None
@@ -94,16 +103,21 @@ class Traveller:
         clock, timer = self._clock, self._timer
         if clock is None or timer is None or self._over:
             return
-        now = (clock.passed_ns, process_time_ns() // _IDLE_NS)
+        cpu_ns = process_time_ns()
+        now = (clock.passed_ns, (cpu_ns + starved_ns()) // _IDLE_NS)
         self._still = self._still + 1 if now == self._seen else 0
+        if now[0] != self._seen[0]:
+            self._moved_ns = cpu_ns
         self._seen = now
-        if self._still >= _STILL or process_time_ns() - self._began_ns > _CPU_NS:
+        one_call = cpu_ns - self._moved_ns > self._one_call_ns
+        if self._still >= _STILL or one_call or cpu_ns - self._began_ns > _CPU_NS:
             self._over = True
-            self.notes.append(
-                "the time limit struck in earnest: code was waiting for something that never came"
-            )
+            did = "was computing in one call" if one_call else "was waiting for something that never came"
+            self.notes.append(f"the time limit struck in earnest: code {did}")
+            self._rest()
             self._timed_out()
-        timer.shoot(monotonic_ns() + self._look_ns)
+            return
+        self._shoot()
 
     def begin(self, invoke: Invoke) -> Invoke:
         """Before anything of the handler's runs: clock and chance are set, and the stem is split off. What
@@ -164,6 +178,7 @@ class Traveller:
     def over(self) -> None:
         """Steps end. Idempotent."""
         tracer, self._over = self._tracer, True
+        self._rest()
         if tracer is None or self._ended:
             return
         self._ended = True
@@ -198,6 +213,8 @@ class Traveller:
             self._player.own_files()
         if self._timer is not None:
             self.watch(DeadlineTimer(lambda: False))  # a forked process has none of its parent's timers
+            self._last_resort = None
+        self._began_ns = self._moved_ns = process_time_ns()  # nor its CPU time
         self._shoot()
         self._run = Run(
             child, self._clock, self.own, self.in_app.shown, self._tracer, self.trail, self._arrived
@@ -207,10 +224,20 @@ class Traveller:
     def _arrived(self) -> None:
         """A run stands at its step: from now on it waits for a person."""
         self._over = True
+        self._rest()
 
     def _shoot(self) -> None:
-        if self._timer is not None:
-            self._timer.shoot(monotonic_ns() + self._look_ns)
+        """Look again after a while; who cannot look is ended."""
+        if self._timer is None:
+            return
+        self._timer.shoot(monotonic_ns() + self._look_ns)
+        if self._last_resort is None:
+            self._last_resort = LastResort()
+        self._last_resort.put_off(self._one_call_ns + _DEAF_NS)
+
+    def _rest(self) -> None:
+        if self._last_resort is not None:
+            self._last_resort.put_off(0)
 
     # ------------------------------------------------------------ for the session
 

@@ -85,6 +85,14 @@ def waits(event, context):
         lock.acquire()
 """
 
+ENDLESS = """
+import re
+
+def matches(event, context):
+    text = "A" * 40 + "?"
+    return re.match("^(([A-Z]+)\\s?)+!$", text)
+"""
+
 
 def _application(folder: Path, source: str) -> Path:
     file = folder / "main.py"
@@ -399,3 +407,15 @@ def test_the_copies_are_no_children_of_the_code(tmp_path: Path) -> None:
     # When it is gone back in, I expect its own child alone, and each run to go the same way
     found = in_a_worker(file, "waits", look, pace=Pace(fine_ns=1_000_000, forks=1))
     assert found == ["0 [768] 1", True, None]
+
+
+def test_one_call_that_computes_for_ever_is_seen(tmp_path: Path) -> None:
+    # Given a function with a regular expression that does not come to an end
+    # When somebody looks at it
+    shown = in_a_worker(
+        _application(tmp_path, ENDLESS), "matches", talked(["l", "why"]), timeout_s=0.1, look_ns=20_000_000
+    )
+
+    # I expect the time limit there, and the line that made the text
+    assert "code was computing in one call" in shown
+    assert "arose at step 0  main.py:5 in matches" in shown

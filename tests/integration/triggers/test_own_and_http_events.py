@@ -290,7 +290,7 @@ async def test_a_signed_request_is_an_event_once(running: Served) -> None:
     told = [json.loads(answer.body) for answer in answers]
     assert [one["duplicate"] for one in told] == [False, True, True]
     assert len({one["event_id"] for one in told}) == 1
-    [event] = await printed(running, "hook", "d-1")
+    [event] = await printed(running, "hook", '"d-1"')
     assert event["trace"] == TRACE
     assert event["body"] == body.decode()
     assert event["requestContext"]["http"]["method"] == "POST"
@@ -320,7 +320,7 @@ async def test_nobody_else_gets_in(running: Served) -> None:
     assert (unset.status, unset.error["type"]) == (503, "NoSecret")
 
     # I expect no event of any
-    assert not await printed(running, "hook", "d-2")
+    assert not await printed(running, "hook", '"d-2"')
     assert SECRET not in json.dumps([answer.body.decode() for answer in (unset,)])
 
 
@@ -417,7 +417,7 @@ async def test_cloudevents_come_in_all_three_modes(running: Served) -> None:
     assert [answer.status for answer in (first, same, other, many)] == [202] * 4
     assert json.loads(same.body)["duplicate"]
     assert json.loads(many.body)["accepted"] == 2
-    events = {event["id"]: event for event in await printed(running, "events", "order/1")}
+    events = {event["id"]: event for event in await printed(running, "events", '"order/1"')}
     assert sorted(events) == ["e-1", "e-2", "e-4"]
     assert events["e-1"]["trace"] == events["e-4"]["trace"] == TRACE != events["e-2"]["trace"]
     assert events["e-1"]["data"] == events["e-4"]["data"] == {"n": 1}
@@ -447,7 +447,7 @@ async def test_an_event_may_be_wanted_in_another_shape_or_as_a_request(running: 
     for path in ("/bridge", "/web"):
         answer = await running.http("POST", path, body, {"content-type": "application/cloudevents+json"})
         assert answer.status == 202
-    [event] = await printed(running, "bridge", "e-9")
+    [event] = await printed(running, "bridge", '"e-9"')
     assert (event["detail-type"], event["source"], event["detail"]) == (
         "com.example.placed",
         "/shop",
@@ -545,7 +545,9 @@ async def test_a_full_queue_of_one_function_keeps_no_event_from_the_others(
 
     # When the event is put again under its id, I expect both to have it once
     await running.server.publish(InvokeRequest(function="bus:default", event=entry))
-    assert len(await printed(running, "audit", "o-3")) == len(await printed(running, "invoice", "o-3")) == 1
+    assert (
+        len(await printed(running, "audit", '"o-3"')) == len(await printed(running, "invoice", '"o-3"')) == 1
+    )
 
 
 async def test_an_object_that_a_function_stores_is_an_event_of_another(running: Served) -> None:

@@ -17,4 +17,4 @@ from relive.commands.failures import replay
     ],
 )
 def test_what_is_not_there_leaves_no_gap(message: str, file: str, line: str) -> None:
-    assert replay._failure("KeyError", message, file, 7) == line
+    assert replay.failure_line("KeyError", message, file, 7) == line

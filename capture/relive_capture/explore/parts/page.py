@@ -21,6 +21,8 @@ from relive_capture.explore.text.exceptions import message_lines
 __all__ = ["failure_lines", "render_text", "to_json"]
 
 _WHOLE: Final = 1_000_000  # cells: no line is cut
+_NO_STEPS: Final = ("init", "signal", "exit")
+"""What cannot be gone back in: it has no steps, or its process is gone each time."""
 _INTERRUPTED: Final = ("timeout", "memory", "signal", "cancelled")
 
 
@@ -130,7 +132,9 @@ def _next(scene: SceneFile, commands: Sequence[str]) -> list[Line]:
     ident = scene.invocation_id
     live = scene.parts.get("live")
     python = live is None or live.because(Why.NOT_KEPT) is None
+    whence = python and scene.manifest.get("kind") not in _NO_STEPS
     commands = commands or (
+        *([f"relive why {ident}"] if whence else []),
         *([f"relive debug {ident}"] if python else []),
         *([f"relive heap {ident}"] if scene.has_heap else []),
         f"relive replay {ident}",

@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import re
 import shlex
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
-from relive_base.errors import ExitCode, ReliveError, UsageError
+from relive_base.errors import ExitCode, UsageError
 from relive_base.terminal import one_line, title_line
 
 from relive.arguments.completing import complete_failure
+from relive.debugging.replaying import debugger, find_scene, run_again
 from relive.output import echo, emit_object, json_option
-from relive.recorded.scenes import is_from_elsewhere, load_scene
+from relive.recorded.scenes import is_from_elsewhere
 from relive.session import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from relive_platform.api.local_debug import LocalDebugCall
-    from relive_platform.replay import ReplayOptions, ReplayOutcome, ReplayRun
+    from relive_platform.replay import ReplayOutcome, ReplayRun
     from relive_views.scenes.archives import SceneFile
 
-__all__ = ["replay", "travel_in"]
+__all__ = ["failure_line", "replay", "travel_in"]
 
 _SAID = {
     "same": "the same failure",
@@ -37,7 +32,6 @@ _SAID = {
     "mixed": "it varies from run to run",
 }
 _SHOWN = 8
-_WHOLE_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @click.command()
@@ -116,13 +110,13 @@ def replay(
         raise UsageError("--pdb, --travel and --json cannot be combined", hint="leave one of them out")
     if commands and not debug:
         raise UsageError("-c is for a debugger", hint="add --pdb or --travel")
-    talk = _debugger(session, commands) if debug else None
-    scene = _find(session, ident)
+    talk = debugger(session, commands) if debug else None
+    scene = find_scene(session, ident)
     options = ReplayOptions(
         code=code, live=live, times=times, trust=trust, travel=travel, debug=talk,
         answers=read_answers(answers), python=python, elsewhere=is_from_elsewhere(session, ident, scene),
     )  # fmt: skip
-    outcome = _run(session, scene, options)
+    outcome = run_again(session, scene, options)
     if as_json:
         emit_object(_as_json(outcome))
     else:
@@ -136,73 +130,10 @@ def travel_in(session: Session, ident: str, scene: SceneFile, commands: tuple[st
     from relive_platform.replay import ReplayOptions
 
     elsewhere = is_from_elsewhere(session, ident, scene)
-    options = ReplayOptions(travel=True, debug=_debugger(session, commands), elsewhere=elsewhere)
-    outcome = _run(session, scene, options)
+    options = ReplayOptions(travel=True, debug=debugger(session, commands), elsewhere=elsewhere)
+    outcome = run_again(session, scene, options)
     _print(outcome)
     return ExitCode.DONE if outcome.outcome == "passed" else ExitCode.FAILED
-
-
-def _run(session: Session, scene: SceneFile, options: ReplayOptions) -> ReplayOutcome:
-    from relive_platform.replay import replay as run_again
-    from relive_platform.replay.history import save_replay
-
-    with _refusing():
-        outcome = run_again(scene, session.home, options, _say_agreement if options.travel else _nothing)
-    if session.scenes_dir.is_dir():
-        save_replay(session.scenes_dir, outcome)
-    return outcome
-
-
-def _find(session: Session, ident: str) -> SceneFile:
-    """The scene: a file, one of this home's files, or from the store, which need not be there."""
-    from relive_capture.explore.scenes import load_from_disk
-
-    whole = bool(_WHOLE_ID.fullmatch(ident))  # "last" and names are as other commands understand them
-    with _refusing():
-        found = load_from_disk(session.scenes_dir, ident) if whole and not session.server else None
-        return found if found is not None else load_scene(session, ident)
-
-
-@contextmanager
-def _refusing() -> Iterator[None]:
-    """What cannot be replayed does not end as a function that has failed again does."""
-    try:
-        yield
-    except ReliveError as error:
-        if error.exit_code == ExitCode.FAILED:
-            error.exit_code = ExitCode.REFUSED
-        raise
-
-
-def _nothing(run: ReplayRun) -> None:
-    """Runs are told of at the end."""
-
-
-def _say_agreement(run: ReplayRun) -> None:
-    """What is gone back in is a replay: how far it is the failure, too."""
-    if run.outcome == "passed":
-        return
-    count, alike = run.locals_compared, run.locals_alike
-    said = "the same failure" if run.outcome == "same" else "another failure than the recorded one"
-    said = "past the failing line, and failed later" if run.outcome == "past" else said
-    agrees = f": {alike} of {count} locals of the failing frame are as they were recorded" if count else ""
-    if run.locals_unsure:
-        agrees += (
-            f"; not to be told in full (redacted, cut, or an object): {', '.join(run.locals_unsure[:_SHOWN])}"
-        )
-    echo(one_line(f"this replay is {said}{agrees}", 300))
-    for found in run.differences[:_SHOWN]:
-        echo(one_line(f"  {found.what}: recorded {found.recorded}, here {found.replayed}", 200))
-
-
-def _debugger(session: Session, commands: tuple[str, ...]) -> Callable[[LocalDebugCall], None]:
-    """Talks to the debugger of a failed run until the user leaves it."""
-    from relive.debugging.process import talk_to_process
-
-    def talk(call: LocalDebugCall) -> None:
-        talk_to_process(session, call, commands, raw=False)
-
-    return talk
 
 
 def _as_json(outcome: ReplayOutcome) -> dict[str, Any]:
@@ -259,7 +190,7 @@ def _print(outcome: ReplayOutcome) -> None:
         counted = ", ".join(f"{count} {name}" for name, count in outcome.counts.items() if count)
         echo(f"  {len(outcome.runs)} runs: {counted}")
     run = outcome.runs[-1]
-    recorded = _failure(
+    recorded = failure_line(
         outcome.recorded_type, outcome.recorded_message, outcome.recorded_file, outcome.recorded_line
     )
     echo(one_line(f"  recorded  {recorded}", 200))
@@ -267,7 +198,7 @@ def _print(outcome: ReplayOutcome) -> None:
         text = msgspec.json.encode(run.result).decode()
         echo(one_line(f"  result    {text}", 200))
     else:
-        echo(one_line(f"  replayed  {_failure(run.error_type, run.message, run.file, run.line)}", 200))
+        echo(one_line(f"  replayed  {failure_line(run.error_type, run.message, run.file, run.line)}", 200))
     _print_differences(run)
     _print_calls(run)
     _print_refused(run)
@@ -289,7 +220,7 @@ def _print_refused(run: ReplayRun) -> None:
         echo(one_line(f"  to answer it yourself: --answer {shlex.quote(f'{called}=JSON')}", 200))
 
 
-def _failure(error_type: str, message: str, file: str, line: int) -> str:
+def failure_line(error_type: str, message: str, file: str, line: int) -> str:
     """ "KeyError: 'sku'  main.py:7"; what is not there leaves no gap."""
     said = f"{error_type}: {title_line(message)}" if message.strip() else error_type
     return f"{said}  {file}:{line}" if file else said

@@ -14,7 +14,14 @@ from relive_base.kept_builtins import KEPT
 
 __builtins__ = KEPT
 
-__all__ = ["DEADLINE_SIGNAL", "REPEAT_NS", "DeadlineTimer", "HandlerTimeout", "without_signal_frame"]
+__all__ = [
+    "DEADLINE_SIGNAL",
+    "REPEAT_NS",
+    "DeadlineTimer",
+    "HandlerTimeout",
+    "SignalEvent",
+    "without_signal_frame",
+]
 
 DEADLINE_SIGNAL: Final = signal.SIGRTMIN + 5
 """The sampler has SIGRTMIN+4; SIGALRM and the interval timers stay with the user's code."""
@@ -50,7 +57,9 @@ def without_signal_frame(error: BaseException) -> None:
         trace = trace.tb_next
 
 
-class _SignalEvent(ctypes.Structure):
+class SignalEvent(ctypes.Structure):
+    """struct sigevent: a signal to the process."""
+
     _fields_ = (
         ("value", ctypes.c_void_p),
         ("signal", ctypes.c_int),
@@ -70,7 +79,7 @@ class DeadlineTimer:
         """`must_wait` says that the main thread is in the middle of a frame: the timeout comes 1 ms later."""
         self._settime = _libc.timer_settime
         self._timer = ctypes.c_void_p()
-        event = _SignalEvent(None, DEADLINE_SIGNAL, _SIGEV_SIGNAL)
+        event = SignalEvent(None, DEADLINE_SIGNAL, _SIGEV_SIGNAL)
         if _libc.timer_create(time.CLOCK_MONOTONIC, ctypes.byref(event), ctypes.byref(self._timer)):
             code = ctypes.get_errno()
             raise OSError(code, os.strerror(code))
