@@ -4,7 +4,8 @@ The handler makes ten queries on a connection that it keeps: one row of four col
 of one zygote, one with `recording = false`, get a batch each in turn; CPU is read from outside. A third one,
 without too, shows the noise of the method. PostgreSQL and MariaDB run beside them, from Debian.
 
-A query of sqlite3 takes 10 us: there a share of it says nothing, and the time is what counts.
+A query of sqlite3 takes 10 us, one of pymongo 250: there a share of it says nothing, and the time is what
+counts.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ __all__ = ["run", "try_out"]
 Row = dict[str, Any]
 MAX_PERCENT = 3.0
 MAX_QUERY_US = 10.0
+MONGO_QUERY_US = 30.0  # ten of them are 3 % of a handler of 10 ms
 QUERIES = 10
 BATCH = 2  # short ones in turn: what disturbs one disturbs its neighbours too
 SIDES = ("off", "on", "off again")
@@ -145,7 +147,8 @@ def _quiet_us(batches: list[float]) -> float:
 def _rows(name: str, found: dict[str, list[float]]) -> list[Row]:
     off, on, again = (_quiet_us(found[side]) for side in SIDES)
     percent, each = 100 * (on - off) / off, (on - off) / QUERIES
-    limited = name != "sqlite3"
+    limited = name not in ("sqlite3", "pymongo")
+    most_us = MONGO_QUERY_US if name == "pymongo" else MAX_QUERY_US
     label = f"{QUERIES} queries, {name}"
     return [
         {"name": f"{label}: without recording", "value": round(off, 1), "unit": "us CPU/invocation"},
@@ -160,8 +163,8 @@ def _rows(name: str, found: dict[str, list[float]]) -> list[Row]:
             "name": f"{label}: overhead of each",
             "value": round(each, 2),
             "unit": "us CPU",
-            "target": f"<= {MAX_QUERY_US:g}",
-            "ok": each <= MAX_QUERY_US,
+            "target": f"<= {most_us:g}",
+            "ok": each <= most_us,
         },
         {"name": f"{label}: off against off", "value": round(100 * (again - off) / off, 2), "unit": "% CPU"},
     ]

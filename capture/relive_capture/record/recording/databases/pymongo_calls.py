@@ -6,6 +6,7 @@ monitors and other threads of a client do is no part of an invocation.
 
 from __future__ import annotations
 
+import socket
 import sys
 import time
 from collections.abc import Callable
@@ -101,23 +102,22 @@ def hidden_draws(original: Any) -> Any:
     return found
 
 
-def _around(original: Any, before: Callable[..., Any], after: Callable[..., None], *, hidden: bool) -> Any:
+def _around(original: Any, before: Callable[..., Any], after: Callable[..., None]) -> Any:
     """A method, or a coroutine method, with `before(self, *arguments)` before it and
-    `after(self, what that gave, result, error)` after it. `hidden`: what connects in it is a part of it."""
+    `after(self, what that gave, result, error)` after it. What connects in it is a part of it."""
     if original.__code__.co_flags & CO_COROUTINE:
 
         @wraps(original)
         async def asynchronous(self: Any, *arguments: Any, **options: Any) -> Any:
             state = before(self, *arguments, **options)
-            token = INSIDE.set(True) if hidden else None
+            token = INSIDE.set(True)
             try:
                 result = await original(self, *arguments, **options)
             except BaseException as error:
                 after(self, state, None, error)
                 raise
             finally:
-                if token is not None:
-                    INSIDE.reset(token)
+                INSIDE.reset(token)
             after(self, state, result, None)
             return result
 
@@ -126,19 +126,21 @@ def _around(original: Any, before: Callable[..., Any], after: Callable[..., None
     @wraps(original)
     def method(self: Any, *arguments: Any, **options: Any) -> Any:
         state = before(self, *arguments, **options)
-        token = INSIDE.set(True) if hidden else None
+        token = INSIDE.set(True)
         try:
             result = original(self, *arguments, **options)
         except BaseException as error:
             after(self, state, None, error)
             raise
         finally:
-            if token is not None:
-                INSIDE.reset(token)
+            INSIDE.reset(token)
         after(self, state, result, None)
         return result
 
     return method
+
+
+_sendall, _recv_into = socket.socket.sendall, socket.socket.recv_into
 
 
 class _MongoTap(Tap):
@@ -153,15 +155,18 @@ class _MongoTap(Tap):
 
     def sent(self, data: Any) -> None:
         if self._left <= 0:
-            head = bytes(data[:34])
-            self._left = int.from_bytes(head[:4], "little")
-            self._call = None if head[_NAME] in _UNKEPT else self.begins()
+            kept_calls = self._holder.kept_calls
+            if kept_calls is None:
+                self._call = None
+                return
+            self._left = int.from_bytes(data[:4], "little")
+            unkept = bytes(data[_NAME]) in _UNKEPT
+            self._call = None if unkept else kept_calls.call(FORM, LIBRARY, self._origin)
             if self.compressed and self._call is not None:
                 self._call.later.append(_Plain(self._call))
         self._left -= len(data)
-        call = self._call
-        if call is not None:
-            call.sent(data)
+        if self._call is not None:
+            self._call.sent(data)
 
     def failed(self, error: BaseException) -> None:
         """A socket's errors are its own: some are tried again."""
@@ -171,6 +176,38 @@ class _MongoTap(Tap):
         call = self._call
         if call is not None:
             call.failed(error, "response" if call.answered else "send")
+
+
+class _Tapped(socket.socket):
+    """What `streams/tap.py` does, for a client that sends each message at once and reads into its own
+    memory."""
+
+    __slots__ = ("_relive_tap",)
+    _relive_tap: _MongoTap
+
+    def sendall(self, data: Any, *flags: Any) -> None:
+        self._relive_tap.sent(data)
+        _sendall(self, data, *flags)
+
+    def recv_into(self, buffer: Any, *rest: Any) -> int:
+        count = _recv_into(self, buffer, *rest)
+        call = self._relive_tap._call
+        if call is not None and count:
+            if not call.answered:
+                call.answer_begins()
+                call.timed()
+            call.received(buffer if len(buffer) == count else buffer[:count])
+        return count
+
+
+def _tapped(sock: Any, tap: _MongoTap) -> Any:
+    if type(sock) is not socket.socket:
+        return tap_socket(sock, tap)
+    timeout = sock.gettimeout()
+    made = _Tapped(sock.family, sock.type, sock.proto, fileno=sock.detach())
+    made.settimeout(timeout)
+    made._relive_tap = tap
+    return made
 
 
 class _Plain:
@@ -228,7 +265,7 @@ def _record_pool(recorder: CallRecordingHolder, module: Any) -> None:
         except Exception:  # of another version: it goes unrecorded
             return
 
-    cls.connect = _around(cls.connect, before, after, hidden=True)
+    cls.connect = _around(cls.connect, before, after)
     for name in ("Connection", "AsyncConnection", "SocketInfo"):
         found = getattr(module, name, None)
         if found is not None and "_raise_connection_failure" in vars(found):
@@ -245,8 +282,8 @@ def _tap(recorder: CallRecordingHolder, connection: Any) -> None:
     if hasattr(inner, "buffer_updated"):  # a protocol of asyncio
         inner.__dict__[_TAP] = tap
         return
-    tapped = tap_socket(inner, tap)
-    if not is_tapped(tapped):
+    tapped = _tapped(inner, tap)
+    if type(tapped) is not _Tapped and not is_tapped(tapped):
         kept_calls = recorder.kept_calls
         if kept_calls is not None:
             kept_calls.connected(place_of(connection.address)[10:])  # it is named
@@ -318,34 +355,63 @@ def _record_protocol(cls: Any) -> None:
 # ---------------------------------------------------------------- clients
 
 
-def _record_topology(recorder: CallRecordingHolder, module: Any) -> None:
-    cls = module.Topology
+def _note_choice(
+    recorder: CallRecordingHolder, topology: Any, started_ns: int, error: BaseException | None
+) -> None:
+    """A client has chosen a server, or could not."""
+    kept_calls = recorder.kept_calls
+    if kept_calls is None or not kept_calls.open:
+        return
+    try:
+        known = kept_calls.known.get(id(topology))
+        if known is None or known.topology() is not topology:
+            call = kept_calls.call(FORM, LIBRARY, seeds_of(topology), "open")
+            known = kept_calls.known[id(topology)] = Servers(call, topology)
+        known.selected(topology._description)
+        if error is None or type(error).__name__ == "InvalidOperation":
+            return  # which is raised again by itself
+        call = kept_calls.call(FORM, LIBRARY, seeds_of(topology), "select")
+        call.raw.started_ns = started_ns
+        call.failed(error, "connect")
+        call.answered = True
+        at, parts = known.count, raised(error, exception_parts(error))
+        call.later.append(lambda: fact(call, {"at": at, "raises": parts}))
+    except Exception:  # of another version: it goes unrecorded
+        return
 
-    def before(topology: Any, *_arguments: Any, **_options: Any) -> int:
-        return 0 if recorder.kept_calls is None else time.time_ns()
 
-    def after(topology: Any, started_ns: int, _found: Any, error: BaseException | None) -> None:
-        kept_calls = recorder.kept_calls
-        if kept_calls is None or not kept_calls.open:
-            return
+def _record_choices(recorder: CallRecordingHolder, select: Any) -> Any:
+    if select.__code__.co_flags & CO_COROUTINE:
+
+        @wraps(select)
+        async def asynchronous(self: Any, *arguments: Any, **options: Any) -> Any:
+            started_ns = time.time_ns()
+            try:
+                found = await select(self, *arguments, **options)
+            except BaseException as error:
+                _note_choice(recorder, self, started_ns, error)
+                raise
+            _note_choice(recorder, self, started_ns, None)
+            return found
+
+        return asynchronous
+
+    @wraps(select)
+    def selected(self: Any, *arguments: Any, **options: Any) -> Any:
+        started_ns = time.time_ns()
         try:
-            known = kept_calls.known.get(id(topology))
-            if known is None or known.topology() is not topology:
-                call = kept_calls.call(FORM, LIBRARY, seeds_of(topology), "open")
-                known = kept_calls.known[id(topology)] = Servers(call, topology)
-            known.selected(topology._description)
-            if error is None or type(error).__name__ == "InvalidOperation":
-                return  # which is raised again by itself
-            call = kept_calls.call(FORM, LIBRARY, seeds_of(topology), "select")
-            call.raw.started_ns = started_ns
-            call.failed(error, "connect")
-            call.answered = True
-            at, parts = known.count, raised(error, exception_parts(error))
-            call.later.append(lambda: fact(call, {"at": at, "raises": parts}))
-        except Exception:  # of another version: it goes unrecorded
-            return
+            found = select(self, *arguments, **options)
+        except BaseException as error:
+            _note_choice(recorder, self, started_ns, error)
+            raise
+        _note_choice(recorder, self, started_ns, None)
+        return found
 
-    cls.select_servers = _around(cls.select_servers, before, after, hidden=False)
+    return selected
+
+
+def _record_topology(recorder: CallRecordingHolder, cls: Any) -> None:
+    cls.select_servers = _record_choices(recorder, cls.select_servers)
     for session in session_classes():
         if not hasattr(session.__init__, "_relive"):
             session.__init__ = hidden_draws(session.__init__)
@@ -366,7 +432,7 @@ def _record_names(recorder: CallRecordingHolder, cls: Any) -> None:
             else:
                 fails(call, error)
 
-        return _around(getattr(cls, name), lambda *_all: time.time_ns(), after, hidden=True)
+        return _around(getattr(cls, name), lambda *_all: time.time_ns(), after)
 
     for name in NAMES:
         setattr(cls, name, note(name))
@@ -383,4 +449,4 @@ def record(recorder: CallRecordingHolder, module: ModuleType) -> None:
     elif part == "srv_resolver" and module._SrvResolver.__module__ == module.__name__:
         _record_names(recorder, module._SrvResolver)
     elif part == "topology" and module.Topology.__module__ == module.__name__:
-        _record_topology(recorder, module)
+        _record_topology(recorder, module.Topology)
