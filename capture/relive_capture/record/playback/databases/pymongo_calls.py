@@ -19,6 +19,7 @@ from relive_capture.record.playback.databases.pymongo_topology import Clients, R
 from relive_capture.record.recording.databases.pymongo_calls import (
     CO_COROUTINE,
     NAMES,
+    choices_of,
     fqdn_of,
     hidden_draws,
     place_of,
@@ -245,13 +246,18 @@ def _never(_connection: Any) -> bool:
 
 def _play_topology(player: PlayedCalls, module: Any) -> None:
     cls, clients = module.Topology, _clients(player)
-    select = cls.select_servers
     for session in session_classes():
         if not hasattr(session.__init__, "_relive"):
             player.undo.set(session, "__init__", hidden_draws(session.__init__))
-    if select.__code__.co_flags & CO_COROUTINE:
+    for name in choices_of(cls):
+        player.undo.set(cls, name, _refusing(_choosing(clients, getattr(cls, name)), clients.selects))
 
-        @wraps(select)
+
+def _choosing(clients: Clients, choose: Any) -> Any:
+    """A method that waits for a server, after the client knows what it knew then."""
+    if choose.__code__.co_flags & CO_COROUTINE:
+
+        @wraps(choose)
         async def asynchronous(self: Any, *arguments: Any, **options: Any) -> Any:
             async with self._lock:
                 await self._ensure_opened()
@@ -259,19 +265,18 @@ def _play_topology(player: PlayedCalls, module: Any) -> None:
                 await self._update_servers()
             for address in ready:
                 await self._servers[address].pool.ready()
-            return await select(self, *arguments, **options)
+            return await choose(self, *arguments, **options)
 
-        player.undo.set(cls, "select_servers", _refusing(asynchronous, clients.selects))
-        return
+        return asynchronous
 
-    @wraps(select)
-    def selected(self: Any, *arguments: Any, **options: Any) -> Any:
+    @wraps(choose)
+    def chosen(self: Any, *arguments: Any, **options: Any) -> Any:
         with self._lock:
             self._ensure_opened()
             ready = clients.shown(self)
             self._update_servers()
         for address in ready:
             self._servers[address].pool.ready()
-        return select(self, *arguments, **options)
+        return choose(self, *arguments, **options)
 
-    player.undo.set(cls, "select_servers", _refusing(selected, clients.selects))
+    return chosen
