@@ -19,7 +19,6 @@ from relive_capture.record.playback.databases.pymongo_topology import Clients, R
 from relive_capture.record.recording.databases.pymongo_calls import (
     CO_COROUTINE,
     NAMES,
-    choices_of,
     fqdn_of,
     hidden_draws,
     place_of,
@@ -246,18 +245,13 @@ def _never(_connection: Any) -> bool:
 
 def _play_topology(player: PlayedCalls, module: Any) -> None:
     cls, clients = module.Topology, _clients(player)
+    select = cls.select_servers
     for session in session_classes():
         if not hasattr(session.__init__, "_relive"):
             player.undo.set(session, "__init__", hidden_draws(session.__init__))
-    for name in choices_of(cls):
-        player.undo.set(cls, name, _refusing(_choosing(clients, getattr(cls, name)), clients.selects))
+    if select.__code__.co_flags & CO_COROUTINE:
 
-
-def _choosing(clients: Clients, choose: Any) -> Any:
-    """A method that waits for a server, after the client knows what it knew then."""
-    if choose.__code__.co_flags & CO_COROUTINE:
-
-        @wraps(choose)
+        @wraps(select)
         async def asynchronous(self: Any, *arguments: Any, **options: Any) -> Any:
             async with self._lock:
                 await self._ensure_opened()
@@ -265,18 +259,19 @@ def _choosing(clients: Clients, choose: Any) -> Any:
                 await self._update_servers()
             for address in ready:
                 await self._servers[address].pool.ready()
-            return await choose(self, *arguments, **options)
+            return await select(self, *arguments, **options)
 
-        return asynchronous
+        player.undo.set(cls, "select_servers", _refusing(asynchronous, clients.selects))
+        return
 
-    @wraps(choose)
-    def chosen(self: Any, *arguments: Any, **options: Any) -> Any:
+    @wraps(select)
+    def selected(self: Any, *arguments: Any, **options: Any) -> Any:
         with self._lock:
             self._ensure_opened()
             ready = clients.shown(self)
             self._update_servers()
         for address in ready:
             self._servers[address].pool.ready()
-        return choose(self, *arguments, **options)
+        return select(self, *arguments, **options)
 
-    return chosen
+    player.undo.set(cls, "select_servers", _refusing(selected, clients.selects))

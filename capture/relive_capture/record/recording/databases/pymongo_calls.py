@@ -23,7 +23,6 @@ __all__ = [
     "CO_COROUTINE",
     "LIBRARY",
     "NAMES",
-    "choices_of",
     "fqdn_of",
     "hidden_draws",
     "is_monitoring",
@@ -65,12 +64,6 @@ def fqdn_of(resolver: Any) -> str:
 def is_monitoring(pool: Any) -> bool:
     """Whether it is the pool of a monitor."""
     return bool(getattr(pool, "is_sdam", not getattr(pool, "handshake", True)))
-
-
-def choices_of(cls: Any) -> list[str]:
-    """Methods of a topology that wait for a server: in older ones, whoever wants a session does, too."""
-    waits = cls.get_server_session.__code__.co_argcount == 1
-    return ["select_servers", *(["get_server_session"] if waits else [])]
 
 
 def session_classes() -> list[Any]:
@@ -418,8 +411,7 @@ def _record_choices(recorder: CallRecordingHolder, select: Any) -> Any:
 
 
 def _record_topology(recorder: CallRecordingHolder, cls: Any) -> None:
-    for name in choices_of(cls):
-        setattr(cls, name, _record_choices(recorder, getattr(cls, name)))
+    cls.select_servers = _record_choices(recorder, cls.select_servers)
     for session in session_classes():
         if not hasattr(session.__init__, "_relive"):
             session.__init__ = hidden_draws(session.__init__)
