@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -20,6 +21,8 @@ from relive_runtime.travel.trail import NOBODY
 __all__ = ["Features"]
 
 _STEPS_LOOKED_AT: Final = 60
+_QUOTED: Final = re.compile(r"""['"]([^'"\s]{2,80})['"]""")
+"""Names in messages: of keys, attributes, arguments."""
 _MAKING: Final = frozenset(("computed", "returned", "changed", "caught"))
 _TURNING: Final = frozenset(("led to", "went past", "kept"))
 
@@ -32,6 +35,7 @@ class Features:
         self._journal = following.journal
         self._choices = choices
         self._failing = failing
+        self._missing = set(_QUOTED.findall(failing.message)) if failing.error is not None else set()
 
     def of(self, one: Candidate, nearest: float) -> dict[str, float]:
         """By name. `nearest`: the least cost of all."""
@@ -55,6 +59,8 @@ class Features:
             found["first of several"] = 1.0
         if one.statement is self._failing.statement:
             found["fails"] = 1.0
+        elif self._missing & _names(one.statement):
+            found["names what is missing"] = 1.0
         if journal.frame(one.step) == self._failing.frame:
             found["in the frame that failed"] = 1.0
         return found
@@ -135,6 +141,20 @@ class Features:
 
 def _parts(target: ast.expr) -> list[ast.expr]:
     return list(target.elts) if isinstance(target, ast.Tuple | ast.List) else [target]
+
+
+def _names(statement: ast.stmt) -> set[str]:
+    """Keys, attributes and arguments that it has, as texts."""
+    found = set[str]()
+    for expression in _expressions(statement):
+        for node in ast.walk(expression):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.add(node.value)
+            elif isinstance(node, ast.Attribute):
+                found.add(node.attr)
+            elif isinstance(node, ast.keyword) and node.arg:
+                found.add(node.arg)
+    return found
 
 
 def _expressions(statement: ast.stmt) -> list[ast.expr]:

@@ -55,6 +55,7 @@ WEIGHTS: Final[dict[str, float]] = {
     "is nearest": -0.22,
     "is odd": 0.47,
     "is return": -0.21,
+    "names what is missing": 2.0,
     "near alike": 1.58,
     "near edge": 0.91,
     "near edge of a loop": 1.01,
