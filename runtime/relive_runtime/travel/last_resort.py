@@ -14,7 +14,8 @@ __all__ = ["ENDS_BY", "LastResort"]
 
 ENDS_BY: Final = signal.SIGVTALRM
 """Ends a process that has not set it, and leaves no core file."""
-_PROCESS_CPU: Final = 2  # CLOCK_PROCESS_CPUTIME_ID
+_THREAD_CPU: Final = 3
+"""CLOCK_THREAD_CPUTIME_ID: with a timer on the process's own time the kernel counts that by ticks alone."""
 _SIGEV_SIGNAL: Final = 0
 _SECOND_NS: Final = 1_000_000_000
 
@@ -22,18 +23,18 @@ _libc = ctypes.PyDLL(None, use_errno=True)
 
 
 class LastResort:
-    """A timer on the CPU time of this process; a forked one has none."""
+    """A timer on the CPU time of this thread; a forked process has none."""
 
     def __init__(self) -> None:
         """Raises OSError."""
         self._timer = ctypes.c_void_p()
         event = SignalEvent(None, ENDS_BY, _SIGEV_SIGNAL)
-        if _libc.timer_create(_PROCESS_CPU, ctypes.byref(event), ctypes.byref(self._timer)):
+        if _libc.timer_create(_THREAD_CPU, ctypes.byref(event), ctypes.byref(self._timer)):
             code = ctypes.get_errno()
             raise OSError(code, os.strerror(code))
         self._spec = (ctypes.c_long * 4)()  # struct itimerspec: interval s, ns; value s, ns
 
     def put_off(self, cpu_ns: int) -> None:
-        """The process ends after so much more CPU time, if this is not called again; 0: it does not."""
+        """The process ends after so much more of it, if this is not called again; 0: it does not."""
         self._spec[2], self._spec[3] = divmod(cpu_ns, _SECOND_NS)
         _libc.timer_settime(self._timer, 0, self._spec, None)
