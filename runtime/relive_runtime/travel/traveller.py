@@ -38,7 +38,8 @@ STEPS: Final = TRAIL_STEPS
 _PACE: Final = Pace()
 _LOOK_NS: Final = 500_000_000
 _STILL: Final = 4
-"""After so many looks without a step, a reading of the clock, work, or waiting for a CPU, it stands still."""
+"""After so many looks without a step, a reading of the clock or any work, it stands still; looks in which it
+mostly waited for a CPU do not count."""
 _IDLE_NS: Final = 20_000_000
 _CPU_NS: Final = 300_000_000_000
 _ONE_CALL: Final = 2.0
@@ -80,6 +81,8 @@ class Traveller:
         self._over = self._ended = False
         self._still = 0
         self._seen = (0, 0)
+        self._own_ns = 0  # CPU time that the looks themselves have taken
+        self._starved_ns = self._looked_ns = 0
         self._moved_ns = 0  # CPU time when the clock was seen to have moved last
         self._one_call_ns = min(round(_ONE_CALL * self._timeout_s * _SECOND_NS), _CPU_NS)
         self._last_resort: LastResort | None = None
@@ -103,12 +106,17 @@ class Traveller:
         clock, timer = self._clock, self._timer
         if clock is None or timer is None or self._over:
             return
-        cpu_ns = process_time_ns()
-        now = (clock.passed_ns, (cpu_ns + starved_ns()) // _IDLE_NS)
-        self._still = self._still + 1 if now == self._seen else 0
+        cpu_ns, starved, at_ns = process_time_ns(), starved_ns(), monotonic_ns()
+        now = (clock.passed_ns, (cpu_ns - self._own_ns) // _IDLE_NS)
+        if now != self._seen:
+            self._still = 0
+        elif (
+            2 * (starved - self._starved_ns) < at_ns - self._looked_ns
+        ):  # else it may want to work, and cannot
+            self._still += 1
         if now[0] != self._seen[0]:
             self._moved_ns = cpu_ns
-        self._seen = now
+        self._seen, self._starved_ns, self._looked_ns = now, starved, at_ns
         one_call = cpu_ns - self._moved_ns > self._one_call_ns
         if self._still >= _STILL or one_call or cpu_ns - self._began_ns > _CPU_NS:
             self._over = True
@@ -117,6 +125,7 @@ class Traveller:
             self._rest()
             self._timed_out()
             return
+        self._own_ns += process_time_ns() - cpu_ns
         self._shoot()
 
     def begin(self, invoke: Invoke) -> Invoke:
@@ -215,6 +224,7 @@ class Traveller:
             self.watch(DeadlineTimer(lambda: False))  # a forked process has none of its parent's timers
             self._last_resort = None
         self._began_ns = self._moved_ns = process_time_ns()  # nor its CPU time
+        self._own_ns = 0
         self._shoot()
         self._run = Run(
             child, self._clock, self.own, self.in_app.shown, self._tracer, self.trail, self._arrived

@@ -181,7 +181,7 @@ def threads(event, context):
     workers.append(threading.Thread(target=stays.wait))
     for worker in workers:
         worker.start()
-    for _ in range(400):
+    for _ in range(150):
         work(found, 2)
     stays.set()
     for worker in workers:
