@@ -284,8 +284,8 @@ async def test_lines_of_python_and_of_what_passes_it_by_have_one_order(workers: 
     await workers.invoke("mixes")
     await workers.until(lambda: len(workers.recording.console_lines) == 20)
 
-    # I expect all lines in the order of writing, where they are sorted by time; what is read in the very moment
-    # in which Python writes its line can get a time that is too late by as much
+    # I expect all lines in the order of writing, where they are sorted by time; what is read in the moment in
+    # which Python writes its line can get a time that is too late by as much
     decoder = msgspec.msgpack.Decoder(Logs)
     payloads = [payload for payload in workers.recording.payloads if frame_kind(payload) == "logs"]
     lines = [line for payload in payloads for line in decoder.decode(payload).lines]
