@@ -44,7 +44,7 @@ def test_changes_of_a_table_become_part_of_it() -> None:
 @pytest.mark.parametrize(
     "strange",
     [
-        "ALTER TABLE spans ADD COLUMN IF NOT EXISTS Name String AFTER Id",
+        "ALTER TABLE spans ADD COLUMN IF NOT EXISTS Name String AFTER NotThere",
         "ALTER TABLE spans ADD COLUMN IF NOT EXISTS Name String FIRST",
         "ALTER TABLE spans MODIFY COLUMN Id UInt8",
         "ALTER TABLE spans ADD COLUMN IF NOT EXISTS Name String, DROP INDEX idx_id",
@@ -64,6 +64,29 @@ def test_what_cannot_be_folded_stays_as_it_is_with_all_behind_it(strange: str) -
     assert folded([table, strange, behind]) == [table, strange, behind]
 
 
-def test_our_first_eleven_migrations_can_be_folded() -> None:
-    statements = [statement for migration in load_migrations()[:11] for statement in migration.statements]
+def test_columns_have_the_place_that_a_change_gives_them() -> None:
+    # Given a table whose columns have commas and lines of their own, and columns that are put behind those
+    table = TABLE.replace("Id String,", "Id String CODEC(Delta(8), ZSTD(1)),\n    Idle UInt8,")
+    statements = [
+        table,
+        "ALTER TABLE spans\n    ADD COLUMN IF NOT EXISTS A Array(UInt8) MATERIALIZED arrayMap(\n"
+        "    (a, b) -> ')',\n    arrayMap(x -> x, []), []) AFTER Id,\n"
+        "    ADD COLUMN IF NOT EXISTS B UInt8 DEFAULT 1 AFTER A",
+        "ALTER TABLE spans ADD COLUMN IF NOT EXISTS C UInt8 AFTER Idle",
+        "ALTER TABLE spans MATERIALIZE COLUMN A",
+    ]
+    # When they are folded, I expect each at once behind the one that is named
+    (made,) = folded(statements)
+    names = [line.split()[0] for line in made.splitlines() if line.startswith("    ") and "->" not in line]
+    assert names == ["Id", "A", "B", "Idle", "C", "INDEX"]
+    assert "ZSTD(1)),\n    A Array(UInt8)" in made
+    assert "[]), []),\n    B UInt8 DEFAULT 1,\n    Idle UInt8,\n    C UInt8,\n    INDEX" in made
+    # and the same of the last one of a table that has nothing behind its columns
+    bare = "CREATE TABLE IF NOT EXISTS t\n(\n    Id String\n)\nENGINE = Log"
+    last = "ALTER TABLE t ADD COLUMN IF NOT EXISTS B UInt8 AFTER Id"
+    assert folded([bare, last]) == [bare.replace("String", "String,\n    B UInt8")]
+
+
+def test_all_migrations_can_be_folded() -> None:
+    statements = [statement for migration in load_migrations() for statement in migration.statements]
     assert {statement.split()[0] for statement in folded([*statements, *embedded_settings()])} == {"CREATE"}
