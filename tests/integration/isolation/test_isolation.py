@@ -167,12 +167,12 @@ def test_limits_do_not_hinder_ordinary_use(running: ZygoteHandle) -> None:
     assert worker.invoke("len(bytearray(100 << 20))").value == str(100 << 20)
 
 
-def test_applying_takes_some_milliseconds_of_cpu_at_most(running: ZygoteHandle) -> None:
+def test_applying_takes_a_millisecond_or_two(running: ZygoteHandle) -> None:
     prepared = prepare(str(running.runtime), "")
     folder = str(running.home)
     spec = FunctionSpec(name="f", version=1, handler="m:h", source=folder, scratch=folder)
     best = min(_time_in_child(spec, prepared) for _ in range(8))
-    assert best < 0.015  # aim: 0.0015; the page faults of a fresh fork are in it, 6 ms beside busy neighbours
+    assert best < 0.004  # aim: 0.0015; the page faults of a fresh fork are in it
 
 
 def _time_in_child(spec: FunctionSpec, prepared: object) -> float:

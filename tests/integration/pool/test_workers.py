@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 import time
-from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -284,14 +283,10 @@ async def test_lines_of_python_and_of_what_passes_it_by_have_one_order(workers: 
     await workers.invoke("mixes")
     await workers.until(lambda: len(workers.recording.console_lines) == 20)
 
-    # I expect all lines in the order of writing, where they are sorted by time; what is read in the moment in
-    # which Python writes its line can get a time that is too late by as much
+    # I expect all lines in the order of writing, where they are sorted by time
     decoder = msgspec.msgpack.Decoder(Logs)
     payloads = [payload for payload in workers.recording.payloads if frame_kind(payload) == "logs"]
     lines = [line for payload in payloads for line in decoder.decode(payload).lines]
-    at_ns = {line.body: line.timestamp_ns for line in lines}
-    written = [f"{turn} {step}" for turn in range(10) for step in ("print", "written", "logged", "echo")]
-    assert sorted(at_ns) == sorted(written)
-    late_ns = [at_ns[before] - at_ns[after] for before, after in pairwise(written)]
-    assert max(late_ns) < 2_000_000
-    assert sum(late > 0 for late in late_ns) <= 4
+    bodies = [line.body for line in sorted(lines, key=lambda line: line.timestamp_ns)]
+    steps = ("print", "written", "logged", "echo")
+    assert bodies == [f"{turn} {step}" for turn in range(10) for step in steps]

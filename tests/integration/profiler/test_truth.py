@@ -352,12 +352,10 @@ def test_waiting_is_of_the_tasks_that_wait(make_sampler):
     profile = sampler.stop()
     # Then nearly all of the time is at the line of the leaf
     stacks = {stack.stack_hash: stack.functions for stack in profile.new_stacks}
-    taken = [
-        (stacks[number], wall_ns)
+    waited = sum(
+        wall_ns
         for number, wall_ns in zip(profile.stack_hashes, profile.wall_ns, strict=True)
-    ]
-    waited = sum(wall_ns for names, wall_ns in taken if any(name.endswith("leaf") for name in names))
-    # ... and of the loop's own there is what it takes to begin and to end
-    idle = sum(wall_ns for names, wall_ns in taken if any("run_forever" in name for name in names[:-1]))
+        if any(name.endswith("leaf") for name in stacks[number])
+    )
     assert waited > 0.1e9
-    assert idle < waited / 4
+    assert not any("run_forever" in name for names in stacks.values() for name in names[:-1])

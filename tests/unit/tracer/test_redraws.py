@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from relive_platform.engine.workers.console import ConsoleReader
 from relive_tracer.record import streams
-from relive_tracer.record.console_order import MARK
+from relive_tracer.record.console_order import MARK, ConsoleOrder
 from relive_tracer.record.output import CLOSE_NS
 from relive_tracer.record.redraws import redrawn
 from relive_tracer.record.streams import LineStream
@@ -169,3 +170,46 @@ def test_what_only_begins_like_a_mark_is_shown_at_once() -> None:
     reader.take([(b"\x1e\x1frelive:12", time.time_ns())])
     reader.end()
     assert found[-1] == "\x1e\x1frelive:12"
+
+
+def test_text_that_was_read_before_the_earlier_line_of_a_mark_stays_before_it() -> None:
+    # Given text that was read at 1.0 s, a line of Python at 1.1 s that had nothing to mark, and other text
+    found: list[tuple[int, str]] = []
+    reader = ConsoleReader(lambda lines: found.extend((line.timestamp_ns, line.body) for line in lines))
+    pieces = [
+        (b"one\n", 1_000_000_000),
+        (b"two\n", 1_150_000_000),
+        (MARK % (1_100_000_000, 1_200_000_000), 0),
+    ]
+
+    # When the mark of the next line, at 1.2 s, is read with both
+    reader.take(pieces)
+
+    # I expect each where it was written
+    assert [body for _, body in found] == ["one", "two"]
+    assert found[0][0] == 1_000_000_000
+    assert 1_100_000_000 < found[1][0] < 1_200_000_000
+
+
+def test_a_line_is_told_that_text_was_read_before_its_mark() -> None:
+    # Given a pipe with text that waits
+    read_end, write_end = os.pipe()
+    order = ConsoleOrder(write_end)
+    try:
+        os.write(write_end, b"text\n")
+
+        # When nobody reads in between, a mark is in time, and the text is not marked twice
+        assert order.waiting() == 5
+        assert not order.mark(5, 1, 2)
+        assert order.waiting() == 0
+
+        # When it is read between the question and the mark, the mark is too late
+        os.read(read_end, 1_000)
+        os.write(write_end, b"more\n")
+        waiting = order.waiting()
+        os.read(read_end, waiting)
+        assert order.mark(waiting, 3, 4)
+        assert order.waiting() == 0
+    finally:
+        os.close(read_end)
+        os.close(write_end)

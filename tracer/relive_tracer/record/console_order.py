@@ -33,17 +33,24 @@ class ConsoleOrder:
     def waiting(self) -> int:
         """How many bytes wait that have no mark behind them. Asked before the line gets its time: what has
         been read by then was read before."""
-        try:
-            found = int.from_bytes(ioctl(self._descriptor, _FIONREAD, _COUNT), "little")
-        except OSError:
-            return 0
+        found = self._count()
         return 0 if found == self._marked or found > _FULL_BYTES else found
 
-    def mark(self, waiting: int, before_ns: int, at_ns: int) -> None:
-        """Python writes a line at `at_ns`, the one before was written at `before_ns`."""
+    def mark(self, waiting: int, before_ns: int, at_ns: int) -> bool:
+        """Python writes a line at `at_ns`, the one before was written at `before_ns`. True: what waited was
+        being read meanwhile, without its mark; by now that is over, and only a later time is one after it."""
         mark = MARK % (max(before_ns, 0), at_ns)
         try:
             os.write(self._descriptor, mark)
         except OSError:
-            return
-        self._marked = waiting + len(mark)
+            return True
+        too_late = self._count() < waiting + len(mark)
+        self._marked = len(mark) if too_late else waiting + len(mark)
+        return too_late
+
+    def _count(self) -> int:
+        """How many bytes wait."""
+        try:
+            return int.from_bytes(ioctl(self._descriptor, _FIONREAD, _COUNT), "little")
+        except OSError:
+            return 0

@@ -55,8 +55,8 @@ class Output:
             waiting = self.order.waiting() if self.order is not None else 0
             before_ns = state.stamped_ns
             now = _moment(state, time.time_ns(), len(lines))
-            if waiting and self.order is not None:
-                self.order.mark(waiting, before_ns, now)
+            if waiting and self.order is not None and self.order.mark(waiting, before_ns, now):
+                now = _moment(state, time.time_ns(), len(lines))
             if len(lines) == 1:  # as nearly always
                 text = lines[0]
                 line = LogLine(now, severity, encodable(text), trace_id, span_id, source)
@@ -107,8 +107,8 @@ class Output:
             if now_ns - timestamp_ns < CLOSE_NS:
                 timestamp_ns = now_ns  # its own is from before; see `waiting`
             timestamp_ns = _moment(state, timestamp_ns)
-            if waiting and self.order is not None:
-                self.order.mark(waiting, before_ns, timestamp_ns)
+            if waiting and self.order is not None and self.order.mark(waiting, before_ns, timestamp_ns):
+                timestamp_ns = _moment(state, time.time_ns())
             line = LogLine(
                 timestamp_ns, severity, body, trace_id, span_id, source, attributes, event_name, number
             )

@@ -145,7 +145,10 @@ class _Text:
     before_ns: int = 0
 
     def between(self, after_ns: int, before_ns: int) -> None:
-        """A mark stands behind it. One of the function's own making says no more than one of ours could."""
+        """A mark stands behind it. One of the function's own making says no more than one of ours could. What
+        had been read before the earlier of the two lines was written before that one, too."""
+        if self.at_ns <= after_ns:
+            return
         if not self.before_ns and self.at_ns - _MARKED_NS < before_ns < self.at_ns + CLOSE_NS:
             self.after_ns, self.before_ns = after_ns, before_ns
 
