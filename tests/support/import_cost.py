@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 
 __all__ = ["YARDSTICK", "cost_and_modules", "share_of_yardstick"]
 
@@ -17,7 +18,7 @@ import multiprocessing.pool, pdb, sqlite3, tarfile, unittest.mock, xml.dom.minid
 """
 """A handful of the standard library; some 75 ms of CPU time."""
 
-_MOST_ROUNDS = 15
+_LEAST_ROUNDS, _MOST_ROUNDS = 5, 25
 
 
 def cost_and_modules(
@@ -51,12 +52,15 @@ def cost_and_modules(
 def share_of_yardstick(
     imports: str, bytecode: Path, flags: Sequence[str] = (), path: str = "", enough: float = 0.0
 ) -> float:
-    """The least that `imports` cost in some rounds, by the least that the yardstick did. They take turns, so
-    that a machine which is busy for a while is so for both; rounds end when the share is `enough`."""
-    ours, theirs = [], []
-    for number in range(_MOST_ROUNDS):
-        ours.append(cost_and_modules(imports, bytecode, flags, path)[0])
-        theirs.append(cost_and_modules(YARDSTICK, bytecode, flags, path)[0])
-        if number and min(ours) / min(theirs) <= enough:
+    """What `imports` cost by what the yardstick does: the median of some rounds. In each both are taken one
+    after the other, so that a machine which is busy for a while is so for both, and one lucky measurement of
+    either is none. Rounds end when the share is `enough`."""
+    cost_and_modules(imports, bytecode, flags, path)  # which writes the bytecode
+    cost_and_modules(YARDSTICK, bytecode, flags, path)
+    shares: list[float] = []
+    while len(shares) < _MOST_ROUNDS:
+        ours = cost_and_modules(imports, bytecode, flags, path)[0]
+        shares.append(ours / cost_and_modules(YARDSTICK, bytecode, flags, path)[0])
+        if len(shares) >= _LEAST_ROUNDS and median(shares) <= enough:
             break
-    return min(ours) / min(theirs)
+    return median(shares)

@@ -32,6 +32,7 @@ def main(arguments: list[str]) -> None:
 
     family, no_family = spaces_for(int(options_map.get("tier") or 1))
     users, no_users = users_for(runtime_dir, options_map, family)
+    from relive_runtime.zygote.lean import begin
     from relive_runtime.zygote.paths import add_dependencies, prefer_runtime
 
     confined = confine(runtime_dir, options_map, family, users) if options_map.get("confined") else None
@@ -39,6 +40,7 @@ def main(arguments: list[str]) -> None:
     # function brings its own msgspec or OpenTelemetry, it is used.
     folders = add_dependencies(str(options_map.get("deps_dir") or ""), runtime_dir)
     try:
+        begin()
         from relive_runtime.zygote.serving import serve
 
         misfit = ""

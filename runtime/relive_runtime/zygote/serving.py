@@ -21,6 +21,7 @@ from relive_runtime.isolation.syscalls import adopt_orphans, die_with_parent
 from relive_runtime.worker.failures.interpreter import Interpreter
 from relive_runtime.worker.start.namesakes import give_way
 from relive_runtime.zygote.control import ControlSocket, ServerGone
+from relive_runtime.zygote.lean import end
 from relive_runtime.zygote.options import WorkerStart, ZygoteOptions
 from relive_runtime.zygote.paths import dependencies_first
 from relive_runtime.zygote.preload import import_modules, preload_record_side
@@ -43,6 +44,7 @@ def serve(control_fd: int, options: ZygoteOptions) -> WorkerStart | None:
     control = ControlSocket(control_fd)
     began_ns = time.monotonic_ns()
     preload_record_side()
+    end()
     dependencies_first(options.folders, options.runtime_dir)
     for folder in options.folders:
         give_way(folder, [options.runtime_dir])
