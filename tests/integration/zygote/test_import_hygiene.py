@@ -72,7 +72,8 @@ class Pair(NamedTuple):
     second: "int"
 print(loaded)
 for value, kind in (
-    ({"sku": "ink"}, Order), ({"sku": 3}, Order), ({"sku": "ink"}, Fixed), ([{"sku": "ink"}, 1], Pair), ([{}, 1], Pair)
+    ({"sku": "ink"}, Order), ({"sku": 3}, Order), ({"sku": "ink"}, Fixed),
+    ([{"sku": "ink"}, 1], Pair), ([{}, 1], Pair),
 ):
     try:
         print(msgspec.convert(value, kind))
