@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, settings
 # Else each of the thousands of processes that tests start compiles all that it imports.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+gc.disable()  # until all tests are collected: what is imported stays
 
 # A busy machine is no failure of an example; pytest-timeout ends what hangs.
 settings.register_profile("relive", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -51,3 +52,4 @@ def pytest_collection_finish() -> None:
     """A full collection passes over the tests and all libraries once, not hundreds of times."""
     gc.collect()
     gc.freeze()
+    gc.enable()

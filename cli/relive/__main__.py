@@ -9,6 +9,7 @@ import os
 import sys
 
 from relive_base.errors import ExitCode, ReliveError, UsageError
+from relive_base.garbage import seldom
 
 __all__ = ["main"]
 
@@ -42,6 +43,7 @@ def _run(arguments: list[str]) -> object:
 
 
 def _run_command(arguments: list[str]) -> object:
+    seldom()
     import click
 
     from relive.group import cli

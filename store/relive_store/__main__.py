@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from relive_base.errors import ReliveError
-from relive_base.garbage import settle
+from relive_base.garbage import seldom, settle
 from relive_base.priority import stand_back
 
 __all__ = ["main"]
@@ -25,6 +25,7 @@ _TICK_S = 0.25
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until SIGTERM, SIGINT, the parent's death or `--idle-exit`; the exit status."""
+    seldom()
     parser = argparse.ArgumentParser(
         prog="relive_store", description="Serve an embedded store on a unix socket."
     )

@@ -40,8 +40,15 @@ MOST_READ_BYTES = 4 * 1024**3
 # checked name.
 _SET_WRITER = (
     "SET async_insert = 0, max_partitions_per_insert_block = 0, insert_deduplicate = 1,"
-    " deduplicate_blocks_in_dependent_materialized_views = 1, flatten_nested = 1"
+    " deduplicate_blocks_in_dependent_materialized_views = 1, flatten_nested = 1,"
+    " compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0"
 )
+_COMPILED_LATE = ", ".join(
+    f"min_count_to_compile_{what} = 100"
+    for what in ("expression", "aggregate_expression", "sort_description")
+)
+"""To machine code: that takes 60 ms of processor time each, which a batch of rows never gets back, and a
+query only if it is made again and again over millions of rows. The engine's default is the third time."""
 _TABLE_COLUMNS = (
     "SELECT name, type FROM system.columns WHERE database = currentDatabase() AND table = {table:String}"
     " AND default_kind NOT IN ('MATERIALIZED', 'ALIAS')"
@@ -162,7 +169,7 @@ class ChdbStore:
         with self._reader(timeout_s) as session:
             self._checked.check(statement)
             bytes_ = f"max_result_bytes = {MAX_RESULT_BYTES}, max_memory_usage = {_read_bytes()}"
-            _run(session, f"{scope}, {bytes_}, readonly = 1")
+            _run(session, f"{scope}, {bytes_}, {_COMPILED_LATE}, readonly = 1")
             data = _run(session, statement, rendered)
             if not data:
                 return self._header(session, statement, rendered)

@@ -290,3 +290,26 @@ def test_the_client_is_light_to_import(tmp_path: Path) -> None:
     _, modules = cost_and_modules(CLIENT, tmp_path)
     assert not {"chdb", "clickhouse_driver", "asyncio", "numpy"} & set(modules)
     assert share_of_yardstick(CLIENT, tmp_path, enough=CLIENT_SHARE) <= CLIENT_SHARE
+
+
+def test_what_is_done_seldom_is_not_compiled_to_machine_code(process: StoreProcess) -> None:
+    # Given a store that has got some batches, and a question that is asked again and again
+    client = open_store(process.url)
+    client.migrate()
+    for number in range(8):
+        row = {"InvocationId": [f"i{number}"], "StartedAt": [NOW], "Status": ["ok"], "DerivesSpans": [1]}
+        client.insert("invocations", row)
+
+    def asked(times: int) -> int:
+        for _ in range(times):
+            client.query(
+                "SELECT Function, count() AS n, sum(DurationNs) * 2 + 1 AS d, max(CpuNs) AS m"
+                " FROM invocations GROUP BY Function ORDER BY n DESC, d"
+            )
+        compiled = client.query("SELECT sum(value) FROM system.events WHERE event = 'CompileFunction'")
+        return int(str(compiled.scalar()))
+
+    # I expect that the first times cost nothing but the answer, and that the hundredth is compiled
+    assert asked(10) == 0
+    assert asked(110) > 0
+    client.close()

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from relive_base.errors import NotFound, ReliveError
+from relive_base.garbage import seldom
 
 if TYPE_CHECKING:
     from relive_views.heaps import HeapCache
@@ -24,6 +25,7 @@ NICENESS = 5
 
 def main(arguments: list[str]) -> int:
     """Gives an exit status; the reason stands on standard error."""
+    seldom()
     from relive_views.heaps import HeapCache
 
     os.nice(NICENESS)

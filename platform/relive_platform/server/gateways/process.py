@@ -16,6 +16,7 @@ from typing import Final
 import msgspec
 import uvloop
 from relive_base.environment import child_environment
+from relive_base.garbage import seldom
 
 from relive_platform.server.gateways.messages import Start
 
@@ -63,6 +64,7 @@ def _path(kind: type, value: object) -> object:
 
 def main(arguments: list[str]) -> None:
     """Serve until the server says so, or is gone."""
+    seldom()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # the server's end of the sockets says when
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")

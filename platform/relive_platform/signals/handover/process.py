@@ -19,6 +19,7 @@ from typing import Final
 
 import msgspec
 from relive_base.environment import child_environment
+from relive_base.garbage import seldom
 from relive_base.priority import stand_back
 
 from relive_platform.signals.handover.options import CollectorOptions
@@ -69,6 +70,7 @@ def spawn(
 
 def main(arguments: list[str]) -> None:
     """Serve until the server is gone."""
+    seldom()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the server's end of the socket says when
     from relive_platform.signals.handover.service import (

@@ -10,6 +10,7 @@ import sys
 from typing import Final
 
 import msgspec
+from relive_base.garbage import seldom
 from relive_base.priority import stand_back
 
 from relive_platform.signals.receivers.otlp.messages import OtlpOptions
@@ -29,6 +30,7 @@ class _Start(msgspec.Struct):
 
 def main(arguments: list[str]) -> None:
     """Serve until the server is gone."""
+    seldom()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the server's end of the socket says when
     stand_back(_NICE)  # before the imports: nothing waits for them

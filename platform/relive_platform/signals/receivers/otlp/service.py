@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+from relive_base.garbage import settle
 from relive_base.redaction.redactor import Redactor
 from relive_base.wire.framing import FrameError, FrameReader, framed
 from relive_store import Mark, SpoolInUse, Store, Writer, open_store, own_spool, require_current
@@ -77,6 +78,7 @@ class OtlpService:
     def run(self) -> None:
         """Listen, and say how it goes, until the server is gone."""
         self._open_doors()
+        settle()
         while not self._ended:
             self._tell()
             self._listen(_TELL_S)
