@@ -70,8 +70,16 @@ LIMIT 20
 """
 
 
+_COPIED: Final = """
+SELECT (SELECT sum(total_rows) FROM system.tables WHERE database = 'jaeger' AND name = 'spans')
+    = (SELECT count() FROM otel_traces)
+"""
+
+
 def copy_spans(store: Store) -> None:
-    """All spans of `otel_traces`, a day at a time. Raises StoreError."""
+    """All spans of `otel_traces`, a day at a time, unless they are there. Raises StoreError."""
+    if store.query(_COPIED).scalar():
+        return
     store.execute("CREATE DATABASE IF NOT EXISTS jaeger")
     store.execute("DROP TABLE IF EXISTS jaeger.spans SYNC", timeout_s=_TIMEOUT_S)
     store.execute(_TABLE)

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from relive_profiler.explore.conditions import fitted
 from relive_profiler.explore.folding import MOST_STACKS, UNKNOWN_STACK, Folded, Stack, Totals
-from relive_profiler.explore.sum_queries import BOTH_SIDES
+from relive_profiler.explore.sum_queries import BOTH_SIDES, chosen
 from relive_profiler.explore.sums import By, both
 
 if TYPE_CHECKING:
@@ -33,8 +34,9 @@ def load_both(store: Store, counted: tuple[Totals, Totals], by: By, *, timeout_s
     """The heaviest MOST_STACKS of an invocation, of two sides of one engine. One query; store errors pass
     through."""
     old, new = counted
-    values = both((old.wanted, old.invocations), (new.wanted, new.invocations), by)
-    rows: list[Any] = list(store.query(BOTH_SIDES, values, timeout_s=timeout_s).rows())
+    values = both((old.wanted, old.invocations), (new.wanted, new.invocations))
+    statement = fitted(chosen(BOTH_SIDES, by_line=by == "line"), values)
+    rows: list[Any] = list(store.query(statement, values, timeout_s=timeout_s).rows())
     keys: dict[Key, int] = {}
     before: list[tuple[int, Stack]] = []
     after: list[tuple[int, Stack]] = []

@@ -4,17 +4,14 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 from dataclasses import dataclass, replace
 from typing import Final
 
 __all__ = [
     "DURATION_QUANTILE",
-    "INVOCATION_CONDITIONS",
     "INVOCATION_FUNCTION",
     "INVOCATION_TOTALS",
-    "PROFILE_CONDITIONS",
     "PROFILE_TOTALS",
     "SPAN_WEIGHTS",
     "STACK_FRAMES",
@@ -23,7 +20,6 @@ __all__ = [
     "STACK_WEIGHTS",
     "HotFilter",
     "earliest_ns",
-    "of_other",
     "parameters",
     "stack_weights",
 ]
@@ -90,38 +86,13 @@ def parameters(filter_: HotFilter) -> dict[str, object]:
     }
 
 
-def of_other(statement: str) -> str:
-    """The same with parameters of its own: of the side that is compared with."""
-    return re.sub(r"\{(\w+):", r"{other_\1:", statement)
-
-
-# Every statement is whole, so that it can be tried as it stands. The five-minute bucket is part of the
-# sorting key: a range of time that does not constrain it too reads everything.
-PROFILE_CONDITIONS: Final = """
-    ({function:String} = '' OR Function = {function:String})
-    AND ({since:Int64} = 0 OR (
-        toStartOfFiveMinutes(Timestamp) >= toStartOfFiveMinutes(fromUnixTimestamp64Nano({since:Int64}))
-        AND Timestamp >= fromUnixTimestamp64Nano({since:Int64})))
-    AND ({until:Int64} = 0 OR (
-        toStartOfFiveMinutes(Timestamp) <= toStartOfFiveMinutes(fromUnixTimestamp64Nano({until:Int64}))
-        AND Timestamp < fromUnixTimestamp64Nano({until:Int64})))
-    AND Phase = {phase:String}
-    AND ({engine:String} = '' OR Engine = {engine:String})
-    AND ({version:UInt32} = 0 OR Version = {version:UInt32})
-    AND (empty({ids:Array(String)}) OR has({ids:Array(String)}, InvocationId))
-    AND (empty({statuses:Array(String)}) OR has({statuses:Array(String)}, Status))
-    AND ({min_duration:UInt64} = 0 OR DurationNs >= {min_duration:UInt64})
-    AND ({max_duration:UInt64} = 0 OR DurationNs < {max_duration:UInt64})
-"""
-
-PROFILE_TOTALS: Final = (
-    """
+# Every statement has marks where the conditions of a filter go: see `conditions.fitted`.
+PROFILE_TOTALS: Final = """
 SELECT Engine, count() AS Profiles, sum(Samples) AS AllSamples, sum(DurationNs) AS Duration,
     min(Function) AS First, max(Function) AS Last, min(Timestamp) AS Since, max(Timestamp) AS Until
-FROM profiles WHERE"""
-    + PROFILE_CONDITIONS
-    + "GROUP BY Engine ORDER BY Profiles DESC, Engine DESC"
-)
+FROM profiles WHERE __PROFILES__
+GROUP BY Engine ORDER BY Profiles DESC, Engine DESC
+"""
 
 
 # A stack of a function is one number while it is summed: such are grouped and joined in half the time that a
@@ -130,7 +101,7 @@ FROM profiles WHERE"""
 STACK_OF: Final = "bitXor(sipHash64Keyed(({{salt:UInt64}}, toUInt64(0)), Function), {0})"
 
 
-def stack_weights(sums: str, which: str = "1", order: str = "WallSum DESC, StackHash") -> str:
+def stack_weights(sums: str, which: str = "", order: str = "WallSum DESC, StackHash") -> str:
     """The heaviest stacks under a filter, with sums of Count, Wall and Cpu, which `order` names; all of them
     if that is empty."""
     cut = f"ORDER BY {order} LIMIT {{stacks:UInt32}}" if order else ""
@@ -138,7 +109,7 @@ def stack_weights(sums: str, which: str = "1", order: str = "WallSum DESC, Stack
         f"SELECT {STACK_OF.format('Stack')} AS Id,\n"
         f"any(Function) AS Deployed, any(Stack) AS StackHash, {sums}\n"
         "FROM profiles ARRAY JOIN StackIds AS Stack, Counts AS Count, WallNs AS Wall, CpuNs AS Cpu\n"
-        f"WHERE {which} AND {PROFILE_CONDITIONS}"
+        f"WHERE {which}__PROFILES__\n"
         f"GROUP BY Id {cut}"
     )
 
@@ -155,32 +126,23 @@ STACK_WEIGHTS: Final = (
 )
 
 # The same of some spans. Older rows do not say which span a sample was taken in.
-SPAN_WEIGHTS: Final = (
-    """
+SPAN_WEIGHTS: Final = """
 SELECT Function, Stack, sum(Count) AS Samples, sum(Wall) AS WallSum, sum(Cpu) AS CpuSum,
     groupArraySorted(64)(cityHash64(InvocationId, Attempt)) AS Sketch
 FROM profiles
 ARRAY JOIN StackIds AS Stack, Counts AS Count, WallNs AS Wall, CpuNs AS Cpu,
     arrayResize(StackSpans, length(StackIds)) AS Span
-WHERE has({spans:Array(String)}, SpanIds[Span]) AND"""
-    + PROFILE_CONDITIONS
-    + """GROUP BY Function, Stack
+WHERE has({spans:Array(String)}, SpanIds[Span]) AND __PROFILES__
+GROUP BY Function, Stack
 ORDER BY WallSum DESC, Stack
 LIMIT {stacks:UInt32}"""
-)
 
 # An explicit subquery: a join of the two tables takes several times as long.
-_STACKS: Final = """
+STACK_FRAMES: Final = """
 SELECT Function, StackHash, Functions, Files, Lines
 FROM profile_stacks
-WHERE ({function:String} = '' OR Function = {function:String})
-    AND StackHash IN (SELECT DISTINCT arrayJoin(StackIds) FROM profiles WHERE"""
-STACK_FRAMES: Final = (
-    _STACKS
-    + PROFILE_CONDITIONS
-    + """)
+WHERE __STACKS__ AND StackHash IN (SELECT DISTINCT arrayJoin(StackIds) FROM profiles WHERE __PROFILES__)
 LIMIT 1 BY Function, StackHash"""
-)
 
 DURATION_QUANTILE: Final = """
 SELECT toUInt64(quantile(0.95)(DurationNs)) FROM invocations
@@ -192,25 +154,10 @@ WHERE ({function:String} = '' OR Function = {function:String})
     AND Status = 'ok'
 """
 
-INVOCATION_CONDITIONS: Final = """
-    ({function:String} = '' OR Function = {function:String})
-    AND ({since:Int64} = 0 OR (
-        toStartOfFiveMinutes(StartedAt) >= toStartOfFiveMinutes(fromUnixTimestamp64Nano({since:Int64}))
-        AND StartedAt >= fromUnixTimestamp64Nano({since:Int64})))
-    AND ({until:Int64} = 0 OR (
-        toStartOfFiveMinutes(StartedAt) <= toStartOfFiveMinutes(fromUnixTimestamp64Nano({until:Int64}))
-        AND StartedAt < fromUnixTimestamp64Nano({until:Int64})))
-    AND toUnixTimestamp64Nano(HandlerStartedAt) > 0
-    AND ({version:UInt32} = 0 OR Version = {version:UInt32})
-    AND (empty({ids:Array(String)}) OR has({ids:Array(String)}, InvocationId))
-    AND (empty({statuses:Array(String)}) OR has({statuses:Array(String)}, Status))
-    AND ({min_duration:UInt64} = 0 OR DurationNs >= {min_duration:UInt64})
-    AND ({max_duration:UInt64} = 0 OR DurationNs < {max_duration:UInt64})
+# Rows that were written again are there twice until the engine merges them. A hash counts sooner than ids.
+INVOCATION_TOTALS: Final = """
+SELECT uniqExact(cityHash64(InvocationId, Attempt)) AS Invocations FROM invocations WHERE __INVOCATIONS__
 """
-
-INVOCATION_TOTALS: Final = (
-    "SELECT uniqExact(InvocationId, Attempt) AS Invocations FROM invocations WHERE" + INVOCATION_CONDITIONS
-)
 
 INVOCATION_FUNCTION: Final = """
 SELECT Function, toUnixTimestamp64Nano(StartedAt) AS Started FROM invocations

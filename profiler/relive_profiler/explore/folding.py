@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from relive_profiler.explore.conditions import fitted
 from relive_profiler.explore.filters import (
     INVOCATION_TOTALS,
     PROFILE_TOTALS,
@@ -127,7 +128,8 @@ class Totals:
 
 def totals(store: Store, filter_: HotFilter, *, timeout_s: float = 30.0) -> Totals:
     """Of the filter's engine, or the one with most profiles. Two queries; store errors pass through."""
-    for row in store.query(PROFILE_TOTALS, parameters(filter_), timeout_s=timeout_s).rows():
+    values = parameters(filter_)
+    for row in store.query(fitted(PROFILE_TOTALS, values), values, timeout_s=timeout_s).rows():
         engine, function, other = map(str, (row[0], row[4], row[5]))
         wanted = filter_.with_engine(engine)  # the engine with most profiles comes first
         profiles, samples, duration_ns = map(_int, row[1:4])
@@ -158,12 +160,12 @@ def load_of(
     filter_ = found.wanted
     if not found.profiles:
         return Folded(engine=filter_.engine, phase=filter_.phase)
-    values = parameters(filter_)
+    values = {**parameters(filter_), "stacks": limit}
     statement = SPAN_WEIGHTS if filter_.span_ids else STACK_WEIGHTS if sketches else STACK_SUMS
-    weights = store.query(statement, {**values, "stacks": limit}, timeout_s=timeout_s)
+    weights = store.query(fitted(statement, values), values, timeout_s=timeout_s)
     frames: dict[tuple[str, int], Sequence[Any]] = {
         (str(row[0]), _int(row[1])): row[2:5]
-        for row in store.query(STACK_FRAMES, values, timeout_s=timeout_s).rows()
+        for row in store.query(fitted(STACK_FRAMES, values), values, timeout_s=timeout_s).rows()
     }
     stacks = [_stack(row, frames) for row in weights.rows()]
     inside = sum(stack.samples for stack in stacks)
@@ -192,9 +194,7 @@ def _invocations(store: Store, filter_: HotFilter, profiles: int, timeout_s: flo
     if filter_.phase != "invoke" or filter_.engine != "sampled":
         return profiles
     values = parameters(filter_)
-    values.pop("engine")
-    values.pop("phase")
-    count = store.query(INVOCATION_TOTALS, values, timeout_s=timeout_s).scalar()
+    count = store.query(fitted(INVOCATION_TOTALS, values), values, timeout_s=timeout_s).scalar()
     return max(_int(count), profiles)
 
 

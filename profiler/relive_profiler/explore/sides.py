@@ -8,13 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from relive_base.errors import UsageError
 
-from relive_profiler.explore.filters import (
-    INVOCATION_CONDITIONS,
-    PROFILE_CONDITIONS,
-    HotFilter,
-    of_other,
-    parameters,
-)
+from relive_profiler.explore.conditions import OTHER, fitted
+from relive_profiler.explore.filters import HotFilter, parameters
 from relive_profiler.explore.folding import Totals
 
 if TYPE_CHECKING:
@@ -34,18 +29,18 @@ def _counts(side: str) -> str:
 _PROFILES: Final = f"""
 SELECT Engine, {_counts("Old")}, {_counts("New")}
 FROM (
-    SELECT Engine, Samples, DurationNs, Function, Timestamp, ({PROFILE_CONDITIONS}) AS Old,
-        ({of_other(PROFILE_CONDITIONS)}) AS New
-    FROM profiles WHERE Old OR New
+    SELECT Engine, Samples, DurationNs, Function, Timestamp, (__OLD_PROFILES__) AS Old,
+        (__NEW_PROFILES__) AS New
+    FROM profiles WHERE __PROFILES_OF_BOTH__
 ) GROUP BY Engine
 """  # noqa: S608 - all parts are from here
-_INVOCATIONS: Final = f"""
-SELECT uniqExactIf(InvocationId, Attempt, Old), uniqExactIf(InvocationId, Attempt, New)
+_INVOCATIONS: Final = """
+SELECT uniqExactIf(Id, Old), uniqExactIf(Id, New)
 FROM (
-    SELECT InvocationId, Attempt, ({INVOCATION_CONDITIONS}) AS Old, ({of_other(INVOCATION_CONDITIONS)}) AS New
-    FROM invocations WHERE Old OR New
+    SELECT cityHash64(InvocationId, Attempt) AS Id, (__OLD_INVOCATIONS__) AS Old, (__NEW_INVOCATIONS__) AS New
+    FROM invocations WHERE __INVOCATIONS_OF_BOTH__
 )
-"""  # noqa: S608 - all parts are from here
+"""
 _WIDTH: Final = 7
 """Columns of a side."""
 
@@ -64,8 +59,10 @@ def sides(
         )
     named = "".join(engines)
     before, after = before.with_engine(named), after.with_engine(named)
-    values = {**parameters(before), **{f"other_{name}": value for name, value in parameters(after).items()}}
-    rows: list[Sequence[Any]] = list(store.query(_PROFILES, values, timeout_s=timeout_s).rows())
+    values = {**parameters(before), **{OTHER + name: value for name, value in parameters(after).items()}}
+    rows: list[Sequence[Any]] = list(
+        store.query(fitted(_PROFILES, values), values, timeout_s=timeout_s).rows()
+    )
     engine = named or _most(rows, 1)
     if not named and (not engine or engine != _most(rows, 1 + _WIDTH)):
         engine = "sampled"
@@ -76,7 +73,7 @@ def sides(
     if engine != "sampled" or "invoke" not in (before.phase, after.phase):
         return old, new
     # Short invocations often have no sample: profiles alone would overstate time per invocation.
-    counts = next(iter(store.query(_INVOCATIONS, values, timeout_s=timeout_s).rows()))
+    counts = next(iter(store.query(fitted(_INVOCATIONS, values), values, timeout_s=timeout_s).rows()))
     return _counted(old, counts[0]), _counted(new, counts[1])
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from relive_profiler.explore.filters import PROFILE_CONDITIONS, STACK_OF, of_other, stack_weights
+from relive_profiler.explore.filters import STACK_OF, stack_weights
 
 __all__ = [
     "BOTH_SIDES",
@@ -20,7 +20,10 @@ __all__ = [
     "OWN_SUMS",
     "OWN_SUMS_WITH_WAITS",
     "OWN_TIMES",
+    "STACKS_WITH",
     "SUMMED_FRAMES",
+    "chosen",
+    "with_stacks",
 ]
 
 EVERYTHING: Final = 1
@@ -28,17 +31,17 @@ EVERYTHING: Final = 1
 
 _SUMS: Final = "sum(Count) AS Samples, sum(Wall) AS WallSum, sum(Cpu) AS CpuSum"
 _SKETCHES: Final = _SUMS + ", groupArraySorted(64)(cityHash64(InvocationId, Attempt)) AS Sketch"
-_ANY: Final = "({function:String} = '' OR Function = {function:String})"
-_THESE: Final = _ANY + " AND has({functions:Array(UInt64)}, cityHash64(Function))"
+_THESE: Final = "__STACKS__ AND has({functions:Array(UInt64)}, cityHash64(Function))"
 
 # All arrays begin with the innermost frame. A stack that is not known (any more) is one frame, which has only
 # its deployed function. By function, the store has the hashes; by line, the text of a hash is read once for
 # each entry of a column's dictionary.
-_FOUND_KEYS: Final = """
-    if({by_line:UInt8} = 1, arrayReverse(arrayMap(
+_FOUND_KEYS: Final = "__FRAME_KEYS__"
+_LINE_KEYS: Final = """
+    arrayReverse(arrayMap(
         (name, file, line) -> cityHash64(Function, name, file, line),
         arrayMap(name -> cityHash64(name), Functions),
-        arrayMap(file -> cityHash64(file), Files), Lines)), FrameKeys)"""
+        arrayMap(file -> cityHash64(file), Files), Lines))"""
 _KEYS: Final = " if(empty(FrameKeys), [cityHash64(Deployed)], FrameKeys) AS Keys"
 _TEXTS: Final = """
     if(empty(Functions), [{unknown:String}], CAST(arrayReverse(Functions), 'Array(String)')) AS Names,
@@ -47,7 +50,8 @@ _TEXTS: Final = """
 
 
 # What a library waited is the time of the application's innermost line (`waits`): see hot.is_own.
-_OWN_AT: Final = """arrayFirstIndex(
+_OWN_AT: Final = "__OWN_AT__"
+_WAITING_AT: Final = """arrayFirstIndex(
         file -> file != '' AND NOT match(file, '^(site-packages/|python3[.]|<|/)'), arrayReverse(Files))"""
 _WAITED: Final = "if(OwnAt > 0 AND WallSum > CpuSum, WallSum - CpuSum, 0) AS Waited"
 
@@ -62,21 +66,20 @@ def _joined(columns: str, known: str, which: str, weights: str) -> str:
 _ALL_FRAMES: Final = f"Functions, Files, Lines, {_FOUND_KEYS} AS FrameKeys"
 
 
-def _weighed(columns: str, which: str, sums: str, only: str = "1") -> str:
-    """The heaviest stacks, with their frames. `only`: all of these stacks."""
-    order = "WallSum DESC, StackHash" if only == "1" else ""
-    weights = stack_weights(sums, f"{which} AND {only}", order)
-    return _joined(f"Deployed, StackHash, {columns}", _ALL_FRAMES, which, weights)
+def _weighed(columns: str, known: str, sums: str, weights: str = "") -> str:
+    """Stacks with their frames: all that `weights` finds, or the heaviest. `known`: what these can be."""
+    found = stack_weights(sums, f"{weights} AND ", "") if weights else stack_weights(sums)
+    return _joined(f"Deployed, StackHash, {columns}", _ALL_FRAMES, known, found)
 
 
 _HOT: Final = _weighed(
     "WallSum, CpuSum,"
     + _KEYS
     + f""", arrayConcat(arrayDistinct(Keys), [toUInt64(1)]) AS Different,
-    if({{waits:UInt8}} = 1, {_OWN_AT}, 0) AS OwnAt,
+    {_OWN_AT} AS OwnAt,
     {_WAITED},
     if(OwnAt > 0, Keys[OwnAt], 0) AS Waiter""",
-    _ANY,
+    "__STACKS__",
     _SUMS,
 )
 FRAME_SUMS: Final = (
@@ -97,9 +100,12 @@ SELECT * FROM (
 def _own(known: str, sums: str, keys: str, walls: str, more: str = "") -> str:
     """The same without what functions took below themselves: of a stack, at most two frames count and not all
     of them. No stack is left out."""
-    weights = stack_weights(f"any(cityHash64(Function)) AS FunctionKey, {sums}", _ANY, "")
+    weights = stack_weights(f"any(cityHash64(Function)) AS FunctionKey, {sums}", order="")
     joined = _joined(
-        f"FunctionKey, WallSum, if(Found = 0, FunctionKey, Found) AS Inner{more}", known, _ANY, weights
+        f"FunctionKey, WallSum, if(Found = 0, FunctionKey, Found) AS Inner{more}",
+        known,
+        "__STACKS__",
+        weights,
     )
     return f"""
 SELECT * FROM (
@@ -124,13 +130,23 @@ OWN_SUMS_WITH_WAITS: Final = _own(
     f", Waiter, {_WAITED}",
 )
 _CONTAINING: Final = (
-    "(has({keys:Array(UInt64)}, cityHash64(Function)) OR Stack IN (\n"
-    "SELECT StackHash FROM (SELECT StackHash,"
+    "SELECT Function, StackHash FROM (SELECT Function, StackHash, "
     + _FOUND_KEYS
     + " AS Keys FROM profile_stacks WHERE "
     + _THESE
-    + ") WHERE hasAny(Keys, {keys:Array(UInt64)})))"
+    + ") WHERE hasAny(Keys, {keys:Array(UInt64)})"
 )
+STACKS_WITH: Final = _CONTAINING + " LIMIT {named:UInt32}"
+"""Which stacks some frames are on. If they are few, the next statement names them: the index finds them."""
+_NAMED: Final = {
+    "__THESE_STACKS__": "Function IN {names:Array(String)} AND StackHash IN {these:Array(UInt64)}",
+    "__THESE_WEIGHTS__": "Function IN {names:Array(String)} AND Stack IN {these:Array(UInt64)}",
+}
+_LOOKED_FOR: Final = {
+    "__THESE_STACKS__": _THESE,
+    "__THESE_WEIGHTS__": f"{_THESE} AND (has({{keys:Array(UInt64)}}, cityHash64(Function)) OR Stack IN ("
+    f"SELECT StackHash FROM ({_CONTAINING})))",
+}
 SUMMED_FRAMES: Final = (
     """
 SELECT Key, any(Name), any(File), argMax(Line, (WallSum, bitNot(StackHash))) AS Line,
@@ -139,7 +155,12 @@ SELECT Key, any(Name), any(File), argMax(Line, (WallSum, bitNot(StackHash))) AS 
     any(Deployed) AS Function, sum(WallSum) AS TotalSum, sumIf(CpuSum, Depth = 1) AS SelfCpuSum,
     sum(Samples) AS SampleSum
 FROM ("""
-    + _weighed(f"Samples, WallSum, CpuSum, Sketch,{_KEYS},{_TEXTS}", _THESE, _SKETCHES, _CONTAINING)
+    + _weighed(
+        f"Samples, WallSum, CpuSum, Sketch,{_KEYS},{_TEXTS}",
+        "__THESE_STACKS__",
+        _SKETCHES,
+        "__THESE_WEIGHTS__",
+    )
     + """
     WHERE hasAny(Keys, {keys:Array(UInt64)})
 ) ARRAY JOIN Keys AS Key, Names AS Name, Places AS File, Numbers AS Line, arrayEnumerateUniq(Keys) AS Nth,
@@ -154,9 +175,8 @@ def _of_both(sums: str) -> str:
     return f"""
 SELECT {STACK_OF.format("Stack")} AS Id, any(Function) AS Deployed, any(Stack) AS StackHash, {sums}
 FROM (
-    SELECT Function, StackIds, Counts, WallNs, CpuNs, ({PROFILE_CONDITIONS}) AS Old,
-        ({of_other(PROFILE_CONDITIONS)}) AS New
-    FROM profiles WHERE Old OR New
+    SELECT Function, StackIds, Counts, WallNs, CpuNs, (__OLD_PROFILES__) AS Old, (__NEW_PROFILES__) AS New
+    FROM profiles WHERE __PROFILES_OF_BOTH__
 ) ARRAY JOIN StackIds AS Stack, Counts AS Count, WallNs AS Wall, CpuNs AS Cpu
 GROUP BY Id
 ORDER BY OldWall / {{old_count:UInt64}} + NewWall / {{new_count:UInt64}} DESC, StackHash
@@ -164,7 +184,7 @@ LIMIT {{stacks:UInt32}}"""
 
 
 _WALLS: Final = "countIf(New) AS Newer, sumIf(Wall, Old) AS OldWall, sumIf(Wall, New) AS NewWall"
-_EITHER: Final = f"({_ANY} OR {of_other(_ANY)})"
+_EITHER: Final = "__STACKS_OF_BOTH__"
 _CHANGED: Final = _joined(
     f"Deployed, StackHash, Newer, OldWall, NewWall,{_KEYS},{_TEXTS}", _ALL_FRAMES, _EITHER, _of_both(_WALLS)
 )
@@ -209,9 +229,7 @@ FROM (
         SELECT Function, Stack, Wall, Profile
         FROM (
             SELECT Function, StackIds, WallNs, cityHash64(InvocationId, Attempt, Timestamp) AS Profile
-            FROM profiles WHERE """
-    + PROFILE_CONDITIONS
-    + """
+            FROM profiles WHERE __PROFILES__
             ORDER BY Timestamp DESC LIMIT {rows:UInt32}
         ) ARRAY JOIN StackIds AS Stack, WallNs AS Wall
     ) AS taken
@@ -220,12 +238,24 @@ FROM (
     + _FOUND_KEYS
     + """)[1] AS Key
         FROM profile_stacks
-        WHERE """
-    + _ANY
-    + """ AND notEmpty(Functions) AND Key IN {keys:Array(UInt64)}
+        WHERE __STACKS__ AND notEmpty(Functions) AND Key IN {keys:Array(UInt64)}
         LIMIT 1 BY Function, Stack
     ) AS known USING (Function, Stack)
     GROUP BY Profile, Key
 )
 GROUP BY Key"""
 )
+
+
+def chosen(statement: str, *, by_line: bool, waits: bool = False) -> str:
+    """The statement for functions or lines. `waits`: what a library waited is its caller's."""
+    return statement.replace("__FRAME_KEYS__", _LINE_KEYS if by_line else "FrameKeys").replace(
+        "__OWN_AT__", _WAITING_AT if waits else "0"
+    )
+
+
+def with_stacks(statement: str, *, named: bool) -> str:
+    """Of the stacks that the parameters `names` and `these` name, or of all that have one of `keys`."""
+    for mark, condition in (_NAMED if named else _LOOKED_FOR).items():
+        statement = statement.replace(mark, condition)
+    return statement

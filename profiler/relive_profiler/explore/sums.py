@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from relive_profiler.explore.conditions import OTHER, fitted
 from relive_profiler.explore.filters import HotFilter, parameters
 from relive_profiler.explore.folding import MOST_STACKS, SKETCH_SIZE, UNKNOWN_STACK, estimated
 from relive_profiler.explore.sum_queries import (
@@ -15,7 +16,10 @@ from relive_profiler.explore.sum_queries import (
     OWN_SUMS,
     OWN_SUMS_WITH_WAITS,
     OWN_TIMES,
+    STACKS_WITH,
     SUMMED_FRAMES,
+    chosen,
+    with_stacks,
 )
 
 if TYPE_CHECKING:
@@ -37,6 +41,10 @@ __all__ = [
 By = Literal["function", "line"]
 _MOST_TIES: Final = 1_000
 """Rows that are equal to the last one asked for, of which the names decide."""
+
+
+_MOST_NAMED: Final = 2_000
+"""Stacks that are written into a statement; more are looked for by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,32 +112,49 @@ def frame_sums(
 ) -> FrameSums:
     """The `limit` hottest by their own time, then by all of it, under a filter of one engine; those that are
     equal to the last one come, too. `own_first`: first looks for who has time of its own, which is less work
-    for many stacks. Two or three queries; store errors pass through."""
+    for many stacks. Two to four queries; store errors pass through."""
     most = limit + 1 + _MOST_TIES
-    values = {**_values(wanted, by), "waits": int(waits_to_caller), "rows": limit + 1, "most": most}
-    statement = OWN_SUMS_WITH_WAITS if waits_to_caller else OWN_SUMS
-    rows = _sums(store, statement, values, timeout_s) if own_first else []
+    values = {**_values(wanted), "rows": limit + 1, "most": most}
+    whole, own = (
+        chosen(statement, by_line=by == "line", waits=waits_to_caller)
+        for statement in (FRAME_SUMS, OWN_SUMS_WITH_WAITS if waits_to_caller else OWN_SUMS)
+    )
+    rows = _sums(store, own, values, timeout_s) if own_first else []
     cut = False
     if not limit < len(rows) < most or not rows[-1][1]:  # others with no time of their own may belong to them
-        rows = _sums(store, FRAME_SUMS, values, timeout_s)
+        rows = _sums(store, whole, values, timeout_s)
         cut = bool(rows) and rows[0][3] >= MOST_STACKS
     if not rows:
         return FrameSums()
     everything, *rows = rows
-    named = {
-        **values,
-        "functions": list({row[4] for row in rows}),
-        "keys": [row[0] for row in rows],
-        "unknown": UNKNOWN_STACK,
-        "sketch": SKETCH_SIZE,
-    }
-    texts = {row[0]: row for row in _rows(store, SUMMED_FRAMES, named, timeout_s)}
+    texts = _texts(store, rows, values, by, timeout_s)
     found = [
         _summed(row, texts[row[0]])
         for row in rows
         if row[0] in texts  # it was trimmed in between, if not
     ]
     return FrameSums(found, everything[2], everything[3], cut)
+
+
+def _texts(
+    store: Store, rows: Sequence[tuple[Any, ...]], values: Mapping[str, object], by: By, timeout_s: float
+) -> dict[int, tuple[Any, ...]]:
+    """What else is known of those that were found, by their keys. One or two queries."""
+    wanted = {
+        **values,
+        "functions": list({row[4] for row in rows}),
+        "keys": [row[0] for row in rows],
+        "unknown": UNKNOWN_STACK,
+        "sketch": SKETCH_SIZE,
+        "named": _MOST_NAMED,
+    }
+    named = all(row[0] != row[4] for row in rows)  # or it is of stacks whose frames nobody knows
+    if named:
+        stacks = list(_rows(store, chosen(STACKS_WITH, by_line=by == "line"), wanted, timeout_s))
+        named = len(stacks) < _MOST_NAMED
+        wanted |= {"names": list({row[0] for row in stacks}), "these": list({row[1] for row in stacks})}
+    statement = chosen(with_stacks(SUMMED_FRAMES, named=named), by_line=by == "line")
+    return {row[0]: row for row in _rows(store, statement, wanted, timeout_s)}
 
 
 def change_sums(
@@ -143,8 +168,8 @@ def change_sums(
 ) -> Changes:
     """The `limit` that changed most, of two filters of one engine with their numbers of invocations. One
     query; store errors pass through."""
-    values = {**both(before, after, by), "unknown": UNKNOWN_STACK, "rows": limit + 1}
-    rows = _sums(store, CHANGE_SUMS, values, timeout_s)
+    values = {**both(before, after), "unknown": UNKNOWN_STACK, "rows": limit + 1}
+    rows = _sums(store, chosen(CHANGE_SUMS, by_line=by == "line"), values, timeout_s)
     if not rows:
         return Changes()
     everything, *rows = rows
@@ -156,19 +181,20 @@ def own_times(
     store: Store, wanted: HotFilter, by: By, keys: Sequence[int], most: int, *, timeout_s: float = 30.0
 ) -> dict[int, tuple[int, float]]:
     """Own times of the newest `most` profiles: their sum (ns) and the sum of their squares, by key."""
-    values = {**_values(wanted, by), "rows": most, "keys": list(keys)}
-    return {row[0]: (row[1], row[2]) for row in _rows(store, OWN_TIMES, values, timeout_s)}
+    values = {**_values(wanted), "rows": most, "keys": list(keys)}
+    statement = chosen(OWN_TIMES, by_line=by == "line")
+    return {row[0]: (row[1], row[2]) for row in _rows(store, statement, values, timeout_s)}
 
 
-def both(before: tuple[HotFilter, int], after: tuple[HotFilter, int], by: By) -> dict[str, object]:
+def both(before: tuple[HotFilter, int], after: tuple[HotFilter, int]) -> dict[str, object]:
     """Parameters of a statement that looks at two filters, with their numbers of invocations."""
-    values = _values(before[0], by)
-    values |= {f"other_{name}": value for name, value in parameters(after[0]).items()}
+    values = _values(before[0])
+    values |= {OTHER + name: value for name, value in parameters(after[0]).items()}
     return values | {"old_count": max(before[1], 1), "new_count": max(after[1], 1)}
 
 
-def _values(wanted: HotFilter, by: By) -> dict[str, object]:
-    return {**parameters(wanted), "stacks": MOST_STACKS, "by_line": int(by == "line")}
+def _values(wanted: HotFilter) -> dict[str, object]:
+    return {**parameters(wanted), "stacks": MOST_STACKS}
 
 
 def _sums(
@@ -182,7 +208,7 @@ def _sums(
 def _rows(
     store: Store, statement: str, values: Mapping[str, object], timeout_s: float
 ) -> Iterable[tuple[Any, ...]]:
-    return store.query(statement, values, timeout_s=timeout_s).rows()
+    return store.query(fitted(statement, values), values, timeout_s=timeout_s).rows()
 
 
 def _summed(row: Sequence[Any], texts: Sequence[Any]) -> FrameSum:

@@ -66,7 +66,7 @@ ENGINE = ReplacingMergeTree(RecordVersion)
 PARTITION BY toDate(StartedAt)
 ORDER BY (Function, toStartOfFiveMinutes(StartedAt), StartedAt, InvocationId, Attempt)
 TTL toDateTime(StartedAt) + toIntervalDay(30)
-SETTINGS ttl_only_drop_parts = 1, non_replicated_deduplication_window = 10000;
+SETTINGS index_granularity = 1024, ttl_only_drop_parts = 1, non_replicated_deduplication_window = 10000;
 
 CREATE TABLE IF NOT EXISTS profiles
 (
@@ -106,7 +106,7 @@ CREATE TABLE IF NOT EXISTS profile_stacks
 ENGINE = ReplacingMergeTree(LastSeen)
 ORDER BY (Function, StackHash)
 TTL toDateTime(LastSeen) + toIntervalDay(28)
-SETTINGS non_replicated_deduplication_window = 10000;
+SETTINGS index_granularity = 1024, non_replicated_deduplication_window = 10000;
 
 CREATE TABLE IF NOT EXISTS failure_scenes
 (

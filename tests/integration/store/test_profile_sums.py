@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from relive_profiler.explore import sums
 from relive_profiler.explore.diff import DiffList, diff, diff_folded, diff_with_tree, sides
 from relive_profiler.explore.diff_tree import diff_tree
 from relive_profiler.explore.folding import Folded, Totals, load, totals
@@ -182,6 +183,91 @@ def test_both_sides_are_counted_as_each_by_itself(store: Store) -> None:
         # I expect what each of them has, of one engine
         assert found == _each(store, before, after)
         assert sides(store, after, before) == found[::-1]
+
+
+def test_filters_mean_what_they_say(store: Store) -> None:
+    # Given profiles of all kinds, and an invocation of each, written twice
+    chance = random.Random(store.engine)
+    profiles = _profiles(chance, 300)
+    for row in profiles:
+        row["Engine"] = chance.choice(("sampled", "sampled", "precise"))
+        row["Phase"] = chance.choice(("invoke", "invoke", "init"))
+        row["Status"] = chance.choice(("ok", "error", "timeout"))
+    store.insert("profiles", {name: [row[name] for row in profiles] for name in profiles[0]})
+    names = ("Function", "Version", "InvocationId", "Attempt", "Status", "DurationNs")
+    begun = [row["Timestamp"] for row in profiles]
+    started = [moment if number % 7 else 0 for number, moment in enumerate(begun)]  # 0: it had no handler yet
+    columns = {name: [row[name] for row in profiles] for name in names}
+    for _ in range(2):
+        store.insert("invocations", {**columns, "StartedAt": begun, "HandlerStartedAt": started})
+    handled = [row for row, moment in zip(profiles, started, strict=True) if moment]
+    for _ in range(20):
+        # When some are asked for, and two of them at once
+        pair = (_any_filter(chance), _any_filter(chance))
+        both = (replace(pair[0], engine="sampled"), replace(pair[1], engine="sampled"))
+        for wanted, found in (
+            *((one, totals(store, one)) for one in pair),
+            *zip(both, sides(store, *both), strict=True),
+        ):
+            # I expect those that Python finds, row by row
+            engine = found.engine
+            rows = [row for row in profiles if _matches(row, wanted, engine)]
+            counted = len({row["InvocationId"] for row in handled if _matches(row, wanted, "")})
+            assert found.profiles == len(rows)
+            assert found.samples == sum(row["Samples"] for row in rows)
+            assert found.duration_ns == sum(row["DurationNs"] for row in rows)
+            if rows and wanted.phase == "invoke" and engine == "sampled":
+                assert found.invocations == max(counted, len(rows))
+
+
+def test_few_stacks_are_named_and_many_looked_for(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given random profiles
+    chance = random.Random(store.engine)
+    stacks, profiles = _stacks(chance), _profiles(chance, 200)
+    _fill(store, stacks, profiles)
+    for by in ("function", "line"):
+        for wanted in (HotFilter(engine="sampled"), HotFilter(function="orders", engine="sampled")):
+            # When a statement names the stacks, and when it looks for them
+            named = frame_sums(store, wanted, by, 8)
+            with monkeypatch.context() as patch:
+                patch.setattr(sums, "_MOST_NAMED", 1)
+                looked_for = frame_sums(store, wanted, by, 8)
+            # I expect the same of both
+            assert named == looked_for
+            assert len(named.rows) > 7
+
+
+def _any_filter(chance: random.Random) -> HotFilter:
+    """Some of its fields constrain."""
+    moment = BEGIN_NS + chance.randint(0, 300) * 10**9
+    fields: dict[str, Any] = {
+        "function": chance.choice(FUNCTIONS),
+        "version": chance.randint(1, 2),
+        "since_ns": moment,
+        "until_ns": moment + chance.randint(1, 200) * 10**9,
+        "engine": chance.choice(("sampled", "precise")),
+        "phase": chance.choice(("invoke", "init")),
+        "invocation_ids": tuple(f"i-{chance.randint(0, 299)}" for _ in range(40)),
+        "status": chance.choice((("ok",), ("error", "timeout"))),
+        "min_duration_ns": chance.randint(1, 2 * 10**9),
+        "max_duration_ns": chance.randint(10**9, 4 * 10**9),
+    }
+    return HotFilter(**{name: fields[name] for name in chance.sample(sorted(fields), chance.randint(0, 4))})
+
+
+def _matches(row: dict[str, Any], wanted: HotFilter, engine: str) -> bool:
+    """`engine` "": as an invocation, which has neither engine nor phase."""
+    return (
+        (not engine or (row["Engine"] == engine and row["Phase"] == wanted.phase))
+        and wanted.function in ("", row["Function"])
+        and wanted.version in (0, row["Version"])
+        and row["Timestamp"] >= wanted.since_ns
+        and (not wanted.until_ns or row["Timestamp"] < wanted.until_ns)
+        and (not wanted.invocation_ids or row["InvocationId"] in wanted.invocation_ids)
+        and (not wanted.status or row["Status"] in wanted.status)
+        and row["DurationNs"] >= wanted.min_duration_ns
+        and (not wanted.max_duration_ns or row["DurationNs"] < wanted.max_duration_ns)
+    )
 
 
 def _each(store: Store, before: HotFilter, after: HotFilter) -> tuple[Totals, Totals]:
