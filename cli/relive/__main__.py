@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
+from relive_base.ending import end_process
 from relive_base.errors import ExitCode, ReliveError, UsageError
 from relive_base.garbage import seldom
 
@@ -17,7 +18,7 @@ INTERRUPTED = 130
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command; ends the process with an exit status of ExitCode."""
+    """Run the command, by default this process's own; ends the process with an exit status of ExitCode."""
     given = sys.argv[1:] if arguments is None else arguments
     try:
         code = _run(given)
@@ -30,7 +31,10 @@ def main(arguments: list[str] | None = None) -> None:
         # the reader (head, less) has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = ExitCode.DONE
-    sys.exit(code if isinstance(code, int) else ExitCode.DONE)
+    status = code if isinstance(code, int) else ExitCode.DONE
+    if arguments is None:
+        end_process(status)
+    sys.exit(status)
 
 
 def _run(arguments: list[str]) -> object:

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from relive_base.ending import end_process
 from relive_base.errors import NotFound, ReliveError
 from relive_base.garbage import seldom
 
@@ -63,4 +64,4 @@ def _compare(cache: HeapCache, rest: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    end_process(main(sys.argv[1:]))

@@ -15,6 +15,7 @@ from typing import Final
 
 import msgspec
 import uvloop
+from relive_base.ending import end_process
 from relive_base.environment import child_environment
 from relive_base.garbage import seldom
 
@@ -87,3 +88,4 @@ def main(arguments: list[str]) -> None:
 
 if __name__ == "__main__":
     main(sys.argv[1:])
+    end_process(0)

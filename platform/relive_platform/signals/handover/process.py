@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+from relive_base.ending import end_process
 from relive_base.environment import child_environment
 from relive_base.garbage import seldom
 from relive_base.priority import stand_back
@@ -89,3 +90,4 @@ def main(arguments: list[str]) -> None:
 
 if __name__ == "__main__":
     main(sys.argv[1:])
+    end_process(0)
