@@ -7,6 +7,7 @@ that are not UTF-8 never fail.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -100,9 +101,19 @@ class ExactBlockInput(BlockInputStream):  # type: ignore[misc]  # clickhouse-dri
                 context = self.context
                 if name in self.bytes_columns:
                     context = _context(context.server_info, strings_as_bytes=True)
-                column = read_column(
-                    context, _storage_type(spec), rows, fin, use_numpy=False, has_custom_serialization=custom
-                )
+                try:
+                    column = read_column(
+                        context,
+                        _storage_type(spec),
+                        rows,
+                        fin,
+                        use_numpy=False,
+                        has_custom_serialization=custom,
+                    )
+                except TypeError as error:  # the driver cannot have lists as keys
+                    raise QueryError(
+                        f"column {name} cannot be read: it is a {spec}", hint=f"select toString({name})"
+                    ) from error
                 data.append(column)
         return ColumnOrientedBlock(columns_with_types=header, data=data, info=info)
 
@@ -233,5 +244,10 @@ def _plain(cell: object) -> object:
     if isinstance(cell, (list, tuple)):
         return [_plain(item) for item in cell]
     if isinstance(cell, dict):
-        return {_plain(key): _plain(value) for key, value in cell.items()}
+        return {_key(_plain(key)): _plain(value) for key, value in cell.items()}
     return str(cell)
+
+
+def _key(plain: Any) -> object:
+    """A list cannot be a key: one that was a tuple or an array is its JSON."""
+    return json.dumps(plain, ensure_ascii=False) if isinstance(plain, list) else plain

@@ -70,6 +70,18 @@ def test_an_empty_result_has_names_and_types(empty_store: Store) -> None:
     assert found.types == ("String", "UInt64")
 
 
+def test_keys_of_maps_that_are_not_text(empty_store: Store) -> None:
+    # When the keys of a map are tuples
+    found = empty_store.query("SELECT map((1, 'a'), 2) AS counts, map(3, 'c') AS names")
+    # I expect them as JSON, and others as they are
+    assert list(found.rows()) == [({'[1, "a"]': 2}, {3: "c"})]
+    # And of arrays, which the driver cannot read, the column and what to do
+    with pytest.raises(QueryError, match=r"column counts cannot be read: it is a Map\(Array") as refused:
+        empty_store.query("SELECT map([1, 2], 3) AS counts")
+    assert refused.value.hint == "select toString(counts)"
+    assert empty_store.query("SELECT 1").scalar() == 1
+
+
 @pytest.mark.parametrize(
     "text",
     ["'; DROP TABLE otel_traces; --", "\\'", "{x:String}", "a\nb\tc\0d", "\\N", "NULL", "😀", "%s %(x)s"],
