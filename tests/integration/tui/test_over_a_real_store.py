@@ -85,6 +85,36 @@ async def test_one_key_from_launch_to_the_root_cause(world: Any) -> None:
         assert "return total.quantize(CENT)" in shown(app)
 
 
+@pytest.mark.parametrize(
+    ("view", "told", "something"),
+    [
+        ("metrics", "none ran in 15m, so of the last 1d", "checkout"),
+        ("flame", "none in 15m, so of the last 1d", "cart.py:13"),
+    ],
+)
+async def test_metrics_and_profiles_of_last_night_are_there_in_the_morning(
+    world: Any, view: str, told: str, something: str
+) -> None:
+    # Given that nothing ran for twelve hours, and a time range of 15 minutes that nobody has chosen
+    source = source_of(world)
+    source._clock = lambda: world.now_ns + 12 * 3_600 * 10**9
+    app = ReliveApp(source, view)
+    async with app.run_test(size=(120, 36)) as pilot:
+        # When that screen opens
+        await settle(app, pilot)
+        # Then it shows a wider range, and says so
+        assert told in shown(app)
+        assert something in shown(app)
+        # And where one goes from it has that range, too
+        await press(app, pilot, "2")
+        assert app.navigator.here.scope.range_ns == 86_400 * 10**9
+        # But a range that somebody has chosen is kept
+        await press(app, pilot, "escape", "t")
+        assert app.range_chosen
+        assert told not in shown(app)
+    source.close()
+
+
 async def test_what_failed_last_night_is_under_the_cursor_in_the_morning(world: Any) -> None:
     # Given failures of twelve hours ago, and a time range of 15 minutes that nobody has chosen
     source = source_of(world)

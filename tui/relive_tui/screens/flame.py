@@ -16,6 +16,7 @@ from relive_tui.models.profile.diff_flame import Compared, DiffHotRows, DiffMode
 from relive_tui.models.profile.flame import FlameModel, HotRows, flame_summary, hot_by
 from relive_tui.models.profile.hot_source import HotSourceRows
 from relive_tui.models.profile.sandwich import sandwich
+from relive_tui.models.widening import Widening
 from relive_tui.screens.base import ReliveScreen
 from relive_tui.widgets.bars import LineBar
 from relive_tui.widgets.flame import FlameGraph
@@ -73,6 +74,7 @@ class FlameScreen(ReliveScreen):
         self._shown = ""  # the comparison that is on the screen
         self.whole: FlameModel | None = None  # what a sandwich is made of
         self.profile: Feed[tuple[FlameModel, list[HotRow]]] = Feed("the profile")
+        self.wider: Widening[tuple[FlameModel, list[HotRow]]] = Widening()
         self.model = FlameModel(FlameTree())
         self._source_of = ""
 
@@ -90,8 +92,17 @@ class FlameScreen(ReliveScreen):
     # ------------------------------------------------------------ data
 
     def _profile_scope(self) -> Scope:
-        scope = self.scope if self.mode != "aggregate" else self.scope.without_invocation()
+        scope = self.scope if self.mode != "aggregate" else self.shown_scope.without_invocation()
         return replace(scope, span_id=scope.span_id if self.mode == "span" else "", imports=self.imports)
+
+    @property
+    def shown_scope(self) -> Scope:
+        """The scope, with the range of what is shown."""
+        wider = self.wider.range_ns
+        return self.scope if wider is None else replace(self.scope, range_ns=wider)
+
+    def lens_scope(self) -> Scope:
+        return self.shown_scope
 
     def load(self) -> None:
         if self.comparison:
@@ -101,7 +112,7 @@ class FlameScreen(ReliveScreen):
 
     def _load_comparison(self) -> None:
         what, weight, former = self.comparison, self.weight, self._shown
-        scope = replace(self.scope, function=self._function())
+        scope = replace(self.shown_scope, function=self._function())
 
         def work(ticket: Ticket) -> tuple[Compared, DiffModel] | NotFound:
             try:
@@ -130,14 +141,24 @@ class FlameScreen(ReliveScreen):
         return hot.lines[0].function
 
     def _load_profile(self) -> None:
-        scope, weight = self._profile_scope(), self.weight
+        """In the range of the scope, or in a wider one if nobody has chosen it and no profile is in it."""
+        wanted = replace(self._profile_scope(), range_ns=self.scope.range_ns)
+        weight, now_ns = self.weight, self.data.now_ns()
+        fixed = self.mode != "aggregate" or self.relive.range_chosen or bool(self.data.file)
+        wider = self.wider
 
         def work(ticket: Ticket) -> tuple[FlameModel, list[HotRow]]:
-            flame = self.data.flame(ticket, scope, weight)
-            # an invocation too short for samples: all of its function say where the time goes
-            whole = replace(scope.without_invocation(), imports=scope.imports) if flame.aggregate else scope
-            model = FlameModel(flame)
-            return model, hot_by(self.data.hot(ticket, whole), weight, model.total)
+            def ask(range_ns: int) -> tuple[FlameModel, list[HotRow]]:
+                scope = replace(wanted, range_ns=range_ns)
+                flame = self.data.flame(ticket, scope, weight)
+                # an invocation too short for samples: all of its function say where the time goes
+                whole = (
+                    replace(scope.without_invocation(), imports=scope.imports) if flame.aggregate else scope
+                )
+                model = FlameModel(flame)
+                return model, hot_by(self.data.hot(ticket, whole), weight, model.total)
+
+            return wider.find(wanted.range_ns, now_ns, ask, lambda found: fixed or bool(found[1]))
 
         self.ask("profile", self.profile, work, self._arrived)
 
@@ -197,7 +218,9 @@ class FlameScreen(ReliveScreen):
                 text = wrap_lines([[(clean(found.sentence), "warn")]], max(self.size.width - 4, 20))
                 lines += [[(" ! " if not at else "   ", "warn"), *line] for at, line in enumerate(text[:2])]
         else:
-            graph.border_title = f"{self._what()} · {name} · {self.weight} time"
+            told = self.wider.told(self.scope.range_ns, "none")
+            title = f"{self._what()} · {name} · {self.weight} time"
+            graph.border_title = f"{title} · {told}" if told else title
             graph.border_subtitle = safe_title(self.model.flame.note)
             hot.border_title = f"{'Modules' if self.imports else 'Hot lines'} by self {self.weight} time"
             waits = self.weight == "wall" and not self.imports

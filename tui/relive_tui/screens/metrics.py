@@ -13,6 +13,7 @@ from relive_tui.models.layout.text import clean
 from relive_tui.models.lists.feed import Feed
 from relive_tui.models.metrics import POINTS, GaugeRows, MetricRows, function_charts, gauge_charts
 from relive_tui.models.navigation.scope import Place, Scope
+from relive_tui.models.widening import Widening
 from relive_tui.screens.base import ReliveScreen
 from relive_tui.widgets.rows import VirtualRows
 from relive_tui.widgets.titles import safe_title
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from textual.widget import Widget
 
     from relive_tui.models.charts import Chart
+    from relive_tui.source.tickets import Ticket
 
 __all__ = ["MetricsScreen"]
 
@@ -53,7 +55,9 @@ class MetricsScreen(ReliveScreen):
         self.platform = False
         self.functions: Feed[list[FunctionHealth]] = Feed("metrics")
         self.gauges: Feed[list[Gauge]] = Feed("the platform's metrics")
-        self._span = (0, 0)
+        self.wider_functions: Widening[list[FunctionHealth]] = Widening()
+        self.wider_gauges: Widening[list[Gauge]] = Widening()
+        self._asked_ns = 0
         self._wanted = self.scope.function
 
     @property
@@ -66,28 +70,47 @@ class MetricsScreen(ReliveScreen):
     # ------------------------------------------------------------ data
 
     def load(self) -> None:
-        scope = replace(self.scope, function="")
+        """In the range of the scope, or in a wider one if nobody has chosen it and there is nothing in it."""
+        scope, now_ns = replace(self.scope, function=""), self.data.now_ns()
+        fixed = self.relive.range_chosen or bool(self.data.file)
+        self._asked_ns = now_ns
+        wider_functions, wider_gauges = self.wider_functions, self.wider_gauges
+
+        def gauges(ticket: Ticket) -> list[Gauge]:
+            def ask(range_ns: int) -> list[Gauge]:
+                return self.data.gauges(ticket, replace(scope, range_ns=range_ns), POINTS)
+
+            return wider_gauges.find(scope.range_ns, now_ns, ask, lambda found: fixed or bool(found))
+
+        def functions(ticket: Ticket) -> list[FunctionHealth]:
+            def ask(range_ns: int) -> list[FunctionHealth]:
+                return self.data.figures(ticket, replace(scope, range_ns=range_ns), POINTS)
+
+            return wider_functions.find(scope.range_ns, now_ns, ask, lambda found: fixed or bool(found))
+
         if self.platform:
-            now_ns = self.data.now_ns()
-            self._span = (scope.since_ns(now_ns), now_ns)
-            self.ask(
-                "metrics", self.gauges, lambda ticket: self.data.gauges(ticket, scope, POINTS), self._told
-            )
+            self.ask("metrics", self.gauges, gauges, self._told)
         else:
-            self.ask(
-                "metrics", self.functions, lambda ticket: self.data.figures(ticket, scope, POINTS), self._told
-            )
+            self.ask("metrics", self.functions, functions, self._told)
+
+    @property
+    def shown_scope(self) -> Scope:
+        """The scope, with the range of what is shown."""
+        wider = (self.wider_gauges if self.platform else self.wider_functions).range_ns
+        return self.scope if wider is None else replace(self.scope, range_ns=wider)
 
     def _told(self, _answer: object) -> None:
         rows = self.query_one("#list", VirtualRows)
         if self.platform:
             gauges = GaugeRows(self.gauges.value or [])
-            rows.border_title = f"Platform  {counted(len(gauges), 'metric')}"
+            told = self.wider_gauges.told(self.scope.range_ns, "none")
+            rows.border_title = f"Platform  {counted(len(gauges), 'metric')}" + (f" · {told}" if told else "")
             rows.show(gauges)
             self._say_if_empty(rows, EMPTY_PLATFORM)
         else:
             functions = MetricRows(self.functions.value or [])
-            rows.border_title = f"Functions  {len(functions)}"
+            told = self.wider_functions.told(self.scope.range_ns, "none ran")
+            rows.border_title = f"Functions  {len(functions)}" + (f" · {told}" if told else "")
             rows.show(functions, self._first(functions))
             self._say_if_empty(rows, EMPTY)
         most = max(self.size.height // 3, 6)
@@ -127,8 +150,8 @@ class MetricsScreen(ReliveScreen):
         if isinstance(source, GaugeRows) and found is not None:
             gauge = source.gauges[min(rows.cursor, len(source) - 1)]
             means = len(gauge.means) * 60_000_000_000
-            since_ns = self._span[0] or self._span[1] - means
-            return gauge.found.metric, gauge_charts(gauge, source.gauges, since_ns, self._span[1])
+            since_ns = self.shown_scope.since_ns(self._asked_ns) or self._asked_ns - means
+            return gauge.found.metric, gauge_charts(gauge, source.gauges, since_ns, self._asked_ns)
         if isinstance(source, MetricRows) and found is not None:
             one = source.functions[min(rows.cursor, len(source) - 1)]
             return one.function, function_charts(one)
@@ -157,7 +180,8 @@ class MetricsScreen(ReliveScreen):
         source = chosen.rows.source
         if isinstance(source, MetricRows):
             name = source.functions[chosen.index].function
-            self.relive.go(Place("invocations", replace(self.scope.without_invocation(), function=name)))
+            scope = self.shown_scope.without_invocation()
+            self.relive.go(Place("invocations", replace(scope, function=name)))
 
     def action_mode(self) -> None:
         """The functions, or the platform itself."""
@@ -172,9 +196,9 @@ class MetricsScreen(ReliveScreen):
         """The function under the cursor; of traces the one that its charts are best explained by."""
         source, rows = self.query_one("#list", VirtualRows).source, self.query_one("#list", VirtualRows)
         if not isinstance(source, MetricRows) or not len(source):
-            return self.scope
+            return self.shown_scope
         one = source.functions[min(rows.cursor, len(source) - 1)]
-        scope = replace(self.scope.without_invocation(), function=one.function)
+        scope = replace(self.shown_scope.without_invocation(), function=one.function)
         if view == "trace" and one.whole.exemplar_trace_id:
             ident = one.whole.exemplar_invocation_id
             return replace(scope, trace_id=one.whole.exemplar_trace_id, invocation_id=ident)
