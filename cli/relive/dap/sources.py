@@ -91,8 +91,8 @@ class Sources:
         text = _text_of(path)
         if text is None:
             return ""
-        for count in range(1, min(len(path.parts), _DEEP) + 1):
-            name = "/".join(path.parts[-count:])
+        ends = (str(Path(*path.parts[-count:])) for count in range(1, min(len(path.parts), _DEEP) + 1))
+        for name in ends:
             if self.text(name) == text:
                 return name
         return ""

@@ -184,6 +184,24 @@ class TestPlayed:
         assert str(caught.value) == f"[Errno 2] No such file or directory: '{path}'"
         assert overlay.seen[str(path)] == "appeared"
 
+    def test_two_slashes_at_the_beginning_are_one(self, tmp_path: Path, undo: Undo) -> None:
+        # Given a recording of a file, and one that there was not
+        path = tmp_path / "data.txt"
+        files = [
+            RecordedFile(path=str(path), kind="file", content=b"one", size=3),
+            RecordedFile(path=f"{tmp_path}/no.txt", kind="absent"),
+            RecordedFile(path=f"/{path}", kind="file", content=b"two", size=3),
+        ]
+        (tmp_path / "no.txt").write_text("today")
+        (tmp_path / "other.txt").write_text("today")
+        # When they are named with two slashes, which Python keeps
+        play_files(self.overlay(tmp_path, files), undo)
+        # I expect them to be what they are with one
+        assert Path(f"/{path}").read_text() == "one"
+        assert not os.path.exists(f"/{tmp_path}/no.txt")
+        assert Path(f"/{tmp_path}/other.txt").read_text() == "today"
+        assert os.stat("//").st_ino == os.stat("/").st_ino
+
     def test_nothing_real_is_written_moved_or_removed(self, tmp_path: Path, undo: Undo) -> None:
         # Given files of today
         for name in ("kept", "moved", "gone"):
@@ -255,7 +273,7 @@ class Holder:
     stat = os.stat
 with Holder().opener(data + "/a") as file:
     assert file.read() == "one", "the built-in binds to nothing"
-assert Holder().stat(data + "/a").st_size == 3
+assert Holder().stat(data + "/a").st_size == os.stat(f"/{data}/a").st_size == 3
 assert pickle.loads(pickle.dumps(open)) is open is io.open
 assert open.__name__ == "open" and repr(open) == repr(before)
 assert list(inspect.signature(open).parameters) == list(inspect.signature(before).parameters)

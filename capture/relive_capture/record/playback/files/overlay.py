@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Final
 
+from relive_capture.record.paths import plain_path
 from relive_capture.recording_format import RecordedFile
 
 __all__ = ["Overlay"]
@@ -137,11 +138,10 @@ class Overlay:
 
     def canonical(self, path: str) -> str:
         """The path as the recording has it; "" if it is none of ours."""
-        full = os.path.normpath(path if path[:1] == "/" else os.path.join(os.getcwd(), path))
-        full = self.shown(full)
+        full = self.shown(plain_path(path, "" if path[:1] == "/" else os.getcwd()))
         for now, then in self._aliases.items():
             if f"{full}/".startswith(now):
-                full = os.path.normpath(then + full[len(now) :])
+                full = plain_path(then + full[len(now) :])
         return "" if f"{full}/".startswith((*self._skipped, *self._private)) else full
 
     def shown(self, path: str) -> str:
@@ -341,7 +341,7 @@ def _fill(file: RecordedFile, place: str) -> None:
 
 
 def _is_plain(path: str) -> bool:
-    return path[:1] == "/" and len(path) > 1 and "\0" not in path and os.path.normpath(path) == path
+    return path[:1] == "/" and len(path) > 1 and "\0" not in path and plain_path(path) == path
 
 
 def _stat(path: str) -> os.stat_result | None:

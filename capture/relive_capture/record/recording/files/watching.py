@@ -22,6 +22,7 @@ from typing import Any, Final, Protocol
 
 from relive_base.unseen import without_this_frame
 
+from relive_capture.record.paths import plain_path
 from relive_capture.record.recording.files.noting import FileNotes
 from relive_capture.record.recording.imports import when_imported
 
@@ -75,7 +76,7 @@ class _Watch:
         kept_calls = self._holder.kept_calls
         if kept_calls is None:
             return None
-        place = os.path.normpath(text if text[0] == "/" else f"{os.getcwd()}/{text}")
+        place = plain_path(text, "" if text[0] == "/" else os.getcwd())
         if f"{place}/".startswith(self._skipped) or _is_module(place):  # a folder itself, too
             return None
         notes = kept_calls.noted()
