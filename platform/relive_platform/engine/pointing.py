@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from inspect import CO_OPTIMIZED
 from pathlib import Path
 from types import CodeType
 from typing import Any, Final
@@ -23,6 +24,8 @@ FOR_S: Final = 86_400.0
 _CHARS: Final = 1_000
 _ANSWER_BYTES: Final = 65_536
 _FILE_BYTES: Final = 4 * 1_048_576
+_AT_ONCE: Final = ("<listcomp>", "<setcomp>", "<dictcomp>", "<generic parameters of ")
+"""Functions that are called where they stand."""
 _QUOTES: Final = ('"' * 3, "'" * 3)
 
 
@@ -113,13 +116,17 @@ def _check_line(folder: Path, file: str, line: int) -> None:
         raise NotFound(f"line {line} of {file} does not run: it is blank, a comment, or goes on", hint=hint)
 
 
-def _lines(code: CodeType) -> Iterable[int]:
-    """Those in functions: module code has run when the worker was loaded."""
+def _lines(code: CodeType, within: bool = False) -> Iterable[int]:
+    """Those in functions. `within`: whether the code is itself in one. Module code, and that of its classes
+    and comprehensions, has run when the worker was loaded."""
     for constant in code.co_consts:
-        if isinstance(constant, CodeType):
+        if not isinstance(constant, CodeType):
+            continue
+        runs = within or bool(constant.co_flags & CO_OPTIMIZED and not constant.co_name.startswith(_AT_ONCE))
+        if runs:
             found = {line for _, _, line in constant.co_lines() if line}
             yield from found - {constant.co_firstlineno} or found
-            yield from _lines(constant)
+        yield from _lines(constant, runs)
 
 
 def point_row(function: str, version: int, armed: ArmedPoint, left_s: float) -> dict[str, Any]:

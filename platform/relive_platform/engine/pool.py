@@ -412,6 +412,7 @@ class FunctionPool:
         """A newer version took over: nothing new starts here, what runs is finished."""
         self.draining = True
         self.active = False
+        self.points.clear()
         for worker in list(self.idle):
             self.remove_idle(worker)
         for worker in [one for one in self.workers if one.wires]:

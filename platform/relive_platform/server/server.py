@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 import msgspec
+from relive_base.errors import Refused
 from relive_base.garbage import settle
 from relive_base.resource import relive_version
 from relive_base.wire.messages import FunctionSpec
@@ -584,6 +585,8 @@ class ReliveServer:
         """A breakpoint or logpoint in the version that is in service. Raises ReliveError."""
         folder = Path(self.engine.folder_of(wanted.function))
         await asyncio.to_thread(check_point, wanted, folder)
+        if Path(self.engine.folder_of(wanted.function)) != folder:
+            raise Refused(f"another version of {wanted.function} was deployed meanwhile", hint="ask again")
         row = self.engine.arm_point(wanted)
         await self.gateways.tell_points(wanted.function)
         return row

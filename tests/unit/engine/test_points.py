@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,26 @@ def handler(event, context):
     )
     # nothing
     return total
+"""
+
+LOADED = """\
+class Cart:
+    kind = "cart"
+    sizes = [
+        len(one)
+        for one in ("a", "b")
+    ]
+
+    @property
+    def total(self):
+        return 3  # runs
+
+later = (lambda: 3)  # runs
+
+def handler(event, context):
+    class Inner:  # runs
+        kind = event  # runs
+    return [one for one in event]  # runs
 """
 
 
@@ -74,6 +95,25 @@ async def test_they_go_after_their_time_and_are_removed(tmp_path: Path) -> None:
         house.engine.remove_point(first["number"])
 
 
+async def test_a_version_that_is_replaced_has_none_any_more(tmp_path: Path) -> None:
+    # Given a version with a logpoint and a breakpoint, and an invocation that runs in it
+    house = House(tmp_path)
+    runtime = house.deploy()
+    number = house.engine.arm_point(wanted(for_s=60.0))["number"]
+    house.engine.arm_point(wanted(text=None, for_s=60.0))
+    house.submit()
+    [worker] = runtime.workers
+    worker.gets_ready()
+    # When another version is deployed, and the invocation passes the line
+    house.deploy(version=2)
+    worker.says(PointHit(call_id=1, number=number, invocation_id=worker.invoked()[-1]))
+    # I expect it to pass, and none to be listed
+    assert [one.ok for one in worker.sent if isinstance(one, CallResult)] == [False]
+    assert house.engine.points() == []
+    with pytest.raises(NotFound):
+        house.engine.remove_point(number)
+
+
 async def test_what_cannot_be_held_is_refused(tmp_path: Path) -> None:
     house = House(tmp_path)
     house.deploy("service", kind="service")
@@ -86,6 +126,20 @@ async def test_what_cannot_be_held_is_refused(tmp_path: Path) -> None:
         house.engine.arm_point(wanted())
     with pytest.raises(Refused, match="10 points"):
         house.engine.arm_point(wanted())
+
+
+def test_what_has_run_when_the_module_was_loaded_is_no_point(tmp_path: Path) -> None:
+    # Given a module with a class, a comprehension, and functions that have those, too
+    (tmp_path / "main.py").write_text(LOADED)
+    lines = LOADED.splitlines()
+    # When each line is asked for
+    fits = []
+    for number, _ in enumerate(lines, 1):
+        with suppress(NotFound):
+            check_point(wanted(line=number), tmp_path)
+            fits.append(number)
+    # I expect just those that an invocation may come to
+    assert fits == [number for number, line in enumerate(lines, 1) if line.endswith("# runs")]
 
 
 @pytest.mark.parametrize(
