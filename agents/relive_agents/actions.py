@@ -6,11 +6,11 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import anyio.to_thread
 from relive_base.errors import UsageError
+from relive_base.scratch import scratch_folder
 from relive_base.terminal import one_line
 
 from relive_agents.commands import Commands, Ran
@@ -92,23 +92,18 @@ class Actions:
         own = bool(code or edits)
         left: list[str] = []
         copy = self._workspace.patched(code, edits, left) if edits else nullcontext(None)
-        given = TemporaryDirectory(prefix="relive-answers-")
-        try:
-            options = ["--times", str(times), *_written(Path(given.name), answers or {})]
+        with scratch_folder("answers") as given:
+            options = ["--times", str(times), *_written(given, answers or {})]
             entered = await anyio.to_thread.run_sync(copy.__enter__)
-        except BaseException:
-            given.cleanup()
-            raise
-        try:
-            folder = entered if entered is not None else self._workspace.inside(code) if own else None
-            outcome, ran = await self._outcome(whole, options, folder)
-            recorded = None
-            if own and outcome is not None and outcome["outcome"] == "passed":
-                recorded, _ = await self._outcome(whole, ["--times", "1"], None)
-        finally:
-            with anyio.CancelScope(shield=True):
-                given.cleanup()
-                await anyio.to_thread.run_sync(copy.__exit__, None, None, None)
+            try:
+                folder = entered if entered is not None else self._workspace.inside(code) if own else None
+                outcome, ran = await self._outcome(whole, options, folder)
+                recorded = None
+                if own and outcome is not None and outcome["outcome"] == "passed":
+                    recorded, _ = await self._outcome(whole, ["--times", "1"], None)
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await anyio.to_thread.run_sync(copy.__exit__, None, None, None)
         if outcome is None:
             return _told(ran, "", f'scene(id="{whole}") shows what is recorded')
         said = verdict(outcome, recorded, own=own)

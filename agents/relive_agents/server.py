@@ -11,6 +11,7 @@ import anyio.to_thread
 import mcp_types as types
 import msgspec
 from mcp.server.lowlevel import Server
+from mcp.shared.exceptions import MCPError
 from relive_base.errors import ReliveError, UsageError
 from relive_base.terminal import one_line
 
@@ -130,7 +131,7 @@ def make_server(desk: Desk, version: str) -> Server[Any]:
 
     async def prompt(_context: Any, params: types.GetPromptRequestParams) -> types.GetPromptResult:
         if params.name != PROMPT:
-            raise UsageError(f"there is no prompt {params.name!r}"[:100])
+            raise MCPError(types.INVALID_PARAMS, f"there is no prompt {one_line(params.name, 60)}")
         text = fix_and_verify(one_line((params.arguments or {}).get(PROMPT_ARGUMENT) or "last", 100))
         message = types.PromptMessage(role="user", content=types.TextContent(type="text", text=text))
         return types.GetPromptResult(messages=[message])

@@ -27,7 +27,7 @@ _LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
 
 
 def serve_stdio(server: Server[Any], close: Callable[[], Awaitable[None]]) -> None:
-    """Blocks until stdin ends; SIGTERM ends the process after `close`."""
+    """Blocks until stdin ends; SIGTERM, SIGHUP and SIGINT end the process after `close`."""
 
     async def run() -> None:
         async with anyio.create_task_group() as group:
@@ -40,11 +40,11 @@ def serve_stdio(server: Server[Any], close: Callable[[], Awaitable[None]]) -> No
 
 
 async def _leave_on_signal(close: Callable[[], Awaitable[None]]) -> None:
-    with anyio.open_signal_receiver(signal.SIGTERM) as signals:
-        async for _ in signals:
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGHUP, signal.SIGINT) as signals:
+        async for number in signals:
             with anyio.move_on_after(_CLOSE_S):
                 await close()
-            os._exit(128 + signal.SIGTERM)  # a thread may wait for stdin for ever
+            os._exit(128 + number)  # a thread may wait for stdin for ever
 
 
 def serve_http(

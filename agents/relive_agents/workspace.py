@@ -7,10 +7,10 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Final
 
 from relive_base.errors import UsageError
+from relive_base.scratch import scratch_folder
 from relive_base.terminal import one_line
 
 from relive_agents.diffs import Edit, replaced
@@ -55,8 +55,8 @@ class Workspace:
         wanted = self.inside(path).relative_to(root)
         if len(edits) > _EDITS:
             raise UsageError(f"{len(edits)} edits are over the limit of {_EDITS}", hint="change the files")
-        with TemporaryDirectory(prefix="relive-patch-") as scratch:
-            copy = Path(scratch).resolve() / root.name
+        with scratch_folder("patch") as scratch:
+            copy = scratch.resolve() / root.name
             try:
                 left = _copy(root, copy)
             except OSError as error:

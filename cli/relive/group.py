@@ -134,8 +134,9 @@ class _LazyGroup(click.Group):
     "--server", envvar="RELIVE_SERVER", default="", help="A server elsewhere: HOST:PORT (with RELIVE_TOKEN)."
 )
 @click.version_option(package_name="relive", prog_name="relive")
+@click.option("--starter", type=int, hidden=True, help="End with this process, which has started it.")
 @click.pass_context
-def cli(ctx: click.Context, home: Path | None, server: str) -> None:
+def cli(ctx: click.Context, home: Path | None, server: str, starter: int | None) -> None:
     """A function platform that remembers every invocation.
 
     \b
@@ -146,6 +147,10 @@ def cli(ctx: click.Context, home: Path | None, server: str) -> None:
     """
     from relive.session import Session
 
+    if starter is not None:
+        from relive.ending import end_with
+
+        end_with(starter)
     ctx.obj = Session.create(home, server, os.environ)
     ctx.call_on_close(ctx.obj.close)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from relive_base.errors import ExitCode, ReliveError
 from relive_base.terminal import one_line
 
+from relive.ending import ended_by_signals
 from relive.output import echo
 from relive.recorded.scenes import load_scene
 from relive.session import Session
@@ -31,7 +32,7 @@ def run_again(session: Session, scene: SceneFile, options: ReplayOptions) -> Rep
     from relive_platform.replay import replay
     from relive_platform.replay.history import save_replay
 
-    with _refusing():
+    with _refusing(), ended_by_signals():
         outcome = replay(scene, session.home, options, _say_agreement if options.travel else _nothing)
     if session.scenes_dir.is_dir():
         save_replay(session.scenes_dir, outcome)

@@ -15,6 +15,7 @@ from typing import Final
 
 import uv
 from relive_base.errors import ReliveError
+from relive_base.scratch import scratch_folder
 from relive_base.terminal import one_line
 
 from relive.layer.closure import modules_needed, own_modules
@@ -76,7 +77,8 @@ def _msgspec(version: str, architecture: str) -> dict[str, bytes]:
     """The one library that is needed, for that Python and machine."""
     import msgspec
 
-    with tempfile.TemporaryDirectory(prefix="relive-layer-") as folder:
+    with scratch_folder("layer") as scratch:
+        folder = str(scratch)
         command = [
             uv.find_uv_bin(), "pip", "install", "--target", folder, "--no-deps", "--only-binary", ":all:",
             "--python-version", version, "--python-platform", _PLATFORMS[architecture], "--quiet",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from queue import Queue
@@ -13,6 +12,7 @@ from typing import Any, Final, TypeVar
 import grpc
 import msgspec
 from relive_base.errors import Refused, ReliveError, UsageError
+from relive_base.scratch import scratch_folder
 
 from relive_platform.api import control_pb2 as pb
 from relive_platform.api.backend import Backend, DebugFeed
@@ -39,8 +39,8 @@ class ControlService(ControlServicer):
     # ------------------------------------------------------------ functions
 
     def Deploy(self, request_iterator: Iterator[pb.DeployRequest], context: Any) -> Iterator[pb.DeployEvent]:
-        with tempfile.TemporaryDirectory(prefix="relive-upload-") as folder:
-            header, path = _guard(context, lambda: self._receive(request_iterator, Path(folder)))
+        with scratch_folder("upload") as folder:
+            header, path = _guard(context, lambda: self._receive(request_iterator, folder))
             events: Queue[pb.Progress | None] = Queue()
             outcome: list[list[pb.Deployed] | BaseException] = []
             cancelled = Cancellation()

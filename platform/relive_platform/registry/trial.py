@@ -8,11 +8,11 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from typing import Any, Final
 
+from relive_base.scratch import scratch_folder
 from relive_runtime.adapters.table import has_python
 from relive_runtime.isolation.confined import confined
 from relive_runtime.isolation.paths import link_targets
@@ -86,7 +86,8 @@ class SubprocessTrial:
         reader, writer = os.pipe()
         job: dict[str, Any] = {"handler": version.spec.handler, "answer": writer, "extra": self._extra}
         job["path"] = [version.code_dir, *filter(None, [version.deps_dir]), *layer_folders(version.code_dir)]
-        with tempfile.TemporaryDirectory(prefix="relive-trial-") as scratch:
+        with scratch_folder("trial") as folder:
+            scratch = str(folder)
             environment = {"PATH": os.defpath, "HOME": scratch, "TMPDIR": scratch, "LANG": "C.UTF-8"}
             environment |= lambda_variables(version.spec, log_stream(version.spec, os.getpid()))
             environment |= {"PYTHONDONTWRITEBYTECODE": "1", **version.spec.environment}

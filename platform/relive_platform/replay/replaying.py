@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -14,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 from relive_base.errors import NotFound, ReliveError
+from relive_base.scratch import scratch_folder
 from relive_base.wire.messages import ErrorInfo, Logs, Playback
 from relive_capture.explore.parts import write_scene
 from relive_capture.explore.scene import SceneFile, read_scene
@@ -76,16 +75,13 @@ def replay(
 ) -> ReplayOutcome:
     """Run the failure again, without a server. Blocks. Raises ReplayError and other ReliveErrors if it
     cannot be run; whatever the function does is in the outcome."""
-    folder = Path(tempfile.mkdtemp(prefix="relive-replay-"))
-    try:
+    with scratch_folder("replay") as folder:
         plans = _Plans(scene, home, options, folder)
         plan = plans.asked()
         runtime = _runtime(home, folder)
         with BackgroundLoop() as loop:
             stages = Stages(loop, runtime, folder, keep=options.debug is not None)
             runs = _Runs(scene, plan, plans, folder, loop, stages).all(options, on_run)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     error = _recorded_error(scene)
     return ReplayOutcome(
         invocation_id=scene.invocation_id,

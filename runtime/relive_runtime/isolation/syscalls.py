@@ -95,11 +95,11 @@ def drop_capabilities(but_for: int | None = None) -> None:
     syscall(126 if os.uname().machine == "x86_64" else 91, header, sets)
 
 
-def die_with_parent(wanted: bool = True) -> None:
-    """SIGKILL for this process when the thread that started it ends; or no more. Nothing if it cannot be
+def die_with_parent(wanted: bool = True, number: int = signal.SIGKILL) -> None:
+    """That signal for this process when the thread that started it ends; or no more. Nothing if it cannot be
     had."""
     if supported():
-        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL if wanted else 0)
+        prctl(_PR_SET_PDEATHSIG, number if wanted else 0)
 
 
 def adopt_orphans() -> None:

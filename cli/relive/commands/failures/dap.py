@@ -11,6 +11,7 @@ from relive_base.terminal import one_line
 
 from relive.arguments.belonging import goes_with
 from relive.arguments.completing import complete_failure
+from relive.ending import ended_by_signals
 from relive.output import echo
 from relive.session import Session
 
@@ -76,7 +77,8 @@ def dap(
     root = local.absolute()
     if port is None:
         goes_with("--port", "once", hint="relive dap --port 0 --once")
-        problem = serve_streams(opener, root)
+        with ended_by_signals():
+            problem = serve_streams(opener, root)
         if problem:
             raise ReliveError(f"the client's messages cannot be read: {problem}")
         return ExitCode.DONE
@@ -88,7 +90,7 @@ def dap(
         listener = listen(port)
     except OSError as error:
         raise ReliveError(f"cannot listen on port {port}: {error.strerror}", hint="choose another") from error
-    with listener:
+    with ended_by_signals(), listener:
         echo(f"listening on 127.0.0.1:{listener.getsockname()[1]}")
         serve_port(listener, opener, root, token, _tell, once=once)
     return ExitCode.DONE

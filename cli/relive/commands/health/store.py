@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import signal
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -16,6 +14,7 @@ from relive_base.errors import ExitCode, Refused, UsageError
 
 from relive.arguments.belonging import goes_with
 from relive.arguments.durations import DURATION
+from relive.ending import ended_by_signals
 from relive.output import (
     Column,
     echo,
@@ -165,7 +164,7 @@ def _backup(session: Session, file: Path, *, as_json: bool) -> int:
         )
     limit_s = Settings.from_environment(session.environment).backup_copy_s
     copy_held = session.control().copy_databases if session.reachable else None
-    with _ended_by_sigterm():
+    with ended_by_signals():
         told = write_backup(session.home, session.store(), file, copy_held=copy_held, limit_s=limit_s)
     if late := session.lateness():
         note(f"not in it: {late}", as_json=as_json)
@@ -183,20 +182,6 @@ def _backup(session: Session, file: Path, *, as_json: bool) -> int:
         )
         echo("  it holds what functions were called with: keep it as closed as the home")
     return ExitCode.DONE
-
-
-@contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """SIGTERM ends the block as an exception does, so that it leaves nothing behind."""
-
-    def end(number: int, frame: object) -> None:
-        raise SystemExit(128 + number)
-
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _restore(session: Session, file: Path, *, as_json: bool) -> int:

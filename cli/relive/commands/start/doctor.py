@@ -9,10 +9,10 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import click
 from relive_base.errors import ExitCode, ReliveError
+from relive_base.scratch import scratch_folder
 
 from relive.output import echo, emit_object, json_option
 from relive.session import Session
@@ -99,11 +99,11 @@ def _engine(session: Session) -> Finding:
         return Finding("engine", True, f"{session.store().engine} {version}")
     from relive_store import StoreProcess, open_store
 
-    with tempfile.TemporaryDirectory(prefix="relive-") as folder:
-        process = StoreProcess(Path(folder) / "store", Path(folder) / "s.sock", log_path=Path(folder) / "log")
+    with scratch_folder("doctor") as folder:
+        process = StoreProcess(folder / "store", folder / "s.sock", log_path=folder / "log")
         process.start()
         try:
-            store = open_store(f"unix://{Path(folder) / 's.sock'}")
+            store = open_store(f"unix://{folder / 's.sock'}")
             version = store.query("SELECT version()").scalar()
             store.close()
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -68,7 +69,7 @@ def mcp(session: Session, code: Path | None, address: str, timeout_s: float) -> 
     place = loopback_address(address, _PORT, "these tools") if address else None
     stores = Stores(session)
     stores.open(anew=False)  # what is wrong with it is said here
-    prefix = [sys.executable, "-m", "relive", "--home", str(session.home)]
+    prefix = [sys.executable, "-m", "relive", "--home", str(session.home), "--starter", str(os.getpid())]
     prefix += ["--server", session.server] if session.server else []
     reader = Reader(stores.open, session.home, stores.names)
     actions = Actions(Commands(prefix, session.environment, timeout_s), Workspace(code), reader.ident)
