@@ -1,7 +1,7 @@
 """Runs `relive` commands in forks of a process that has imported what they need.
 
-Each is a process of its own and ends like one, finalization included; what it saves is the imports, which are
-most of the time that a short command takes. The first command of each name is started as a user starts it.
+Each is a process of its own and ends like one; what it saves is the imports, which are most of the time that
+a short command takes. The first command of each name is started as a user starts it.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -100,14 +101,15 @@ async def server(tmp_path: Path) -> AsyncIterator[Served]:
 
 def whole(data: bytes) -> tuple[bytes, bool]:
     """The body of a chunked response, and whether it has its end."""
-    rest = data.partition(b"\r\n\r\n")[2]
-    body = b""
-    while rest:
-        size, _, rest = rest.partition(b"\r\n")
-        if not int(size, 16):
-            return body, True
-        body, rest = body + rest[: int(size, 16)], rest[int(size, 16) + 2 :]
-    return body, False
+    rest = io.BytesIO(data)
+    rest.seek(data.find(b"\r\n\r\n") + 4)
+    parts = []
+    while line := rest.readline():
+        if not (size := int(line, 16)):
+            return b"".join(parts), True
+        parts.append(rest.read(size))
+        rest.seek(2, io.SEEK_CUR)
+    return b"".join(parts), False
 
 
 def get(name: str, more: bytes = b"connection: close\r\n", version: bytes = b"1.1") -> bytes:
@@ -224,10 +226,7 @@ async def test_a_slow_client_slows_the_function_down(server: Served, tmp_path: P
 
     # ... and all of it to arrive once it reads
     def read() -> bytes:
-        data = b""
-        while part := sock.recv(1 << 20):
-            data += part
-        return data
+        return b"".join(iter(lambda: sock.recv(1 << 20), b""))
 
     body, ended = whole(await asyncio.to_thread(read))
     sock.close()
