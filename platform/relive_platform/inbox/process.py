@@ -18,8 +18,10 @@ from relive_store import StoreError, open_store
 from relive_platform.inbox.folder import Inbox
 from relive_platform.inbox.importing import Importer
 
-__all__ = ["InboxJob", "InboxLine", "main"]
+__all__ = ["NO_STORE", "InboxJob", "InboxLine", "main"]
 
+NO_STORE: Final = 3
+"""Its status if the store could not be used: what waits stays, for later."""
 _NICE: Final = 10
 _MEMORY_BYTES: Final = 2 << 30
 _AT_ONCE: Final = 100
@@ -35,15 +37,16 @@ class InboxJob(msgspec.Struct):
 
 
 class InboxLine(msgspec.Struct, omit_defaults=True):
-    """What became of one file, a line of standard output."""
+    """What became of one file, a line of standard output. Before it there is one that it was begun with:
+    whoever reads them knows what a process was at that has ended in the middle."""
 
     file: str
-    state: str  # "new", "known", "other" or "refused"
-    text: str
+    state: str  # "begun", "new", "known", "other" or "refused"
+    text: str = ""
 
 
 def main() -> None:
-    """Bring in up to a hundred. The status is 3 if the store could not be used: they stay, for later."""
+    """Bring in up to a hundred."""
     os.nice(_NICE)
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     most = _MEMORY_BYTES if hard == resource.RLIM_INFINITY else min(_MEMORY_BYTES, hard)
@@ -53,30 +56,35 @@ def main() -> None:
     with closing(open_store(job.store)) as store:
         importer = Importer(Path(job.scenes_dir), store, limit=job.scenes)
         for path in inbox.waiting()[:_AT_ONCE]:
+            name = os.fsencode(path.name).decode("utf-8", "backslashreplace")
+            _tell(InboxLine(name, "begun"))
             try:
-                line = _take(importer, inbox, path)
+                line = _take(importer, inbox, path, name)
             except StoreError as error:
-                print(f"{path.name}: {error.message}", file=sys.stderr)
-                sys.exit(3)
-            sys.stdout.write(msgspec.json.encode(line).decode() + "\n")
+                print(f"{name}: {error.message}", file=sys.stderr)
+                sys.exit(NO_STORE)
+            _tell(line)
 
 
-def _take(importer: Importer, inbox: Inbox, path: Path) -> InboxLine:
+def _tell(line: InboxLine) -> None:
+    sys.stdout.write(msgspec.json.encode(line).decode() + "\n")
+    sys.stdout.flush()
+
+
+def _take(importer: Importer, inbox: Inbox, path: Path, name: str) -> InboxLine:
     try:
         with path.open("rb") as file:
-            found = importer.take(file.read(inbox.scene_bytes + 1), path.name)
+            found = importer.take(file.read(inbox.scene_bytes + 1), name)
     except (SceneError, OSError, MemoryError) as error:
         inbox.refuse(path)
-        return InboxLine(
-            path.name, "refused", error.message if isinstance(error, ReliveError) else str(error)
-        )
+        return InboxLine(name, "refused", error.message if isinstance(error, ReliveError) else str(error))
     if found.state == "other":
         inbox.refuse(path)
     else:
         path.unlink(missing_ok=True)
     host = f" on {found.host}" if found.host else ""
     text = f"{found.function}{host}: {found.error_type}: {found.message}"
-    return InboxLine(path.name, found.state, f"{text}; {found.note}" if found.note else text)
+    return InboxLine(name, found.state, f"{text}; {found.note}" if found.note else text)
 
 
 if __name__ == "__main__":

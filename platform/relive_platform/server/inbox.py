@@ -16,12 +16,13 @@ from relive_base.errors import ReliveError
 from relive_base.terminal import one_line
 
 from relive_platform.inbox.folder import Inbox, InboxFull
-from relive_platform.inbox.process import InboxJob, InboxLine
+from relive_platform.inbox.process import NO_STORE, InboxJob, InboxLine
 from relive_platform.triggers.http.connections.head import Head
 from relive_platform.triggers.http.responses import Response, json_response, problem
 
 __all__ = ["InboxDoor", "InboxWatch"]
 
+READER = (sys.executable, "-m", "relive_platform.inbox.process")
 _LOOK_S: Final = 2.0
 _RETRY_S: Final = 5.0
 _LIMIT_S: Final = 300.0
@@ -33,8 +34,12 @@ _lines = msgspec.json.Decoder(InboxLine)
 class InboxWatch:
     """Looks every two seconds, and has a process of its own bring in what waits."""
 
-    def __init__(self, inbox: Inbox, scenes_dir: Path, store: str, scenes: int) -> None:
+    def __init__(
+        self, inbox: Inbox, scenes_dir: Path, store: str, scenes: int, limit_s: float = _LIMIT_S
+    ) -> None:
+        """`limit_s`: how long a process may take for what waits."""
         self.inbox = inbox
+        self._limit_s = limit_s
         self.imported = 0
         self.refused = 0
         self._job = InboxJob(str(inbox.folder), str(scenes_dir), store, scenes)
@@ -65,15 +70,17 @@ class InboxWatch:
             try:
                 if self.inbox.waiting() and not await self._bring_in():
                     await asyncio.sleep(_RETRY_S)
-            except (OSError, subprocess.TimeoutExpired, msgspec.DecodeError) as error:
+            except (OSError, msgspec.DecodeError) as error:
                 _log.warning("the inbox could not be read: %s: %s", type(error).__name__, error)
                 await asyncio.sleep(_RETRY_S)
 
     async def _bring_in(self) -> bool:
         """Whether the store took what there was."""
         output, errors, status = await asyncio.to_thread(self._run)
-        for row in output.splitlines():
-            line = _lines.decode(row)
+        lines = [_lines.decode(row) for row in output.splitlines(keepends=True) if row.endswith(b"\n")]
+        for line in lines:
+            if line.state == "begun":
+                continue
             taken = line.state != "refused"
             self.imported += line.state == "new"
             self.refused += not taken
@@ -82,18 +89,25 @@ class InboxWatch:
         if status:
             text = errors.decode("utf-8", "replace").strip().splitlines()[-1:]
             _log.warning("the inbox waits: %s", one_line("".join(text), _CHARS))
+        if status not in (0, NO_STORE) and len(lines) == 1:  # it ends whoever reads it, and others wait
+            await asyncio.to_thread(self.inbox.refuse, self.inbox.folder / lines[0].file)
+            self.refused += 1
+            _log.warning("inbox: %s: refused: its reader ended with status %d", lines[0].file, status)
         return not status
 
     def _run(self) -> tuple[bytes, bytes, int]:
         """In a thread, by `subprocess`: uvloop would fork this process, in which gRPC has threads, and gRPC
-        says so on the terminal. Raises OSError, TimeoutExpired."""
+        says so on the terminal. Raises OSError."""
         process = self._process = subprocess.Popen(
-            [sys.executable, "-m", "relive_platform.inbox.process"],
+            READER,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             start_new_session=True,
         )  # fmt: skip
         try:
-            output, errors = process.communicate(msgspec.json.encode(self._job), _LIMIT_S)
+            output, errors = process.communicate(msgspec.json.encode(self._job), self._limit_s)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            output, errors = process.communicate()
         finally:
             process.kill()
             process.wait()
