@@ -5,7 +5,7 @@ so that the growth is seen; beside Jaeger's own table on the same engine with th
 medians as a caller has them, with what Python makes of the rows; beside them the CPU time of both
 processes, which a busy machine changes least. What is not met is shown as such.
 
-To fill a store takes minutes: one in a folder that RELIVE_BENCH_STORE names is filled once, and asked again.
+To fill a store takes minutes: one in a folder that BENCH_STORE names is filled once, and asked again.
 The tenth is then left out.
 """
 
@@ -197,7 +197,7 @@ def _row(name: str, value: float, unit: str, target: str = "", ok: bool | None =
 @contextmanager
 def _large(engine: str) -> Iterator[tuple[Opened, Path | None]]:
     """A store for the whole week, and the file that says that it is full already, if it is kept."""
-    kept = os.environ.get("RELIVE_BENCH_STORE")
+    kept = os.environ.get("BENCH_STORE")
     with tempfile.TemporaryDirectory(prefix="rls") as name:
         folder = Path(kept, engine) if kept else Path(name)
         folder.mkdir(parents=True, exist_ok=True)
@@ -207,7 +207,7 @@ def _large(engine: str) -> Iterator[tuple[Opened, Path | None]]:
 
 def _of_engine(engine: str, small: float, large: float, runs: int = _RUNS) -> Iterator[Row]:
     few: dict[str, Cost] = {}
-    if not os.environ.get("RELIVE_BENCH_STORE"):
+    if not os.environ.get("BENCH_STORE"):
         with tempfile.TemporaryDirectory(prefix="rls") as name, ENGINES[engine](Path(name)) as opened:
             few, _, _ = costs(opened, small, runs)
     with _large(engine) as (opened, filled):
