@@ -35,6 +35,8 @@ class Why(msgspec.Struct, tag=True):
     note: str = ""
     others: list[int] = []
     """Steps whose lines may be to blame as well, the likeliest first."""
+    unknown: str = ""
+    """Why it is not known where the value arose, though it can be followed no further than to the root."""
 
     def lines(self, where: Callable[[int], str], source: Callable[[int], str]) -> list[str]:
         """For a terminal: the failing line, the line to look at, and the way from the one to the other."""
@@ -55,13 +57,17 @@ class Why(msgspec.Struct, tag=True):
                 found.append(f"    {link.expression} = {link.value}")
             how = _HOWS.get(link.how, f"{link.how} by")
             found.append(f"      {how} step {link.step}  {where(link.step)}  {source(link.step)}")
-        if self.kind == "before":
+        if self.unknown:
+            found.append(f"  not known where it arose: {self.unknown}")
+        elif self.kind == "before":
             found.append("  what it was before the handler began: module state, or the event")
         if self.note:
             found.append(f"  {self.note}")
         return found
 
     def _verdict(self) -> str:
+        if self.unknown and self.kind == "before":
+            return "was there at"
         if self.kind in ("before", "outside"):
             return "came in at" if self.sure else "may have come in at"
         if self.kind in _NAMED:

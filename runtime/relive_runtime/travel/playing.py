@@ -106,7 +106,9 @@ class Run:
         """Right before the handler is called; or at a frame whose step is the last one of the trail."""
         order, tracer, trail = self._order, self._tracer, self._trail
         if order.explain:
-            tracer.recording(Recorder(self._journal, order.until, self._own, self._tick, self.end))
+            recorder = Recorder(self._journal, order.until, self._own, self._tick, self.end)
+            recorder.listen()
+            tracer.recording(recorder)
         elif order.stop >= 0:
             if frame is not None and order.stop == len(trail) - 1:
                 self._stop(frame)

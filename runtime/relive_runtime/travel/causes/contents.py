@@ -48,9 +48,9 @@ class Contents:
         version, number = self._putting(holder, key, read)
         if version is None:
             kind = "computed" if not has_contents(holder) else "before"
-            return Hop(read.step, "", Made(kind, read.value, read.frame, read.step, read.node))
+            return Hop(read.step, "", self._older(kind, holder, None, read))
         if version.step < self._journal.start or version.step == NOBODY:
-            return Hop(read.step, "", Made("before", read.value, read.frame, read.step, read.node))
+            return Hop(read.step, "", self._older("before", holder, version, read))
         again = self._put_again(holder, key, version.step, read.step)
         step = version.step if again is None else again
         frame = self._journal.frame(step)
@@ -58,6 +58,10 @@ class Contents:
             return Hop(step, "given", self._born(holder, key, read.value, frame, step))
         how = "overwritten" if self._was_better(holder, key, read.value, step) else "given"
         return Hop(step, how, self._put(holder, key, read.value, frame, step))
+
+    def _older(self, kind: str, holder: Any, version: Version | None, read: Read) -> Made:
+        unknown = self._evaluation.beginnings.of_part(holder, version, read.value) if kind == "before" else ""
+        return Made(kind, read.value, read.frame, read.step, read.node, unknown=unknown)
 
     def _put_again(self, holder: Any, key: Any, since: int, until: int) -> int | None:
         """A later step that has put the very same value there."""
@@ -123,7 +127,9 @@ class Contents:
         for part in parts_read(statement):
             if not interned(value) and self._evaluation.value_of(part, frame, step) is value:
                 return Read(part, frame, step, value)
-        return Made("changed", value, frame, step)
+        version = next((one for one in self._journal.versions(holder, step + 1)[::-1]), None)
+        unknown = "" if version is None else self._evaluation.beginnings.of_change(version)
+        return Made("changed", value, frame, step, unknown=unknown)
 
     def _extended(self, node: ast.expr, value: Any, frame: int, step: int) -> Read | None:
         """The element of what was added to a list."""
@@ -334,7 +340,7 @@ class Contents:
         for version in self._journal.versions(held, self._over(read)):
             if any(name is read.value or same(name, read.value) for name, _ in parts(version.contents)):
                 if version.step < self._journal.start or version.step == NOBODY:
-                    return Made("before", read.value, read.frame, read.step, read.node)
+                    return self._older("before", held, version, read)
                 return self._key_put(held, read.value, version.step)
         return None
 

@@ -8,6 +8,7 @@ from operator import add, floordiv, mod, mul, sub, truediv
 from typing import Any, Final
 
 from relive_runtime.travel.causes.badness import is_empty
+from relive_runtime.travel.causes.beginnings import Beginnings
 from relive_runtime.travel.causes.frames import Frames, name_of
 from relive_runtime.travel.causes.journal import Journal
 from relive_runtime.travel.causes.places import Read
@@ -37,6 +38,7 @@ class Evaluation:
     def __init__(self, journal: Journal) -> None:
         self.journal = journal
         self.frames = Frames(journal)
+        self.beginnings = Beginnings(journal)
 
     def value_of(self, node: ast.expr, frame: int, step: int) -> Any:
         """What it gave while a step ran; MISSING: not known."""

@@ -11,6 +11,7 @@ from relive_runtime.travel.causes.following import Following
 from relive_runtime.travel.causes.indexes import Choices
 from relive_runtime.travel.causes.nearness import near_misses
 from relive_runtime.travel.causes.oddity import oddity
+from relive_runtime.travel.causes.rounds import Rounds
 from relive_runtime.travel.causes.slices import Candidate
 from relive_runtime.travel.causes.smells import smells
 from relive_runtime.travel.causes.suspects import Failing
@@ -35,6 +36,7 @@ class Features:
         self._journal = following.journal
         self._choices = choices
         self._failing = failing
+        self._rounds = Rounds(following.journal, choices, failing)
         self._missing = set(_QUOTED.findall(failing.message)) if failing.error is not None else set()
 
     def of(self, one: Candidate, nearest: float) -> dict[str, float]:
@@ -53,10 +55,12 @@ class Features:
         _of_values(one.values, found)
         self._of_conditions(one, found)
         self._of_runs(one, found)
-        if self._changes_module_state(one):
-            found["changes module state"] = 1.0
-        if self._is_first_of_several(one):
-            found["first of several"] = 1.0
+        found |= self._rounds.of(one)
+        seen = {
+            "changes module state": self._changes_module_state(one),
+            "first of several": self._is_first_of_several(one),
+        }
+        found |= {name: 1.0 for name, is_so in seen.items() if is_so}
         if one.statement is self._failing.statement:
             found["fails"] = 1.0
         elif self._missing & _names(one.statement):

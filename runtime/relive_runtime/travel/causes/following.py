@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -22,6 +23,9 @@ _COMPREHENSIONS: Final = (ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictC
 _PASSING: Final = frozenset(
     ("next", "max", "min", "copy", "deepcopy", "replace", "str", "int", "float", "list", "tuple", "cast")
 )
+_LATER: Final = inspect.CO_COROUTINE | inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
+_MADE_BEFORE: Final = 2_000
+"""Steps looked through for the line that has made a coroutine."""
 _TAKING: Final = frozenset(("get", "pop", "setdefault"))
 _ORDERS: Final = frozenset(
     ("sorted", "reversed", "list", "tuple", "set", "iter", "filter", "islice", "frozenset")
@@ -120,7 +124,12 @@ class Following(Evaluation):
                     and name not in code.co_freevars
                 ):
                     return self._bound(read, name, frame, step)
-        return self._here(read, Made("before", read.value, read.frame, read.step, read.node, name))
+        names = journal.frames[read.frame].names
+        return self._from_before(read, name, self.beginnings.of_global(names, name, read.value))
+
+    def _from_before(self, read: Read, name: str, unknown: str) -> Hop:
+        made = Made("before", read.value, read.frame, read.step, read.node, name, unknown)
+        return self._here(read, made)
 
     def _bound(self, read: Read, name: str, frame: int, step: int) -> Hop:
         """A step gave the name its value."""
@@ -305,7 +314,9 @@ class Following(Evaluation):
         journal = self.journal
         entry = journal.frames[frame]
         if entry.caller == NOBODY or entry.called < journal.start:
-            return self._here(read, Made("before", read.value, read.frame, read.step, read.node, name))
+            return self._given_elsewhere(read, name, frame) or self._from_before(
+                read, name, self.beginnings.of_name(frame, name, read.value)
+            )
         call, caller, step = self.frames.call_of(frame), entry.caller, entry.called
         function = journal.source(entry.code).function(entry.code.co_firstlineno, entry.code.co_name)
         if call is not None and function is not None:
@@ -319,7 +330,25 @@ class Following(Evaluation):
             for text, node in journal.plan(step).reads:
                 if journal.read(step, text) is read.value:
                     return Hop(step, "passed", Read(node, caller, step, read.value))
-        return Hop(step, "passed", Made("passed", read.value, caller, step, call, name))
+        unknown = "" if call is not None else f"a library has called {entry.code.co_name} with it"
+        return Hop(step, "passed", Made("passed", read.value, caller, step, call, name, unknown))
+
+    def _given_elsewhere(self, read: Read, name: str, frame: int) -> Hop | None:
+        """Of a coroutine or a generator, which is called before it runs: by the line that has made it."""
+        journal = self.journal
+        entry = journal.frames[frame]
+        function = journal.source(entry.code).function(entry.code.co_firstlineno, entry.code.co_name)
+        if not entry.code.co_flags & _LATER or function is None:
+            return None
+        for step in range(entry.began - 1, max(journal.start, entry.began - _MADE_BEFORE) - 1, -1):
+            for node in within(journal.plan(step).statement or ast.Pass()):
+                if not isinstance(node, ast.Call) or name_of(node) != entry.code.co_name:
+                    continue
+                argument = argument_of(node, function, name)
+                caller = journal.frame(step)
+                if argument is not None and same(self.value_of(argument, caller, step), read.value):
+                    return Hop(step, "passed", Read(argument, caller, step, read.value))
+        return None
 
     # ------------------------------------------------------------ attributes and elements
 

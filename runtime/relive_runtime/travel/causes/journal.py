@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bisect
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import CodeType
 from typing import Any, Final
@@ -22,8 +22,9 @@ from relive_runtime.travel.causes.values import (
 )
 from relive_runtime.travel.trail import LINE_BITS, NOBODY
 
-__all__ = ["COMPREHENSIONS", "Frame", "Journal"]
+__all__ = ["COMPREHENSIONS", "MANY", "Frame", "Journal"]
 
+MANY: Final = 1 << 62
 COMPREHENSIONS: Final = frozenset(("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"))
 _DEPTH: Final = 5
 _NEW_ITEMS: Final = 400
@@ -32,11 +33,15 @@ _LINE_MASK: Final = (1 << LINE_BITS) - 1
 
 @dataclass(slots=True)
 class Frame:
-    """A call of a function. `called`: the step of its caller that called it; NOBODY: the handler."""
+    """A call of a function. `called`: the step of its caller that called it; NOBODY: the handler, or what
+    other code has called by itself. `began`: the number of its first step."""
 
     code: CodeType
     caller: int
     called: int
+    began: int = 0
+    names: dict[str, Any] = field(default_factory=dict)
+    """The module's."""
     steps: list[int] = field(default_factory=list)
     children: list[int] = field(default_factory=list)
     result: Any = MISSING
@@ -46,10 +51,17 @@ class Frame:
 
 @dataclass(slots=True)
 class Version:
-    """What was in an object since a step."""
+    """What was in an object since a step. `seen`: the step after which it was last seen otherwise, NOBODY
+    before the first; None: it was never seen before."""
 
     step: int
     contents: Any
+    seen: int | None = None
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether it was just that step which made it so."""
+        return self.seen is not None and self.seen >= self.step - 1
 
 
 class Journal:
@@ -63,6 +75,11 @@ class Journal:
         self.after: list[dict[str, Any]] = []  # by step: the names it bound
         self.raised: dict[int, BaseException] = {}  # by step: what came out of its line
         self.history: dict[int, list[Version]] = {}  # by identity
+        self.threads = MANY
+        """The step from which on there were other threads."""
+        self.first_locals: dict[str, Any] = {}
+        self.first_globals: dict[int, dict[str, Any]] = {}  # by identity of a module's names
+        self._seen: dict[int, int] = {}  # by identity: after which step it was looked at last
         self._objects: dict[int, Any] = {}  # they live as long as their identities are used
         self._sources: dict[str, Statements] = {}
 
@@ -132,8 +149,21 @@ class Journal:
         if history is None:
             self._enter(value, now, born)
         elif not unchanged(history[-1].contents, now):
-            history.append(Version(step, now))
+            history.append(Version(step, now, self._seen.get(id(value))))
             self._enter_parts(now, step, 0, [_NEW_ITEMS])
+        self._seen[id(value)] = step
+
+    def look_at_first(self, names: Mapping[str, Any], modules: list[dict[str, Any]]) -> None:
+        """Before the first step: what is there then, in the first frame and in the application's modules, was
+        there before the handler began."""
+        self.first_locals = dict(names)
+        self.first_globals = {id(module): dict(module) for module in modules}
+        for module in (self.first_locals, *self.first_globals.values()):
+            for name, value in module.items():
+                if not name.startswith("__"):
+                    self.look_at(value, NOBODY, NOBODY)
+        for versions in self.history.values():
+            versions[0].seen = NOBODY
 
     def _enter(self, value: Any, now: Any, step: int) -> None:
         self._objects[id(value)] = value

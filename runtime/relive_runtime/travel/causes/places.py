@@ -43,6 +43,8 @@ class Made:
     step: int = NOBODY
     node: ast.expr | None = None
     name: str = ""
+    unknown: str = ""
+    """Why it is not known where the value arose, though this is as far as it leads; "": it is known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import _thread
 import ast
 import inspect
+import sys
+import threading
 from collections.abc import Callable, Mapping
 from sys import getrecursionlimit, setrecursionlimit
-from types import CodeType, FrameType
+from types import CodeType, FrameType, FunctionType, ModuleType
 from typing import Any, Final
 
 from relive_capture.record.playback.leaving import goes_up, has_returned, suspends
 from relive_runtime.travel.causes.journal import COMPREHENSIONS, Frame, Journal, remembered
 from relive_runtime.travel.causes.statements import Plan
-from relive_runtime.travel.causes.values import MISSING, evaluated
+from relive_runtime.travel.causes.values import MISSING, evaluated, own_dict
 from relive_runtime.travel.trail import LINE_BITS, NOBODY
 
 __all__ = ["Recorder"]
 
 _TICK: Final = 1_023
 _ROOM: Final = 300
+_MODULES: Final = 200
+_STARTING: Final = (
+    *("_start_new_thread", "_start_joinable_thread"),
+    *("start_new_thread", "start_joinable_thread"),
+)
 _Own = Callable[[str], bool]
 
 
@@ -56,6 +64,22 @@ class Recorder:
         """How many steps there have been."""
         return self._step + 1
 
+    def listen(self) -> None:
+        """From now on note when a thread begins: its lines are none of the journal's."""
+        for module in (threading, _thread):
+            for name in _STARTING:
+                if hasattr(module, name):
+                    setattr(module, name, self._noting(getattr(module, name)))
+
+    def _noting(self, start: Callable[..., Any]) -> Callable[..., Any]:
+        journal = self._journal
+
+        def noted(*given: Any, **named: Any) -> Any:
+            journal.threads = min(journal.threads, max(self._step, 0))
+            return start(*given, **named)
+
+        return noted
+
     def trace(self, frame: FrameType, event: str, argument: Any) -> Any:
         """For sys.settrace."""
         code = frame.f_code
@@ -87,7 +111,7 @@ class Recorder:
         """It begins, or goes on."""
         call = self._calls.get(frame)
         if call is None:
-            call = self._calls[frame] = self._entered(frame.f_code)
+            call = self._calls[frame] = self._entered(frame)
         self._stack.append(call)
 
     def line(self, frame: FrameType) -> None:
@@ -104,12 +128,12 @@ class Recorder:
         if call is not None:
             self._raised(call, frame, (kind, error))
 
-    def _entered(self, code: CodeType) -> _Call:
+    def _entered(self, frame: FrameType) -> _Call:
         frames = self._journal.frames
         caller = self._stack[-1].number if self._stack else NOBODY
         called = self._stack[-1].pending if self._stack else NOBODY
         number = len(frames)
-        frames.append(Frame(code, caller, called))
+        frames.append(Frame(frame.f_code, caller, called, self._step + 1, frame.f_globals))
         if caller != NOBODY:
             frames[caller].children.append(number)
         return _Call(number)
@@ -120,6 +144,8 @@ class Recorder:
         self._finish(call, frame)
         self._step += 1
         step, journal = self._step, self._journal
+        if not step:
+            journal.look_at_first(frame.f_locals, self._modules(frame.f_globals))
         entry = journal.frames[call.number]
         if not entry.steps and step >= journal.start:
             for value in frame.f_locals.values():
@@ -134,6 +160,22 @@ class Recorder:
             journal.after.append({})
         if step == self._until:
             self._over()
+
+    def _modules(self, names: dict[str, Any]) -> list[dict[str, Any]]:
+        """The names of a module of the application's, and of those that it has things of, and so on."""
+        found, left = list[dict[str, Any]](), [names]
+        seen = {id(names)}
+        while left and len(found) < _MODULES:
+            names = left.pop()
+            found.append(names)
+            for value in list(names.values()):
+                inside = own_dict(_home(value)) or names
+                if id(inside) not in seen:
+                    seen.add(id(inside))
+                    file = inside.get("__file__")
+                    if type(file) is str and self._own(file):
+                        left.append(inside)
+        return found
 
     def _values(self, frame: FrameType, step: int) -> dict[str, Any]:
         plan = self._plan(frame.f_code, frame.f_lineno)
@@ -210,6 +252,18 @@ class Recorder:
         if found is None:
             found = self._plans[code, line] = self._journal.source(code).plan(line)
         return found
+
+
+def _home(value: object) -> object:
+    """The module that it is, or that it or its class was made in."""
+    kind = type(value)
+    if issubclass(kind, ModuleType):
+        return value
+    if type(value) is FunctionType:
+        name: object = value.__module__
+    else:
+        name = vars(value if type(value) is type else kind).get("__module__")
+    return sys.modules.get(name) if type(name) is str else None
 
 
 def _is_older(node: ast.expr, names: Mapping[str, Any]) -> bool:

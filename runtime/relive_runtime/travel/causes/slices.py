@@ -63,6 +63,7 @@ class Candidate:
     """What it made, and whether it was made of nothing that is as bad."""
     values: list[Any] = field(default_factory=list)
     steps: set[int] = field(default_factory=set)
+    unknown: str = ""  # why it is not known where it arose
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +161,8 @@ class Slice:
         one.steps.add(step)
         if value is not MISSING and len(one.values) < 8:
             one.values.append(value)
+        if made is not None and made.unknown:
+            one.unknown = made.unknown
         if made is not None and len(one.made) < 8:
             one.made.append((made, turned))
 

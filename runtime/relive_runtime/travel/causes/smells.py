@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Callable, Iterator
+from typing import Any, Final
 
 from relive_runtime.travel.causes.arms import statements_in
 from relive_runtime.travel.causes.frames import name_of
@@ -41,28 +41,49 @@ def _head(statement: ast.stmt) -> Iterator[ast.AST]:
 
 
 def _of_node(node: ast.AST) -> Iterator[str]:
-    if isinstance(node, ast.Call):
-        first = node.args[0] if node.args else None
-        text = first.value if isinstance(first, ast.Constant) else None
-        if name_of(node) in _CUTTING and node.args and not (type(text) is str and len(set(text)) < 3):
-            yield "cuts letters off"
-    elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult) and isinstance(node.left, ast.List):
-        if any(not isinstance(one, ast.Constant | ast.UnaryOp) for one in node.left.elts):
-            yield "repeats one object"
-    elif isinstance(node, ast.ListComp) and isinstance(node.elt, ast.Name):
-        names = {
-            part.id for one in node.generators for part in ast.walk(one.target) if isinstance(part, ast.Name)
-        }
-        if node.elt.id not in names:
-            yield "repeats one object"
-    elif isinstance(node, ast.BoolOp) and any(isinstance(one, ast.Constant) for one in node.values[:-1]):
+    kind = _BY_NODE.get(type(node))
+    return kind(node) if kind is not None else iter(())
+
+
+def _of_call(node: ast.Call) -> Iterator[str]:
+    first = node.args[0] if node.args else None
+    text = first.value if isinstance(first, ast.Constant) else None
+    if name_of(node) in _CUTTING and node.args and not (type(text) is str and len(set(text)) < 3):
+        yield "cuts letters off"
+
+
+def _of_product(node: ast.BinOp) -> Iterator[str]:
+    items = node.left.elts if isinstance(node.left, ast.List) and isinstance(node.op, ast.Mult) else []
+    if any(not isinstance(one, ast.Constant | ast.UnaryOp) for one in items):
+        yield "repeats one object"
+
+
+def _of_list(node: ast.ListComp) -> Iterator[str]:
+    names = {
+        part.id for one in node.generators for part in ast.walk(one.target) if isinstance(part, ast.Name)
+    }
+    if isinstance(node.elt, ast.Name) and node.elt.id not in names:
+        yield "repeats one object"
+
+
+def _of_choice(node: ast.BoolOp) -> Iterator[str]:
+    if any(isinstance(one, ast.Constant) for one in node.values[:-1]):
         yield "fixed condition"
-    elif isinstance(node, ast.Compare):
-        strange = any(isinstance(op, ast.Is | ast.IsNot) for op in node.ops)
-        if strange and any(
-            isinstance(one, ast.Constant) and one.value is not None for one in node.comparators
-        ):
-            yield "identity of a value"
+
+
+def _of_comparison(node: ast.Compare) -> Iterator[str]:
+    constant = any(isinstance(one, ast.Constant) and one.value is not None for one in node.comparators)
+    if constant and any(isinstance(op, ast.Is | ast.IsNot) for op in node.ops):
+        yield "identity of a value"
+
+
+_BY_NODE: Final[dict[type[ast.AST], Callable[[Any], Iterator[str]]]] = {
+    ast.Call: _of_call,
+    ast.BinOp: _of_product,
+    ast.ListComp: _of_list,
+    ast.BoolOp: _of_choice,
+    ast.Compare: _of_comparison,
+}
 
 
 def _in_loop(

@@ -52,6 +52,7 @@ class Way:
     kind: str = ""
     score: float = 0.0
     composed: bool = False  # a text was put together there
+    unknown: str = ""  # why it is not known where it arose
     sure: bool = True
     """Every step of it was bad in the same way: no likelihood has chosen among several."""
 
@@ -119,7 +120,8 @@ class Ways:
         else:
             self._computed(way, made, read)
             way.root = made.step
-        way.kind, way.score = made.kind, self._suspicion(made)
+        way.kind, way.score, way.unknown = made.kind, self._suspicion(made), made.unknown
+        way.sure = way.sure and not made.unknown
         way.composed = type(made.value) is str and (_composes(made.node) or _transforms(made.node))
         return way
 
@@ -160,7 +162,7 @@ class Ways:
         self._computed(way, made, read)
         way.passed += onward.passed
         way.root, way.kind, way.score, way.sure = onward.root, onward.kind, onward.score, False
-        way.composed = onward.composed
+        way.composed, way.unknown = onward.composed, onward.unknown
         return way
 
     # ------------------------------------------------------------ further back
@@ -269,7 +271,9 @@ class Ways:
         if len(versions) < 2:
             return None
         last = versions[-1]
-        return Made("changed", read.value, self._journal.frame(last.step), last.step, None, read.text)
+        unknown = self._following.beginnings.of_change(last)
+        frame = self._journal.frame(last.step)
+        return Made("changed", read.value, frame, last.step, None, read.text, unknown)
 
     def _removed_before(self, made: Made) -> Way | None:
         node = made.node

@@ -69,12 +69,17 @@ def explained(
     if not expression:
         with suppress(RecursionError):
             _rate(why, following, failing, found, [way for _, way, _ in rated])
+    if best.unknown and not why.unknown:
+        why.unknown, why.sure = f"{rated[0][2].read.text}, {best.unknown}", False
+    if journal.threads <= failing.step:
+        why.sure = False
+        why.note = f"code in other threads, from step {journal.threads} on, was not followed"
     return why
 
 
 def _tell_way(why: Why, journal: Journal, way: Way) -> None:
     why.links = [_link(journal, one) for one in way.passed]
-    why.root, why.kind = way.root, way.kind
+    why.root, why.kind, why.unknown = way.root, way.kind, way.unknown
 
 
 def _rate(why: Why, following: Following, failing: Failing, found: list[Suspect], ways: list[Way]) -> None:
@@ -89,8 +94,12 @@ def _rate(why: Why, following: Following, failing: Failing, found: list[Suspect]
     candidates = list(search.found.values())
     nearest = min((one.cost for one in candidates), default=0.0)
     known = Features(following, choices, failing)
-    unbroken = journal.plan(why.root).statement if why.sure and why.root >= journal.start else None
-    likely = likelihoods([known.of(one, nearest) | _unbroken(one, unbroken) for one in candidates])
+    end = journal.plan(why.root).statement if why.root >= journal.start else None
+    unbroken = end if why.sure else None
+    checks = isinstance(failing.statement, ast.Raise | ast.Assert)
+    likely = likelihoods(
+        [known.of(one, nearest) | _of_chain(one, end, sure=why.sure, checks=checks) for one in candidates]
+    )
     order = sorted(range(len(candidates)), key=lambda number: -likely[number])
     if not order:
         return
@@ -104,15 +113,23 @@ def _rate(why: Why, following: Following, failing: Failing, found: list[Suspect]
         _tell_way(why, journal, same_line[0])
     else:
         why.links, why.kind = _links(journal, best.trace), kind_of(best.kinds)
-        why.root = best.step
-    why.sure = share >= _SURE and best.statement is unbroken
+        why.root, why.unknown = best.step, best.unknown
+    why.sure = share >= _SURE and best.statement is unbroken and not why.unknown
     rest = [number for number in order[1 : _OTHERS + 1] if likely[number] >= _WORTH_A_LOOK]
     why.others = [candidates[number].step for number in rest] if not why.sure else []
 
 
-def _unbroken(one: Candidate, statement: ast.stmt | None) -> dict[str, float]:
-    """That one value was followed to it, always as bad, and nothing else explains the failure as well."""
-    return {"ends a chain": 1.0} if one.statement is statement else {}
+def _of_chain(one: Candidate, end: ast.stmt | None, *, sure: bool, checks: bool) -> dict[str, float]:
+    """That one value was followed to it; `sure`: always as bad, and nothing else explains the failure as
+    well. `checks`: the failing line is a check of the application's own."""
+    if one.statement is not end:
+        return {}
+    found = {"ends a chain": 1.0}
+    if sure:
+        found["ends a sure chain"] = 1.0
+    if checks:
+        found["ends a chain of a check"] = 1.0
+    return found
 
 
 def _links(journal: Journal, trace: Trace | None) -> list[Link]:
