@@ -31,6 +31,8 @@ SETS = [
             "eleventh",
             "twelfth",
             "thirteenth",
+            "fourteenth",
+            "fifteenth",
         ),
     )
 ]
@@ -43,230 +45,46 @@ ANSWERS = {
 }
 MISSED = frozenset(
     (
-        *(
-            "end_before_start",
-            "float_money",
-            "not_a_number",
-            "row_without_number",
-            "suppressed",
-        ),
-        *(
-            "text_for_number",
-            "used_up",
-            "wrong_unit",
-            "any_names",
-            "from_generator",
-        ),
+        *("wrong_unit", "wrong_branch", "float_money", "zero_count", "from_generator"),
+        *("any_names", "suppressed", "row_without_number"),
     )
 )
 NEXT_IN_MODULES = frozenset(
     (
-        *(
-            "backup_plan",
-            "tax_number",
-            "page_window",
-            "salary_band",
-            "temp_files",
-            "first_name",
-            "stock_alert",
-            "friend_graph",
-            "quota_share",
-            "unread_count",
-        ),
-        *(
-            "template_alias",
-            "tier_rate",
-            "city_zone",
-            "bom_header",
-            "env_limit",
-            "shallow_config",
-        ),
-        *(
-            "query_list",
-            "month_arithmetic",
-            "counter_never_reset",
-            "setter_ignores",
-            "padded_base64",
-        ),
-        *(
-            "first_match",
-            "lost_update",
-            "percent_unit",
-            "sentinel_index",
-            "docstring_block",
-        ),
-        *(
-            "unquoted_property",
-            "yielded_none",
-            "stale_total",
-            "heap_order",
-            "wrong_separator_join",
-        ),
-        *(
-            "shadowing_loop",
-            "token_expiry",
-            "csv_quoting",
-            "exception_hides",
-            "bytes_and_text",
-        ),
-        *(
-            "dedup_mutates",
-            "accumulated_rounding",
-            "signal_lost",
-            "cookie_parse",
-            "stack_machine",
-        ),
-        *(
-            "batch_remainder",
-            "week_number",
-            "assigned_to_copy",
-            "argument_order",
-            "webhook_secret",
-        ),
-        *(
-            "pages_missing",
-            "default_headers",
-            "template_lines",
-            "due_today",
-            "retry_exhausted",
-        ),
-        *(
-            "permission_default",
-            "timeout_unit",
-            "shipping_zone",
-            "exchange",
-            "config_layers",
-        ),
-        *(
-            "ledger_sum",
-            "lines_by_customer",
-            "bulk_discount",
-            "invite_expiry",
-        ),
-        *(
-            "nearest_slot",
-            "status_machine",
-            "checksum",
-            "compare_versions",
-            "cart_limit",
-            "median_price",
-        ),
-        *(
-            "quoted_fields",
-            "notify_once",
-            "slug",
-            "order_queue",
-            "bucket_index",
-            "address_book",
-        ),
-        *(
-            "discount_codes",
-            "default_currency",
-            "state_restored",
-            "parse_flags",
-            "zip_lengths",
-        ),
-        *(
-            "reservation_overlap",
-            "template_render",
-            "cumulative",
-            "parent_lookup",
-            "accept_language",
-        ),
-        *(
-            "carry_over",
-            "pricing_tiers",
-            "survey_scores",
-            "json_decimal",
-            "queue_visibility",
-        ),
+        *("template_alias", "fromkeys_list", "unset_token", "env_limit", "namedtuple_replace"),
+        *("counter_never_reset", "setter_ignores", "first_match", "percent_unit", "sentinel_index"),
+        *("unquoted_property", "frequency_window", "reused_row", "closed_range", "stale_total"),
+        *("heap_order", "wrong_separator_join", "token_expiry", "window_average", "cookie_parse"),
+        *("stack_machine", "limit_inclusive", "merge_sorted", "argument_order", "webhook_secret"),
+        *("template_lines", "due_today", "latin_name", "retry_exhausted", "permission_default"),
+        *("shipping_zone", "config_layers", "ledger_sum", "path_params", "lines_by_customer"),
+        *("invite_expiry", "nearest_slot", "sum_of_strings", "checksum", "tree_depth"),
+        *("compare_versions", "audit_copy", "median_price", "line_totals", "quoted_fields"),
+        *("stock_levels", "slug", "schedule_gap", "order_queue", "bucket_index"),
+        *("address_book", "discount_codes", "state_restored", "parse_flags", "zip_lengths"),
+        *("reservation_overlap", "template_render", "carry_over", "stop_words", "pricing_tiers"),
+        *("delivery_route", "json_decimal", "ranking", "deploy_order", "time_sheet"),
+        *("consent_log", "vote_count", "tax_number", "page_window", "salary_band"),
+        *("temp_files", "subscription_events", "header_values", "first_name", "spam_filter"),
+        *("survey_export", "stock_alert", "quota_share", "unread_count", "mail_threads"),
+        *("exam_grades", "order_fsm", "loan_plan", "cache_keys"),
     )
 )
 """Another line is named first, and theirs among those that are named beside it."""
 MISSED_IN_MODULES = frozenset(
     (
-        *(
-            "price_list",
-            "vote_count",
-            "warm_cache",
-            "subscription_events",
-            "header_values",
-            "nightly_window",
-            "spam_filter",
-            "gift_cards",
-        ),
-        *("async_rates", "json_lines"),  # first or next to it, by the version of Python
-        *(
-            "used_generator",
-            "fromkeys_list",
-            "late_callback",
-            "removed_while_looping",
-        ),
-        *(
-            "swapped_arguments",
-            "replace_ignored",
-            "substring_role",
-            "graph_parent",
-            "inclusive_range",
-        ),
-        *(
-            "blank_columns",
-            "squeezed_batch",
-            "merged_playlist",
-            "kept_label",
-            "reused_row",
-        ),
-        *(
-            "rounded_split",
-            "nested_default",
-            "window_average",
-            "lru_mutable",
-            "missing_return",
-        ),
-        *(
-            "prefix_match",
-            "price_cache",
-            "duplicate_filter",
-            "login_attempts",
-            "event_types",
-        ),
-        *(
-            "log_level",
-            "path_params",
-            "quota_reset",
-            "sum_of_strings",
-            "rolling_keys",
-            "audit_copy",
-        ),
-        *(
-            "tax_exempt",
-            "session_merge",
-            "locale_number",
-            "permission_cache",
-            "region_fallback",
-        ),
-        *(
-            "stock_levels",
-            "loyalty_tier",
-            "schedule_gap",
-            "missing_await_total",
-            "tenant_scope",
-        ),
-        *(
-            "graph_levels",
-            "geo_order",
-            "group_limit",
-            "currency_table",
-            "next_page",
-            "upload_size",
-        ),
-        *(
-            "oldest_job",
-            "byte_ranges",
-            "delivery_route",
-            "time_sheet",
-            "consent_log",
-        ),
+        *("used_generator", "late_callback", "removed_while_looping", "swapped_arguments", "replace_ignored"),
+        *("substring_role", "graph_parent", "inclusive_range", "blank_columns", "squeezed_batch"),
+        *("merged_playlist", "rounded_split", "nested_default", "lru_mutable", "missing_return"),
+        *("prefix_match", "price_cache", "duplicate_filter", "login_attempts", "exchange"),
+        *("event_types", "log_level", "quota_reset", "rolling_keys", "cart_limit"),
+        *("tax_exempt", "session_merge", "locale_number", "permission_cache", "region_fallback"),
+        *("notify_once", "loyalty_tier", "missing_await_total", "tenant_scope", "graph_levels"),
+        *("geo_order", "group_limit", "cumulative", "currency_table", "next_page"),
+        *("oldest_job", "byte_ranges", "price_list", "warm_cache", "nightly_window"),
+        *("gift_cards", "token_bucket", "session_store", "ledger_import", "shift_plan"),
+        *("price_feed", "image_queue", "build_order", "csv_export", "stock_transfer"),
+        *("month_report", "async_rates", "json_lines"),
     )
 )
 """Their line is not named: others of the way are rated as likelier, or nothing leads to it (something that
@@ -317,10 +135,13 @@ def test_at_least_four_of_five_are_found_in_each_of_the_first_sets() -> None:
 def test_the_lists_of_what_is_missed_are_of_cases_that_there_are() -> None:
     names = [case.name for case in MODULES]
 
-    assert len(names) == len(set(names)) == 331
+    assert len(names) == len(set(names)) == 361
     assert not MISSED_IN_MODULES & NEXT_IN_MODULES
     assert set(names) >= MISSED_IN_MODULES | NEXT_IN_MODULES
-    assert len(MISSED_IN_MODULES | NEXT_IN_MODULES) <= 148  # no fewer are found than were
+    missed = MISSED_IN_MODULES | NEXT_IN_MODULES
+    last = {case.name for path in SETS[-2:] for case in cases(path)}
+    assert len(missed - last) <= 127  # no fewer are found than were
+    assert len(missed & last) <= 15
 
 
 @pytest.mark.parametrize(

@@ -106,6 +106,17 @@ def in_a_thread(event, context):
     return SEEN["a"] + count
 
 
+def pairs(names):
+    for name in names:
+        count = None
+        yield name, count
+
+
+def given_out(event, context):
+    table = dict(pairs(["a", "b"]))
+    return table["a"] + 1
+
+
 async def load(count):
     await asyncio.sleep(0)
     return count + 1
@@ -190,3 +201,13 @@ def test_an_argument_of_a_task_is_followed_to_who_has_made_it(tmp_path: Path) ->
 
     # I expect the line that gave the argument its value
     assert line == next(n for n, row in enumerate(OTHERS.splitlines(), 1) if row.endswith("# arose")), text
+
+
+def test_a_generator_gives_out_what_it_yields(tmp_path: Path) -> None:
+    # Given a value that a library has taken from a generator, which then came to its end
+    # When it is asked why
+    line, text = asked(tmp_path, OTHERS, "given_out")
+
+    # I expect it to be led into the generator, and not to the end of its loop
+    rows = OTHERS.splitlines()
+    assert line in (rows.index("        count = None") + 1, rows.index("        yield name, count") + 1), text

@@ -14,7 +14,7 @@ from relive_runtime.travel.causes.oddity import oddity
 from relive_runtime.travel.causes.rounds import Rounds
 from relive_runtime.travel.causes.slices import Candidate
 from relive_runtime.travel.causes.smells import smells
-from relive_runtime.travel.causes.suspects import Failing
+from relive_runtime.travel.causes.suspects import Failing, Suspect
 from relive_runtime.travel.causes.texts import looks
 from relive_runtime.travel.causes.values import has_contents
 from relive_runtime.travel.trail import NOBODY
@@ -31,7 +31,11 @@ _TURNING: Final = frozenset(("led to", "went past", "kept"))
 class Features:
     """Of the candidates of one failure."""
 
-    def __init__(self, following: Following, choices: Choices, failing: Failing) -> None:
+    def __init__(
+        self, following: Following, choices: Choices, failing: Failing, found: list[Suspect]
+    ) -> None:
+        """`found`: what it may have stumbled over."""
+        self._of_nothing = any(one.read.value is None or one.key is not None for one in found)
         self._following = following
         self._journal = following.journal
         self._choices = choices
@@ -81,7 +85,8 @@ class Features:
     def _of_made(self, one: Candidate, found: dict[str, float]) -> None:
         best = 0.0
         for made, turned in one.made:
-            if made.step >= self._journal.start:
+            harmless = made.value is None and not self._of_nothing
+            if made.step >= self._journal.start and not harmless:
                 best = max(best, oddity(made, self._value(made.frame, made.step)))
             if turned and made.kind == "computed":
                 found["turned bad here"] = 1.0

@@ -16,6 +16,7 @@ __all__ = ["Frames", "name_of"]
 
 _AWAITED: Final = inspect.CO_COROUTINE
 _GENERATES: Final = inspect.CO_GENERATOR
+_YIELDS: Final = 6
 
 
 class Frames:
@@ -41,9 +42,9 @@ class Frames:
 
     def run_by(self, call: ast.Call, frame: int, step: int, value: Any = MISSING) -> int | None:
         """The frame that a call at a step has run; of several, that which has given back `value`, or the last
-        one."""
+        one. A call of a generator runs nothing of it."""
         journal = self._journal
-        frames = journal.called_in(frame, step)
+        frames = [one for one in journal.called_in(frame, step) if not self._generates(one)]
         code, name = self.code_of(call.func, step), name_of(call)
         mine = [number for number in frames if journal.frames[number].code is code]
         mine = mine or [number for number in frames if journal.frames[number].code.co_name == name]
@@ -53,6 +54,19 @@ class Frames:
             gave = [number for number in mine if same(journal.frames[number].result, value)]
             mine = gave or [number for number in mine if journal.frames[number].result is MISSING]
         return mine[-1] if mine else None
+
+    def _generates(self, number: int) -> bool:
+        return bool(self._journal.frames[number].code.co_flags & _GENERATES)
+
+    def generated(self, call: ast.Call, frame: int, step: int) -> list[tuple[int, int, Any]]:
+        """What a generator that a call has made gave out at a step, the newest last: frame, step, value."""
+        journal, name = self._journal, name_of(call)
+        return [
+            (number, at, value)
+            for number in journal.called_in(frame, step)
+            if self._generates(number) and journal.frames[number].code.co_name == name
+            for at, value in journal.frames[number].yields[-_YIELDS:]
+        ]
 
     def call_of(self, frame: int) -> ast.Call | None:
         """The expression that has run a frame, in the statement of its caller."""

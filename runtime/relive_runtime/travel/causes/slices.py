@@ -15,6 +15,7 @@ from relive_runtime.travel.causes.badness import Bad, alike, any_of
 from relive_runtime.travel.causes.following import Following
 from relive_runtime.travel.causes.indexes import Choices
 from relive_runtime.travel.causes.places import Made, Read, parts_read
+from relive_runtime.travel.causes.statements import within
 from relive_runtime.travel.causes.suspects import Suspect
 from relive_runtime.travel.causes.values import CODE, MISSING, has_contents, parts, same
 from relive_runtime.travel.trail import NOBODY
@@ -239,7 +240,19 @@ class Slice:
             read = self._following.read(part, made.frame, step)
             if read.value is not MISSING and part is not made.node and not issubclass(type(read.value), CODE):
                 found.setdefault(read.text, read)
-        return list(found.values())
+        return [*found.values(), *self._given_out(node, made.frame, made.step)]
+
+    def _given_out(self, node: ast.AST, frame: int, step: int) -> list[Read]:
+        """What generators gave out that an expression went through."""
+        found: list[Read] = []
+        for call in ast.walk(node):
+            if not isinstance(call, ast.Call):
+                continue
+            for number, at, value in self._following.frames.generated(call, frame, step):
+                for part in within(self._journal.plan(at).statement or ast.Pass()):
+                    if isinstance(part, ast.Yield) and part.value is not None:
+                        found.append(Read(part.value, number, at, value))
+        return found
 
     def _bases(self, cost: float, read: Read, trace: Trace) -> None:
         """The object that a part was taken from may be the wrong one, and so may the key."""

@@ -93,7 +93,7 @@ def _rate(why: Why, following: Following, failing: Failing, found: list[Suspect]
             search.add(way.root, way.kind, way.passed[-1].value if way.passed else MISSING)
     candidates = list(search.found.values())
     nearest = min((one.cost for one in candidates), default=0.0)
-    known = Features(following, choices, failing)
+    known = Features(following, choices, failing, found)
     end = journal.plan(why.root).statement if why.root >= journal.start else None
     unbroken = end if why.sure else None
     checks = isinstance(failing.statement, ast.Raise | ast.Assert)
