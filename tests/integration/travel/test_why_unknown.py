@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from relive_runtime.travel import runs
 from relive_runtime.travel.runs import Runs
 from relive_runtime.travel.traveller import Traveller
 from travel_harness import in_a_worker
@@ -149,7 +148,7 @@ def test_what_is_older_than_the_steps_that_are_looked_at_is_not_known(
     handler: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given a value from before the last steps, which alone are looked at
-    monkeypatch.setattr(runs, "_JOURNAL_STEPS", 200)
+    monkeypatch.setattr("relive_runtime.travel.runs._JOURNAL_STEPS", 200)
 
     # When it is asked why
     _, text = asked(tmp_path, LONG, handler)
@@ -164,7 +163,7 @@ def test_what_was_there_at_the_first_step_was_there_before(
     handler: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given a value of the event or of the module, and a run that is longer than what is looked at
-    monkeypatch.setattr(runs, "_JOURNAL_STEPS", 200)
+    monkeypatch.setattr("relive_runtime.travel.runs._JOURNAL_STEPS", 200)
 
     # When it is asked why
     _, text = asked(tmp_path, LONG, handler)

@@ -1,4 +1,4 @@
-"""Which lines ran where it went well, and which only where it failed."""
+"""Which lines ran in the rounds that went well, and which in the failing one alone."""
 
 from __future__ import annotations
 
