@@ -20,6 +20,8 @@ _HIDDEN: Final = re.compile(
     "[\U000e0000-\U000e0fff\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\uffa0]"
 )
 """Characters that nobody sees, and that a language model reads all the same."""
+_LIKE_MARKS: Final = re.compile(r"^[ \t]*-+ *(?:end of )?recorded data", re.MULTILINE | re.IGNORECASE)
+"""Lines of recorded data that look like marks: who reads fast does not compare numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ def shown(answer: Answer, mark: str = "") -> str:
 
 
 def _fitting(answer: Answer, room: int) -> str:
-    data = plain(answer.data).strip("\n")[answer.skipped :]
+    data = _LIKE_MARKS.sub(r"\\\g<0>", plain(answer.data).strip("\n"))[answer.skipped :]
     if len(data) <= room:
         return data
     end = data.rfind("\n", room // 2, room)
