@@ -65,9 +65,9 @@ NEXT_IN_MODULES = frozenset(
         *("reservation_overlap", "template_render", "carry_over", "stop_words", "pricing_tiers"),
         *("delivery_route", "json_decimal", "ranking", "deploy_order", "time_sheet"),
         *("consent_log", "vote_count", "tax_number", "page_window", "salary_band"),
-        *("temp_files", "subscription_events", "header_values", "first_name", "spam_filter"),
-        *("survey_export", "stock_alert", "quota_share", "unread_count", "mail_threads"),
-        *("exam_grades", "order_fsm", "loan_plan", "cache_keys"),
+        *("temp_files", "subscription_events", "header_values", "spam_filter", "survey_export"),
+        *("stock_alert", "quota_share", "unread_count", "mail_threads", "exam_grades"),
+        *("order_fsm", "loan_plan", "cache_keys"),
     )
 )
 """Another line is named first, and theirs among those that are named beside it."""
@@ -81,10 +81,10 @@ MISSED_IN_MODULES = frozenset(
         *("tax_exempt", "session_merge", "locale_number", "permission_cache", "region_fallback"),
         *("notify_once", "loyalty_tier", "missing_await_total", "tenant_scope", "graph_levels"),
         *("geo_order", "group_limit", "cumulative", "currency_table", "next_page"),
-        *("oldest_job", "byte_ranges", "price_list", "warm_cache", "nightly_window"),
-        *("gift_cards", "token_bucket", "session_store", "ledger_import", "shift_plan"),
-        *("price_feed", "image_queue", "build_order", "csv_export", "stock_transfer"),
-        *("month_report", "async_rates", "json_lines"),
+        *("oldest_job", "byte_ranges", "price_list", "warm_cache", "first_name"),
+        *("nightly_window", "gift_cards", "token_bucket", "session_store", "ledger_import"),
+        *("shift_plan", "price_feed", "image_queue", "build_order", "csv_export"),
+        *("stock_transfer", "month_report", "async_rates", "json_lines"),
     )
 )
 """Their line is not named: others of the way are rated as likelier, or nothing leads to it (something that
