@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import io
-import shutil
 import subprocess
 import sys
-import tempfile
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ import uv
 from relive_base.errors import ReliveError
 from relive_base.scratch import scratch_folder
 from relive_base.terminal import one_line
+from relive_capture.explore.scene import write_archive
 
 from relive.layer.closure import modules_needed, own_modules
 
@@ -135,8 +134,6 @@ def write_layer(files: Mapping[str, bytes], target: Path) -> int:
             info.create_system = 3
             info.external_attr = (0o755 if name == _WRAPPER or name.endswith(".so") else 0o644) << 16
             archive.writestr(info, files[name])
-    with tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as file:
-        file.write(buffer.getvalue())
-    shutil.move(file.name, target)
+    write_archive(target, buffer.getvalue())
     target.chmod(0o644)
     return target.stat().st_size
