@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import pathlib
@@ -10,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
 from relive_base.redaction.redactor import Redactor
@@ -17,7 +19,7 @@ from relive_capture.explore.scene.read_files import clean_files, clean_variables
 from relive_capture.record.playback.files import Overlay, play_files
 from relive_capture.record.playback.undo import Undo
 from relive_capture.record.recording import RecordingLimits
-from relive_capture.record.recording.files import FileNotes
+from relive_capture.record.recording.files import FileNotes, noting
 from relive_capture.recording_format import RecordedFile, ReplayNotes
 
 ROOM = 1_000_000
@@ -39,6 +41,34 @@ class TestNotes:
         found = by_path(notes)
         assert (found["a"].kind, found["a"].content, found["a"].size) == ("file", b"one", 3)
         assert found["none"].kind == "absent"
+
+    def test_what_a_guard_refuses_is_denied_though_its_mode_allows_it(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # Given a file that the system does not open, as Landlock has it, and one that is another one by now
+        def refused(path: str, flags: int) -> int:
+            if path.endswith("kept from it"):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+            return os.open(path, flags)
+
+        def unlisted(path: str) -> NoReturn:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+
+        monkeypatch.setattr(noting, "_open", refused)
+        monkeypatch.setattr(noting, "_scan", unlisted)
+        notes = FileNotes(LIMITS)
+        for name in ("kept from it", "changed"):
+            (tmp_path / name).write_text("one")
+            notes.reads(str(tmp_path / name))
+        (tmp_path / "changed").write_text("longer")
+        (tmp_path / "folder kept from it").mkdir()
+        notes.reads(str(tmp_path / "folder kept from it"))
+        # When the function has failed, I expect each to be what it was
+        assert {name: file.why for name, file in by_path(notes).items()} == {
+            "kept from it": "denied",
+            "folder kept from it": "denied",
+            "changed": "changed",
+        }
 
     def test_what_the_function_overwrites_or_removes_is_kept_before(self, tmp_path: Path) -> None:
         # Given a counter that is read, written, and then removed
@@ -183,6 +213,21 @@ class TestPlayed:
             open(path)  # noqa: SIM115
         assert str(caught.value) == f"[Errno 2] No such file or directory: '{path}'"
         assert overlay.seen[str(path)] == "appeared"
+
+    def test_what_was_denied_is_denied_again(self, tmp_path: Path, undo: Undo) -> None:
+        # Given a file and a folder that the function was refused, which are gone today
+        files = [
+            RecordedFile(path=f"{tmp_path}/secret", kind="file", size=3, why="denied"),
+            RecordedFile(path=f"{tmp_path}/folder", kind="folder", why="denied"),
+        ]
+        # When they are played, I expect the same refusals
+        play_files(self.overlay(tmp_path, files), undo)
+        asked: list[tuple[Any, str]] = [(open, "secret"), (os.listdir, "folder"), (os.scandir, "folder")]
+        for ask, name in asked:
+            with pytest.raises(PermissionError) as refused:
+                ask(tmp_path / name)
+            assert refused.value.filename == str(tmp_path / name)
+        assert os.path.isdir(tmp_path / "folder")
 
     def test_two_slashes_at_the_beginning_are_one(self, tmp_path: Path, undo: Undo) -> None:
         # Given a recording of a file, and one that there was not

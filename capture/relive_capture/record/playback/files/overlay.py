@@ -101,6 +101,8 @@ class Overlay:
             os.makedirs(place, exist_ok=True)
             if file.listed:
                 self._list(file)
+            elif file.why == "denied":
+                self._denied.add(path)
             elif file.why:
                 self._hollow[path] = file.why
             return
@@ -153,8 +155,7 @@ class Overlay:
         own = self.canonical(path)
         if not own:
             return path
-        if own in self._denied:
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        self._refuse_denied(own, path)
         place = self.root + own
         if own in self._hollow:
             return self._hollow_reading(path, own)
@@ -164,6 +165,11 @@ class Overlay:
         if own not in self.seen:
             self.seen[own] = "today"
         return path
+
+    def _refuse_denied(self, own: str, path: str) -> None:
+        """Raises PermissionError as it was raised then."""
+        if own in self._denied:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
 
     def _hollow_reading(self, path: str, own: str) -> str:
         """Known, but not kept: as it is today, if it is there."""
@@ -290,6 +296,7 @@ class Overlay:
         own = self.canonical(path)
         if not own:
             return None
+        self._refuse_denied(own, path)
         place = self.root + own
         listed = self._listed.get(own)
         if listed is None and not os.path.isdir(place):

@@ -119,7 +119,7 @@ class FileNotes:
             if content is None and path not in self._own:
                 content = _content(path, found, self._limits.file_bytes)
             if content is None:
-                made.why = "denied" if not os.access(path, os.R_OK) and os.path.lexists(path) else "changed"
+                made.why = "denied" if _is_denied(path) else "changed"
             else:
                 made.content = content
         return made
@@ -133,7 +133,7 @@ class FileNotes:
         }
         entries = _names(made.path, self._limits.folder_names)
         if entries is None or (not mine and not _same(note.found, _found(made.path))):
-            made.why = "changed"
+            made.why = "denied" if entries is None and _is_denied(made.path) else "changed"
             return
         if len(entries) > self._limits.folder_names:
             made.why = "large"
@@ -186,6 +186,17 @@ def _content(path: str, before: os.stat_result, limit: int) -> bytes | None:
         return None
     finally:
         os.close(descriptor)
+
+
+def _is_denied(path: str) -> bool:
+    """By trying: what `os.access` says leaves out Landlock and other guards."""
+    try:
+        os.close(_open(path, _BINARY))
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _names(folder: str, limit: int) -> list[os.DirEntry[str]] | None:
