@@ -9,7 +9,7 @@ from typing import Final
 
 from relive_runtime.travel.causes.frames import name_of
 
-__all__ = ["NOTHING", "Effects", "arms", "effects", "lines_of", "statements_in"]
+__all__ = ["NOTHING", "Effects", "arms", "effects", "head_of", "lines_of", "statements_in"]
 
 _DEFINITIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _LEAVES: Final = (ast.Return, ast.Raise, ast.Break, ast.Continue)
@@ -84,7 +84,7 @@ def effects(body: list[ast.stmt]) -> Effects:
         if isinstance(statement, _DEFINITIONS):
             names.add(statement.name)
             continue
-        for node in _heads(statement):
+        for node in head_of(statement):
             _enter(node, isinstance(statement, ast.AugAssign), names, attributes, changed)
     return Effects(frozenset(names), frozenset(attributes), frozenset(changed), leaves, returns)
 
@@ -107,7 +107,7 @@ def _enter(
         changed.add(ast.unparse(node.value))
 
 
-def _heads(statement: ast.stmt) -> Iterator[ast.AST]:
+def head_of(statement: ast.stmt) -> Iterator[ast.AST]:
     """The expressions of a statement, without the statements in it."""
     for name, value in ast.iter_fields(statement):
         if name in ("body", "orelse", "finalbody", "handlers", "cases"):

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from relive_runtime.travel.causes.arms import statements_in
+from relive_runtime.travel.causes.arms import head_of, statements_in
 from relive_runtime.travel.causes.frames import name_of
 
 __all__ = ["smells"]
@@ -19,7 +19,7 @@ _LOOPS: Final = (ast.For, ast.AsyncFor, ast.While)
 def smells(statement: ast.stmt, around: ast.AST) -> set[str]:
     """Of a statement, in the function `around` it."""
     found = set[str]()
-    for node in _head(statement):
+    for node in head_of(statement):
         found |= set(_of_node(node))
     body = getattr(around, "body", [])
     for loop in (one for one in statements_in(body) if isinstance(one, _LOOPS)):
@@ -29,15 +29,6 @@ def smells(statement: ast.stmt, around: ast.AST) -> set[str]:
         elif isinstance(statement, ast.Assign):
             found |= set(_before_loop(statement, loop))
     return found
-
-
-def _head(statement: ast.stmt) -> Iterator[ast.AST]:
-    for name, value in ast.iter_fields(statement):
-        if name in ("body", "orelse", "finalbody", "handlers", "cases"):
-            continue
-        for item in value if isinstance(value, list) else [value]:
-            if isinstance(item, ast.AST):
-                yield from ast.walk(item)
 
 
 def _of_node(node: ast.AST) -> Iterator[str]:
@@ -96,7 +87,7 @@ def _in_loop(
         yield "leaves in the first round"
     if not isinstance(loop, ast.While):
         over = ast.unparse(loop.iter)
-        for node in _head(statement):
+        for node in head_of(statement):
             if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
                 continue
             if name_of(node) in _REMOVING and ast.unparse(node.func.value) == over:
