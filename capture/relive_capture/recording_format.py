@@ -7,12 +7,14 @@ The worker keeps what it sees as it sees it (`Recording`). The collector takes i
 
 from __future__ import annotations
 
+import errno
 from typing import Final
 
 import msgspec
 from relive_base.parts import Reason
 
 __all__ = [
+    "REFUSALS",
     "SCHEMA",
     "Body",
     "Failure",
@@ -122,11 +124,17 @@ class RecordedCall(msgspec.Struct, omit_defaults=True, kw_only=True):
     unknown: list[str] = []  # of "values": types in its answer that no replay can make again
 
 
+REFUSALS: Final = frozenset((errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT))
+"""With which a system refuses to change a file that would be changed elsewhere."""
+
+
 class RecordedFile(msgspec.Struct, omit_defaults=True, kw_only=True):
     """What an invocation found at a path when it looked there first. `kind`: "file", "folder" or "absent".
 
     `why` says why the content of a file, or the names in a folder, are not there: "looked" (it was not
     opened), "large", "changed" (it was another one by the time of the failure), "denied", "secret".
+    `refused`: the errno with which the system refused to change, make or remove it, one of REFUSALS; 0: it
+    did not.
     """
 
     path: str
@@ -139,6 +147,7 @@ class RecordedFile(msgspec.Struct, omit_defaults=True, kw_only=True):
     listed: bool = False
     names: list[str] = []  # in a folder, in the order in which the system had them
     folders: list[str] = []  # those of them that are folders
+    refused: int = 0
 
 
 class ReplayNotes(msgspec.Struct, omit_defaults=True, kw_only=True):

@@ -9,7 +9,8 @@ import pathlib
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from ast import literal_eval
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -69,6 +70,27 @@ class TestNotes:
             "folder kept from it": "denied",
             "changed": "changed",
         }
+
+    def test_what_the_system_refused_to_change_is_as_it_was(self, tmp_path: Path) -> None:
+        # Given a file and a place that may not be changed, and one that could be at the second time
+        (tmp_path / "kept").write_text("one")
+        (tmp_path / "late").write_text("two")
+        notes = FileNotes(LIMITS)
+        for name, code in (("kept", errno.EROFS), ("none", errno.EACCES), ("late", errno.EACCES)):
+            path = str(tmp_path / name)
+            assert notes.changes(path)
+            notes.refused(path, code)
+        assert notes.changes(str(tmp_path / "late"))
+        assert not notes.changes(str(tmp_path / "late"))
+
+        # When it reads what it could not change
+        notes.reads(str(tmp_path / "kept"))
+
+        # I expect its content, and each refusal
+        found = by_path(notes)
+        assert (found["kept"].content, found["kept"].refused) == (b"one", errno.EROFS)
+        assert (found["none"].kind, found["none"].refused) == ("absent", errno.EACCES)
+        assert found["late"].refused == 0
 
     def test_what_the_function_overwrites_or_removes_is_kept_before(self, tmp_path: Path) -> None:
         # Given a counter that is read, written, and then removed
@@ -229,6 +251,31 @@ class TestPlayed:
             assert refused.value.filename == str(tmp_path / name)
         assert os.path.isdir(tmp_path / "folder")
 
+    def test_what_could_not_be_changed_cannot_be_again(self, tmp_path: Path, undo: Undo) -> None:
+        # Given recorded refusals in a folder that is gone today, and one that no system gives
+        files = [
+            RecordedFile(path="/gone/kept", kind="file", content=b"one", size=3, refused=errno.EROFS),
+            RecordedFile(path="/gone/none", kind="absent", refused=errno.EACCES),
+            RecordedFile(path=f"{tmp_path}/odd", kind="file", content=b"two", size=3, refused=10**30 % 2**31),
+        ]
+        play_files(self.overlay(tmp_path, files), undo)
+        tries: list[tuple[str, int, Callable[[], object]]] = [
+            ("/gone/kept", errno.EROFS, lambda: os.remove("/gone/kept")),
+            ("/gone/kept", errno.EROFS, lambda: open("/gone/kept", "a")),  # noqa: SIM115
+            ("/gone/none", errno.EACCES, lambda: os.mkdir("/gone/none")),
+            ("/gone/none", errno.EACCES, lambda: os.open("/gone/none", os.O_WRONLY | os.O_CREAT)),
+            ("/gone/kept", errno.EROFS, lambda: os.rename("/gone/kept", tmp_path / "moved")),
+        ]
+        # When each is tried again, I expect the same refusal
+        for path, code, change in tries:
+            with pytest.raises(OSError) as refused:
+                change()
+            assert (refused.value.errno, refused.value.filename) == (code, path)
+        assert refused.value.filename2 == tmp_path / "moved"
+        # ... and what can be read to be read, what can be changed to be changed
+        assert Path("/gone/kept").read_text() == "one"
+        os.remove(tmp_path / "odd")
+
     def test_two_slashes_at_the_beginning_are_one(self, tmp_path: Path, undo: Undo) -> None:
         # Given a recording of a file, and one that there was not
         path = tmp_path / "data.txt"
@@ -385,3 +432,57 @@ def test_modules_of_a_folder_that_the_code_puts_on_its_path_are_code(tmp_path: P
 
     # I expect the data alone among what it has read
     assert ran.stdout == "['rates.csv']\n"
+
+
+REFUSED = """
+import os, sys
+from relive_capture.record.recording.files import FileNotes, watch_files
+from relive_capture.record.recording import RecordingLimits
+
+class Held:
+    def __init__(self): self.files = FileNotes(RecordingLimits())
+    def noted(self): return self.files
+    @property
+    def kept_calls(self): return self
+
+held = Held()
+watch_files(held, ("/proc/",))
+folder = sys.argv[1]
+path = os.path.join(folder, "kept.txt")
+if os.geteuid() == 0:
+    os.seteuid(65534)
+for change in (
+    lambda: os.remove(path), lambda: open(path, "w"), lambda: os.open(path, os.O_RDWR),
+    lambda: os.mkdir(os.path.join(folder, "made")), lambda: os.rename(path, os.path.join(folder, "moved")),
+    lambda: open(os.path.join(folder, "none", "x"), "x"),
+):
+    try:
+        change()
+    except OSError as error:
+        print(type(error).__name__, end=" ")
+if os.getuid() == 0:
+    os.seteuid(0)
+print(sorted((os.path.basename(file.path), file.refused) for file in held.files.recorded(1_000)))
+"""
+
+
+def test_what_is_refused_is_noted(tmp_path: Path) -> None:
+    # Given a file in a folder that may not be changed
+    (tmp_path / "kept.txt").write_text("one")
+    (tmp_path / "kept.txt").chmod(0o444)
+    tmp_path.chmod(0o555)
+
+    # When it is tried in all ways
+    command = [sys.executable, "-B", "-c", REFUSED, str(tmp_path)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    tmp_path.chmod(0o755)
+
+    # I expect each to be known
+    code = errno.EACCES
+    *raised, found = ran.stdout.split(" ", 6)
+    assert set(raised) <= {"PermissionError", "FileNotFoundError"}
+    assert set(raised[:5]) == {"PermissionError"}
+    known = dict(literal_eval(found))
+    assert {name: known[name] for name in ("kept.txt", "made", "moved")} == dict.fromkeys(
+        ("kept.txt", "made", "moved"), code
+    )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import Final
 
 from relive_base.terminal import one_line
 
 from relive_capture.explore.text.lines import Line
-from relive_capture.recording_format import RecordedFile, ReplayNotes
+from relive_capture.recording_format import REFUSALS, RecordedFile, ReplayNotes
 
 __all__ = ["file_lines", "left_lines"]
 
@@ -38,7 +39,7 @@ def left_lines(notes: ReplayNotes | None, width: int) -> list[Line]:
 def file_lines(notes: ReplayNotes | None, width: int) -> list[Line]:
     """What it read, outside of its code."""
     files = notes.init_files + notes.files if notes is not None else []
-    files = [file for file in files if file.kind != "folder" or file.listed or file.why]
+    files = [file for file in files if file.kind != "folder" or file.listed or file.why or file.refused]
     if not files:
         return []
     lines = [Line(""), Line("Files", "heading")]
@@ -51,6 +52,11 @@ def _more(count: int) -> list[Line]:
 
 
 def _what(file: RecordedFile) -> str:
+    refused = f", not to be changed: {os.strerror(file.refused)}" if file.refused in REFUSALS else ""
+    return _found(file) + refused
+
+
+def _found(file: RecordedFile) -> str:
     if file.kind == "absent":
         return "not there"
     if file.kind == "folder":

@@ -140,8 +140,12 @@ class _Files:
         def played(src: Any, dst: Any, *arguments: Any, **options: Any) -> Any:
             if any(value is not None for name, value in options.items() if name.endswith("dir_fd")):
                 return original(src, dst, *arguments, **options)
-            target = self._place(dst, lambda path: overlay.writing(path, keeps=False))
-            source = src if original.__name__ == "symlink" else self._place(src, way)
+            try:
+                target = self._place(dst, lambda path: overlay.writing(path, keeps=False))
+                source = src if original.__name__ == "symlink" else self._place(src, way)
+            except OSError as error:
+                error.filename, error.filename2 = src, dst
+                raise
             try:
                 return original(source, target, *arguments, **options)
             except OSError as error:

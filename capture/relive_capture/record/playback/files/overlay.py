@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from typing import Final
 
 from relive_capture.record.paths import plain_path
-from relive_capture.recording_format import RecordedFile
+from relive_capture.recording_format import REFUSALS, RecordedFile
 
 __all__ = ["Overlay"]
 
@@ -41,6 +41,7 @@ class Overlay:
         self._listed: dict[str, list[str]] = {}
         self._hollow: dict[str, str] = {}  # known without its content: why
         self._denied: set[str] = set()
+        self._refused: dict[str, int] = {}  # what could not be changed: errno
         self._recorded: dict[str, RecordedFile] = {}
         self._inside = threading.local()
         self.seen: dict[str, str] = {}
@@ -93,6 +94,8 @@ class Overlay:
             return
         place = self.root + path
         self._recorded[path] = file
+        if file.refused in REFUSALS:
+            self._refused[path] = file.refused
         if file.kind == "absent":
             self._absent.add(path)
             self._hollow.pop(path, None)
@@ -218,10 +221,12 @@ class Overlay:
     # ------------------------------------------------------------ changing
 
     def writing(self, path: str, *, keeps: bool, new: bool = True) -> str:
-        """Where to write it. `keeps`: what is in it stays. `new`: it may be made."""
+        """Where to write it. `keeps`: what is in it stays. `new`: it may be made. Raises OSError as it was
+        raised then."""
         own = self.canonical(path)
         if not own:
             return path
+        self._refuse_change(own, path)
         place = self.root + own
         if os.path.lexists(place) and self._hollow.get(own) is None:
             return place
@@ -245,10 +250,12 @@ class Overlay:
         return place
 
     def removing(self, path: str) -> str:
-        """Where to remove it, or to move it from. What was never recorded is copied first."""
+        """Where to remove it, or to move it from. What was never recorded is copied first. Raises OSError as
+        it was raised then."""
         own = self.canonical(path)
         if not own:
             return path
+        self._refuse_change(own, path)
         place = self.root + own
         if not os.path.lexists(place):
             place = self.writing(path, keeps=True, new=False)
@@ -256,6 +263,10 @@ class Overlay:
         if place != path:
             self._absent.add(own)
         return place
+
+    def _refuse_change(self, own: str, path: str) -> None:
+        if code := self._refused.get(own):
+            raise OSError(code, os.strerror(code), path)
 
     def _may_write(self, path: str, own: str) -> bool:
         """Whether it could be written in earnest: if not, the system says so itself."""

@@ -31,7 +31,7 @@ class _Note:
 class FileNotes:
     """Of one invocation."""
 
-    __slots__ = ("_limits", "_notes", "_own", "left_out", "programs")
+    __slots__ = ("_limits", "_notes", "_own", "_refused", "left_out", "programs")
 
     def __init__(self, limits: RecordingLimits) -> None:
         self._limits = limits
@@ -39,6 +39,7 @@ class FileNotes:
         self._own: dict[
             str, bool
         ] = {}  # what the function has written itself, and whether there was one before
+        self._refused: dict[str, int] = {}
         self.left_out = 0
         self.programs: dict[str, None] = {}
         """That it has started."""
@@ -64,10 +65,12 @@ class FileNotes:
         else:
             self.looked(path, _found(path), opened=True)
 
-    def changes(self, path: str, *, reads: bool = False) -> None:
-        """The function is about to write to it, to move it or to remove it. `reads`: what is in it counts."""
+    def changes(self, path: str, *, reads: bool = False) -> bool:
+        """The function is about to write to it, to move it or to remove it. `reads`: what is in it counts.
+        True: for the first time."""
         if path in self._own:
-            return
+            return False
+        self._refused.pop(path, None)
         known = self._notes.get(path)
         found = known.found if known is not None else _found(path)
         if found is not None:
@@ -75,6 +78,14 @@ class FileNotes:
             self._keep(path)
         if len(self._own) < _OWN:
             self._own[path] = found is not None
+        return True
+
+    def refused(self, path: str, code: int) -> None:
+        """The system did not let it be changed, which was tried for the first time."""
+        self._own.pop(path, None)
+        self.looked(path, _found(path))
+        if path in self._notes:
+            self._refused[path] = code
 
     def _keep(self, path: str) -> None:
         note = self._notes.get(path)
@@ -90,9 +101,11 @@ class FileNotes:
                 known is not None
                 and (known.opened or not note.opened)
                 and _unchanged(known.found, note.found)
+                and path not in self._refused
             ):
                 continue
             file = self._recorded(path, note, room)
+            file.refused = self._refused.get(path, 0)
             room -= len(file.content)
             made.append(file)
         return made

@@ -25,6 +25,7 @@ from relive_base.unseen import without_this_frame
 from relive_capture.record.paths import plain_path
 from relive_capture.record.recording.files.noting import FileNotes
 from relive_capture.record.recording.imports import when_imported
+from relive_capture.recording_format import REFUSALS
 
 __all__ = ["outside_of_code", "watch_files"]
 
@@ -82,15 +83,20 @@ class _Watch:
         notes = kept_calls.noted()
         return None if notes is None else (notes, place)
 
-    def _note(self, path: object, act: Callable[[FileNotes, str], None]) -> None:
+    def _note(self, path: object, act: Callable[[FileNotes, str], bool | None]) -> bool:
+        """What `act` gives; False if nobody keeps it."""
         if type(path) is str and path.startswith(self._skipped):
-            return
+            return False
         try:
             at = self._at(path)
-            if at is not None:
-                act(*at)
+            return at is not None and bool(act(*at))
         except Exception:  # it is for a recording alone
-            return
+            return False
+
+    def _note_refused(self, path: object, error: BaseException) -> None:
+        """Of a change that was tried for the first time."""
+        if issubclass(type(error), OSError) and (code := error.errno) in REFUSALS:  # type: ignore[attr-defined]
+            self._note(path, lambda notes, place: notes.refused(place, code))
 
     def open(
         self,
@@ -105,27 +111,31 @@ class _Watch:
         opener: Any = None,
     ) -> Any:
         """For the built-in one."""
-        if type(mode) is str and opener is None:
-            self._note(file, _act(mode))
+        new = type(mode) is str and opener is None and self._note(file, _act(mode))
         try:
             return original(file, mode, buffering, encoding, errors, newline, closefd, opener)
         except BaseException as error:
             without_this_frame(error)
+            if new:
+                self._note_refused(file, error)
             raise
 
     def open_low(
         self, original: Any, path: Any, flags: int, mode: int = 0o777, *, dir_fd: int | None = None
     ) -> int:
         """For os.open."""
+        new = False
         if dir_fd is None and type(flags) is int and not flags & _NO_FILE:
             if flags & os.O_ACCMODE == os.O_RDONLY:
                 self._note(path, FileNotes.reads)
             else:
-                self._note(path, _overwritten if flags & (os.O_TRUNC | os.O_EXCL) else _rewritten)
+                new = self._note(path, _overwritten if flags & (os.O_TRUNC | os.O_EXCL) else _rewritten)
         try:
             return original(path, flags, mode, dir_fd=dir_fd)  # type: ignore[no-any-return]
         except BaseException as error:
             without_this_frame(error)
+            if new:
+                self._note_refused(path, error)
             raise
 
     def list(self, original: Any, path: Any = None) -> Any:
@@ -139,23 +149,27 @@ class _Watch:
 
     def change(self, original: Any, path: Any, *arguments: Any, **options: Any) -> Any:
         """For what changes the file at a path."""
-        if options.get("dir_fd") is None:
-            self._note(path, _overwritten)
+        new = options.get("dir_fd") is None and self._note(path, _overwritten)
         try:
             return original(path, *arguments, **options)
         except BaseException as error:
             without_this_frame(error)
+            if new:
+                self._note_refused(path, error)
             raise
 
     def move(self, original: Any, src: Any, dst: Any, *arguments: Any, **options: Any) -> Any:
         """For what makes a second path of a first one."""
+        new: list[object] = []
         if not options:
-            self._note(src, _rewritten)
-            self._note(dst, _overwritten)
+            new += [src] if self._note(src, _rewritten) else []
+            new += [dst] if self._note(dst, _overwritten) else []
         try:
             return original(src, dst, *arguments, **options)
         except BaseException as error:
             without_this_frame(error)
+            for path in new:
+                self._note_refused(path, error)
             raise
 
     def look(self, original: Any, path: Any, *arguments: Any, **options: Any) -> os.stat_result:
@@ -187,15 +201,15 @@ class _Watch:
             raise
 
 
-def _overwritten(notes: FileNotes, path: str) -> None:
-    notes.changes(path)
+def _overwritten(notes: FileNotes, path: str) -> bool:
+    return notes.changes(path)
 
 
-def _rewritten(notes: FileNotes, path: str) -> None:
-    notes.changes(path, reads=True)
+def _rewritten(notes: FileNotes, path: str) -> bool:
+    return notes.changes(path, reads=True)
 
 
-def _act(mode: str) -> Callable[[FileNotes, str], None]:
+def _act(mode: str) -> Callable[[FileNotes, str], bool | None]:
     if "w" in mode or "x" in mode:
         return _overwritten
     return _rewritten if "a" in mode or "+" in mode else FileNotes.reads
