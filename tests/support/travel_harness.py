@@ -24,7 +24,6 @@ from relive_runtime.travel.traveller import Traveller
 from relive_runtime.worker.limits.deadline import DeadlineTimer
 
 PACE = Pace()
-_CONSOLE = 3
 _PROMPT = re.compile(r"\((?:step [0-9]+|failure)\) ")
 
 __all__ = ["Script", "in_a_worker", "talked"]
@@ -46,8 +45,6 @@ def in_a_worker(
     ours, theirs = os.pipe()
     pid = os.fork()
     if not pid:
-        os.closerange(_CONSOLE, theirs)  # as a worker does: other tests' descriptors count against its limits
-        os.closerange(theirs + 1, os.sysconf("SC_OPEN_MAX"))
         try:
             found = _run(
                 file, handler, look, event if event is not None else {}, timeout_s, room_mb, pace, look_ns

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from fresh_process import in_a_fresh_process
 from relive_runtime.travel.checkpoints import Pace
 from relive_runtime.travel.runs import Runs
 from relive_runtime.travel.traveller import Traveller
@@ -293,6 +294,7 @@ def opens(event, context):
 """
 
 
+@in_a_fresh_process  # other tests have left descriptors, which count against the limit
 def test_code_that_has_used_up_its_descriptors_is_gone_back_in(tmp_path: Path) -> None:
     # Given a handler that opens files until there is no descriptor left, for the session neither
     file = tmp_path / "files.py"

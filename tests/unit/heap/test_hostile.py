@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fresh_process import in_a_fresh_process
 from relive_base.wire.messages import FunctionSpec, TakeHeap
 from relive_capture.record.heap import PURE_VARIABLE, native_walk, take_heap
 
@@ -117,6 +118,7 @@ def test_keys_that_lie(tmp_path: Path) -> None:
     take(tmp_path, value)
 
 
+@in_a_fresh_process  # what is at the second step from the failure's own comes after all roots
 def test_finalizers_and_weak_references(tmp_path: Path) -> None:
     # Given: objects that run code once they are collected, in a ring, and weak references with callbacks
     class Loud:
@@ -144,6 +146,7 @@ def test_finalizers_and_weak_references(tmp_path: Path) -> None:
         gc.enable()
 
 
+@in_a_fresh_process
 def test_a_weak_reference_is_no_edge(tmp_path: Path) -> None:
     class Target:
         pass
