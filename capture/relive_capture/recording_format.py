@@ -133,6 +133,8 @@ class RecordedFile(msgspec.Struct, omit_defaults=True, kw_only=True):
 
     `why` says why the content of a file, or the names in a folder, are not there: "looked" (it was not
     opened), "large", "changed" (it was another one by the time of the failure), "denied", "secret".
+    `came_after`: it was found by the look after so many that found nothing; `went_after`: it was found by so
+    many looks, and not by the next. 0: all found what the first did.
     `refused`: the errno with which the system refused to change, make or remove it, one of REFUSALS; 0: it
     did not.
     """
@@ -147,6 +149,8 @@ class RecordedFile(msgspec.Struct, omit_defaults=True, kw_only=True):
     listed: bool = False
     names: list[str] = []  # in a folder, in the order in which the system had them
     folders: list[str] = []  # those of them that are folders
+    came_after: int = 0
+    went_after: int = 0
     refused: int = 0
 
 

@@ -149,7 +149,7 @@ async def test_a_request_that_failed_beside_another_is_replayed(
     with serving() as at:
         paths = [f"/fn/shop/calls?at={at}&sku={sku}&go={gate.file}" for sku in ("ink", "pen")]
         held = [asyncio.ensure_future(services.http("GET", path)) for path in paths]
-        await begun(services, 2)
+        await services.until(lambda: all(Path(f"{gate.file}{sku}").exists() for sku in ("ink", "pen")))
         gate.open()
         failed = await asyncio.gather(*held)
 

@@ -92,6 +92,34 @@ class TestNotes:
         assert (found["none"].kind, found["none"].refused) == ("absent", errno.EACCES)
         assert found["late"].refused == 0
 
+    def test_what_comes_or_goes_while_it_is_waited_for(self, tmp_path: Path) -> None:
+        # Given a file that comes at the third look, one that is opened until it is there, and one that goes
+        ready, polled, lock = (tmp_path / name for name in ("ready", "polled", "lock"))
+        lock.touch()
+        notes = FileNotes(LIMITS)
+
+        def look(path: Path) -> None:
+            notes.looked(str(path), path.stat() if path.exists() else None)
+
+        for _ in range(2):
+            look(ready)
+            look(lock)
+            notes.reads(str(polled))
+        ready.write_text("go")
+        polled.write_text("now")
+        lock.unlink()
+        for _ in range(2):
+            look(ready)
+            look(lock)
+            notes.reads(str(polled))
+        notes.reads(str(ready))
+
+        # I expect how often each was looked at before, and what there was then
+        found = by_path(notes)
+        assert (found["ready"].kind, found["ready"].content, found["ready"].came_after) == ("file", b"go", 2)
+        assert (found["polled"].content, found["polled"].came_after) == (b"now", 2)
+        assert (found["lock"].kind, found["lock"].went_after) == ("file", 2)
+
     def test_what_the_function_overwrites_or_removes_is_kept_before(self, tmp_path: Path) -> None:
         # Given a counter that is read, written, and then removed
         path = tmp_path / "counter"
@@ -275,6 +303,31 @@ class TestPlayed:
         # ... and what can be read to be read, what can be changed to be changed
         assert Path("/gone/kept").read_text() == "one"
         os.remove(tmp_path / "odd")
+
+    def test_what_came_or_went_does_so_again(self, tmp_path: Path, undo: Undo) -> None:
+        # Given recordings of files for which the code had waited, and that are otherwise today
+        files = [
+            RecordedFile(path="/gone/ready", kind="file", content=b"go", size=2, came_after=2),
+            RecordedFile(path="/gone/polled", kind="file", content=b"now", size=3, came_after=1),
+            RecordedFile(path=f"{tmp_path}/lock", kind="file", size=0, went_after=2, why="looked"),
+            RecordedFile(path="/gone/mine", kind="file", content=b"x", size=1, went_after=1),
+        ]
+        (tmp_path / "lock").touch()
+        play_files(self.overlay(tmp_path, files), undo)
+
+        # When it waits again, I expect as many rounds
+        assert [os.path.exists("/gone/ready") for _ in range(4)] == [False, False, True, True]
+        assert Path("/gone/ready").read_text() == "go"
+        with pytest.raises(FileNotFoundError):
+            open("/gone/polled")  # noqa: SIM115
+        assert Path("/gone/polled").read_text() == "now"
+        assert [(tmp_path / "lock").exists() for _ in range(4)] == [True, True, False, False]
+
+        # ... and what the function writes to stay
+        with open("/gone/mine", "a") as mine:
+            mine.write("y")
+        assert [os.path.exists("/gone/mine") for _ in range(3)] == [True] * 3
+        assert Path("/gone/mine").read_text() == "xy"
 
     def test_two_slashes_at_the_beginning_are_one(self, tmp_path: Path, undo: Undo) -> None:
         # Given a recording of a file, and one that there was not

@@ -53,7 +53,8 @@ def _more(count: int) -> list[Line]:
 
 def _what(file: RecordedFile) -> str:
     refused = f", not to be changed: {os.strerror(file.refused)}" if file.refused in REFUSALS else ""
-    return _found(file) + refused
+    turned = ", came while it ran" if file.came_after else ", went while it ran" if file.went_after else ""
+    return _found(file) + turned + refused
 
 
 def _found(file: RecordedFile) -> str:

@@ -23,6 +23,7 @@ __all__ = ["Overlay"]
 _MOST: Final = 2_000
 _COPY_BYTES: Final = 64 * 1024 * 1024
 _SIZE: Final = 1 << 40
+_NOW: Final = -1
 
 
 class Overlay:
@@ -41,8 +42,9 @@ class Overlay:
         self._listed: dict[str, list[str]] = {}
         self._hollow: dict[str, str] = {}  # known without its content: why
         self._denied: set[str] = set()
-        self._refused: dict[str, int] = {}  # what could not be changed: errno
+        self._refused: dict[str, int] = {}  # errno of what could not be changed; 0: it could
         self._recorded: dict[str, RecordedFile] = {}
+        self._turning: dict[str, int] = {}  # comes or goes after so many looks; 0: stays as it is
         self._inside = threading.local()
         self.seen: dict[str, str] = {}
         """How recorded files were read, and which were read that are not recorded."""
@@ -94,12 +96,16 @@ class Overlay:
             return
         place = self.root + path
         self._recorded[path] = file
-        if file.refused in REFUSALS:
-            self._refused[path] = file.refused
-        if file.kind == "absent":
+        self._refused[path] = file.refused if file.refused in REFUSALS else 0
+        self._turning[path] = file.came_after or file.went_after
+        if file.kind == "absent" or file.came_after:
             self._absent.add(path)
             self._hollow.pop(path, None)
             return
+        self._put(file, place)
+
+    def _put(self, file: RecordedFile, place: str) -> None:
+        path = file.path
         if file.kind == "folder":
             os.makedirs(place, exist_ok=True)
             if file.listed:
@@ -117,6 +123,8 @@ class Overlay:
             self._hollow[path] = file.why
 
     def _make_own(self, file: RecordedFile, place: str) -> None:
+        if file.came_after:
+            return  # as what was not there
         if file.kind == "folder":
             os.makedirs(place, exist_ok=True)
         elif file.kind == "file" and not file.why:
@@ -158,6 +166,7 @@ class Overlay:
         own = self.canonical(path)
         if not own:
             return path
+        self._turn(own, opens=True)
         self._refuse_denied(own, path)
         place = self.root + own
         if own in self._hollow:
@@ -168,6 +177,35 @@ class Overlay:
         if own not in self.seen:
             self.seen[own] = "today"
         return path
+
+    def _turn(self, own: str, *, opens: bool = False) -> None:
+        """It is about to be looked at: what came or went then does so again. `opens`: that is no look at what
+        is there, for those who count them."""
+        left = self._turning.get(own, 0)
+        if not left or (opens and self._recorded[own].went_after):
+            return
+        if left > 0:
+            self._turning[own] = left - 1 or _NOW
+            return
+        self._turning[own] = 0
+        file, place = self._recorded[own], self.root + own
+        if file.came_after:
+            self._absent.discard(own)
+            with suppress(OSError, ValueError):
+                self._put(file, place)
+        else:
+            self._leave(own)
+
+    def _leave(self, own: str) -> None:
+        place = self.root + own
+        with suppress(OSError):
+            if os.path.isdir(place):
+                shutil.rmtree(place)
+            else:
+                os.remove(place)
+        self._hollow.pop(own, None)
+        self._listed.pop(own, None)
+        self._absent.add(own)
 
     def _refuse_denied(self, own: str, path: str) -> None:
         """Raises PermissionError as it was raised then."""
@@ -199,6 +237,7 @@ class Overlay:
         own = self.canonical(path)
         if not own:
             return path
+        self._turn(own)
         place = self.root + own
         if self._hollow.get(own) == "listed" and _stat(path) is not None:
             return path
@@ -265,6 +304,7 @@ class Overlay:
         return place
 
     def _refuse_change(self, own: str, path: str) -> None:
+        self._turning.pop(own, None)  # from here on it is the function's
         if code := self._refused.get(own):
             raise OSError(code, os.strerror(code), path)
 
@@ -307,6 +347,7 @@ class Overlay:
         own = self.canonical(path)
         if not own:
             return None
+        self._turn(own, opens=True)
         self._refuse_denied(own, path)
         place = self.root + own
         listed = self._listed.get(own)

@@ -18,14 +18,27 @@ _look, _open, _scan = os.stat, os.open, os.scandir  # before anything stands in 
 
 
 class _Note:
-    """A path as it was when the invocation looked at it first. `found` None: there was nothing."""
+    """A path as it was when the invocation looked at it first, and whether it came or went later. `found`
+    None: there was nothing."""
 
-    __slots__ = ("content", "found", "opened")
+    __slots__ = ("content", "found", "later", "looks", "opened", "turned")
 
     def __init__(self, found: os.stat_result | None, *, opened: bool) -> None:
         self.found = found
         self.opened = opened
         self.content: bytes | None = None  # kept before the function changed it
+        self.looks = 1  # that found the same as the first
+        self.turned = False
+        self.later: os.stat_result | None = None  # what the first that did not has found
+
+    def again(self, found: os.stat_result | None) -> None:
+        """It was looked at once more: code may wait for a file, or until it is gone."""
+        if self.turned:
+            return
+        if (found is None) == (self.found is None):
+            self.looks += 1
+        else:
+            self.turned, self.later = True, found
 
 
 class FileNotes:
@@ -46,10 +59,15 @@ class FileNotes:
 
     def looked(self, path: str, found: os.stat_result | None, *, opened: bool = False) -> None:
         """The function has asked for it, and this is what it found."""
+        if path in self._own:
+            return
         known = self._notes.get(path)
+        of_ours = found is None or stat.S_IFMT(found.st_mode) in _KINDS
         if known is not None:
-            known.opened = known.opened or (opened and path not in self._own)
-        elif path not in self._own and (found is None or stat.S_IFMT(found.st_mode) in _KINDS):
+            known.opened = known.opened or opened
+            if of_ours:
+                known.again(found)
+        elif of_ours:
             if len(self._notes) < self._limits.files:
                 self._notes[path] = _Note(found, opened=opened)
             else:
@@ -60,7 +78,7 @@ class FileNotes:
         if path in self._own:
             return
         known = self._notes.get(path)
-        if known is not None:
+        if known is not None and (known.found is not None or known.turned):
             known.opened = True
         else:
             self.looked(path, _found(path), opened=True)
@@ -102,6 +120,7 @@ class FileNotes:
                 and (known.opened or not note.opened)
                 and _unchanged(known.found, note.found)
                 and path not in self._refused
+                and not note.turned
             ):
                 continue
             file = self._recorded(path, note, room)
@@ -111,7 +130,7 @@ class FileNotes:
         return made
 
     def _recorded(self, path: str, note: _Note, room: int) -> RecordedFile:
-        found = note.found
+        found = note.found or note.later
         if found is None:
             return RecordedFile(path=path, kind="absent")
         made = RecordedFile(
@@ -121,6 +140,8 @@ class FileNotes:
             size=found.st_size,
             mtime_ns=found.st_mtime_ns,
         )
+        if note.turned:
+            made.came_after, made.went_after = (0, note.looks) if note.later is None else (note.looks, 0)
         if stat.S_ISDIR(found.st_mode):
             self._add_names(made, note)
         elif not note.opened:
@@ -145,7 +166,7 @@ class FileNotes:
             os.path.basename(path): before for path, before in list(self._own.items()) if _in(path, made.path)
         }
         entries = _names(made.path, self._limits.folder_names)
-        if entries is None or (not mine and not _same(note.found, _found(made.path))):
+        if entries is None or (not mine and not _same(note.found or note.later, _found(made.path))):
             made.why = "denied" if entries is None and _is_denied(made.path) else "changed"
             return
         if len(entries) > self._limits.folder_names:
