@@ -85,7 +85,7 @@ class ForkedCommands:
     ) -> subprocess.CompletedProcess[str]:
         """As subprocess.run does; raises TimeoutExpired."""
         wire = self._started()
-        ours, theirs = socket.socketpair()
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)  # its answers stay apart
         with contextlib.ExitStack() as stack:
             files = [stack.enter_context(tempfile.TemporaryFile("w+", newline="")) for _ in range(3)]
             files[0].write(stdin)
