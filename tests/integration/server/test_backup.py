@@ -8,6 +8,7 @@ from fresh_process import in_a_fresh_process
 @in_a_fresh_process
 def test_a_backup_restored_into_an_empty_home_shows_the_same() -> None:
     import sqlite3
+    import tarfile
     import tempfile
     import time
     from pathlib import Path
@@ -77,11 +78,16 @@ def test_a_backup_restored_into_an_empty_home_shows_the_same() -> None:
         (base / "full").mkdir()
         (base / "full" / "mine").touch()
         (base / "no.tar").write_bytes(file.read_bytes()[:512])
-        (base / "half.tar").write_bytes(file.read_bytes()[:-20_000])
+        with tarfile.open(file) as tar:
+            last = tar.getmembers()[-1].offset
+        for cut, size in (("half", last + 600), ("between", last), ("header", last + 100)):
+            (base / f"{cut}.tar").write_bytes(file.read_bytes()[:size])
+        (base / "damaged.tar").write_bytes(file.read_bytes()[:last] + b"x" * 20_000)
         (base / "used" / "run").mkdir(parents=True)
         (base / "used" / "mine").touch()
         (base / "used").chmod(0o700)
-        refused = ((file, "full"), (file, "used"), (base / "no.tar", "fresh"), (base / "half.tar", "fresh"))
+        cut_off = ((base / f"{name}.tar", "fresh") for name in ("no", "half", "between", "header", "damaged"))
+        refused = ((file, "full"), (file, "used"), *cut_off)
         for backup, target in ((backup, base / name) for backup, name in refused):
             with pytest.raises(ReliveError):
                 restore_backup(backup, target)

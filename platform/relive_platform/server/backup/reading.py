@@ -23,6 +23,7 @@ __all__ = ["restore_backup"]
 _MANIFEST_BYTES: Final = 65_536
 _UNPACKED: Final = "store.restore"
 _RUN: Final = "run"
+_END: Final = bytes(2 * tarfile.BLOCKSIZE)
 _LINK_PARTS: Final = 3  # "home/NAME/LINK": the home's own entries are no links
 
 
@@ -122,9 +123,19 @@ def _unpack(tar: tarfile.TarFile, home: Path) -> None:
         tar.extract(member, home, filter="tar", numeric_owner=False, set_attrs=True)
         if member.isreg() and mode & 0o022:  # it takes these away: workers of other users write a database
             (home / name).chmod(mode)
+    _require_end(tar)
     for folder, mode in reversed(folders):
         if not folder.is_symlink():
             folder.chmod(mode)
+
+
+def _require_end(tar: tarfile.TarFile) -> None:
+    """tarfile takes a file that was cut off between two members, or is damaged there, for a whole one."""
+    file = tar.fileobj
+    if file is not None:
+        file.seek(tar.offset)
+        if file.read(len(_END)) != _END:
+            raise tarfile.ReadError(f"it ends after {tar.offset:,} bytes, in the middle")
 
 
 def _place(member: tarfile.TarInfo) -> str:
