@@ -42,6 +42,7 @@ class InboxWatch:
         self._limit_s = limit_s
         self.imported = 0
         self.refused = 0
+        self._suspect = ""  # a file with which the last reader has ended
         self._job = InboxJob(str(inbox.folder), str(scenes_dir), store, scenes)
         self._task: asyncio.Task[None] | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -89,11 +90,16 @@ class InboxWatch:
         if status:
             text = errors.decode("utf-8", "replace").strip().splitlines()[-1:]
             _log.warning("the inbox waits: %s", one_line("".join(text), _CHARS))
-        if status not in (0, NO_STORE) and len(lines) == 1:  # it ends whoever reads it, and others wait
-            await asyncio.to_thread(self.inbox.refuse, self.inbox.folder / lines[0].file)
-            self.refused += 1
-            _log.warning("inbox: %s: refused: its reader ended with status %d", lines[0].file, status)
+        await self._judge(lines[0].file if len(lines) == 1 and status not in (0, NO_STORE) else "", status)
         return not status
+
+    async def _judge(self, first: str, status: int) -> None:
+        """`first`: the file that a reader began with, and ended. Others wait for it; but once is chance."""
+        if first and first == self._suspect:
+            await asyncio.to_thread(self.inbox.refuse, self.inbox.folder / first)
+            self.refused += 1
+            _log.warning("inbox: %s: refused: its reader ended twice, now with status %d", first, status)
+        self._suspect = first
 
     def _run(self) -> tuple[bytes, bytes, int]:
         """In a thread, by `subprocess`: uvloop would fork this process, in which gRPC has threads, and gRPC

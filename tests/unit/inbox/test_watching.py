@@ -42,9 +42,29 @@ async def test_a_file_that_ends_its_reader_is_set_aside(
     async with asyncio.timeout(PATIENCE_S):
         while inbox.waiting():
             await watch._bring_in()
-    # I expect the others to be in, and that one to be aside: it was the first one of its reader
+    # I expect the others to be in, and that one to be aside: it was twice the first one of its reader
     assert (watch.imported, watch.refused, inbox.waiting()) == (2, 1, [])
     assert [path.name for path in (tmp_path / "refused").iterdir()] == ["b.scene"]
+
+
+async def test_a_reader_that_is_killed_once_refuses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a file whose first reader is killed by somebody else
+    inbox = Inbox(tmp_path)
+    (tmp_path / "b.scene").write_bytes(scene_of({}))
+    once = (
+        f"path = pathlib.Path({str(tmp_path / 'killed')!r}); first = not path.exists(); path.touch();"
+        " first and os.kill(os.getpid(), 9); path = pathlib.Path(job['inbox'], 'b.scene')"
+    )
+    monkeypatch.setattr(server_inbox, "READER", (sys.executable, "-c", READER % once))
+    watch = InboxWatch(inbox, tmp_path / "scenes", "", 10, limit_s=PATIENCE_S)
+    # When it is brought in
+    async with asyncio.timeout(PATIENCE_S):
+        while inbox.waiting():
+            await watch._bring_in()
+    # I expect it to be in
+    assert (watch.imported, watch.refused) == (1, 0)
 
 
 async def test_a_store_that_is_down_keeps_all_of_them(tmp_path: Path) -> None:
