@@ -155,15 +155,20 @@ def test_changes_of_the_engine_are_those_of_python(store: Store) -> None:
     assert diff(store, HotFilter(version=8), HotFilter(version=9)) == diff_folded(Folded(), Folded())
 
 
-def test_both_sides_are_counted_as_each_by_itself(store: Store) -> None:
-    # Given profiles of both engines and phases, and invocations of which some have none
-    chance = random.Random(store.engine)
-    profiles = _profiles(chance, 200)
+def _of_all_kinds(store: Store, chance: random.Random, count: int) -> list[dict[str, Any]]:
+    profiles = _profiles(chance, count)
     for row in profiles:
         row["Engine"] = chance.choice(("sampled", "sampled", "precise"))
         row["Phase"] = chance.choice(("invoke", "invoke", "init"))
-        row["Status"] = chance.choice(("ok", "error"))
+        row["Status"] = chance.choice(("ok", "error", "timeout"))
     store.insert("profiles", {name: [row[name] for row in profiles] for name in profiles[0]})
+    return profiles
+
+
+def test_both_sides_are_counted_as_each_by_itself(store: Store) -> None:
+    # Given profiles of both engines and phases, and invocations of which some have none
+    chance = random.Random(store.engine)
+    profiles = _of_all_kinds(store, chance, 200)
     names = ("Function", "Version", "InvocationId", "Attempt", "Status", "DurationNs")
     invocations = {name: [row[name] for row in profiles] * 2 for name in names}  # written again, not merged
     invocations["InvocationId"][:50] = [f"short-{number}" for number in range(50)]
@@ -188,12 +193,7 @@ def test_both_sides_are_counted_as_each_by_itself(store: Store) -> None:
 def test_filters_mean_what_they_say(store: Store) -> None:
     # Given profiles of all kinds, and an invocation of each, written twice
     chance = random.Random(store.engine)
-    profiles = _profiles(chance, 300)
-    for row in profiles:
-        row["Engine"] = chance.choice(("sampled", "sampled", "precise"))
-        row["Phase"] = chance.choice(("invoke", "invoke", "init"))
-        row["Status"] = chance.choice(("ok", "error", "timeout"))
-    store.insert("profiles", {name: [row[name] for row in profiles] for name in profiles[0]})
+    profiles = _of_all_kinds(store, chance, 300)
     names = ("Function", "Version", "InvocationId", "Attempt", "Status", "DurationNs")
     begun = [row["Timestamp"] for row in profiles]
     started = [moment if number % 7 else 0 for number, moment in enumerate(begun)]  # 0: it had no handler yet

@@ -454,7 +454,7 @@ def test_a_recorder_notes_and_stays_out_of_sight(tmp_path: Path) -> None:
     assert rest == "{'SHOP': 'here', 'NOPE': None} ['true'] [4]"
 
 
-IMPORTS = """
+WATCHED = """
 import os, sys
 from relive_capture.record.recording.files import FileNotes, watch_files
 from relive_capture.record.recording import RecordingLimits
@@ -466,6 +466,8 @@ class Held:
     def kept_calls(self): return self
 
 held = Held()
+"""
+IMPORTS = """
 watch_files(held, ("/proc/", sys.prefix + "/", sys.base_prefix + "/"))
 sys.path.append(sys.argv[1])
 import prices
@@ -480,7 +482,7 @@ def test_modules_of_a_folder_that_the_code_puts_on_its_path_are_code(tmp_path: P
     (tmp_path / "rates.csv").write_text("1.1")
 
     # When the code puts it on sys.path, imports the module and reads the data
-    command = [sys.executable, "-B", "-c", IMPORTS, str(tmp_path)]
+    command = [sys.executable, "-B", "-c", WATCHED + IMPORTS, str(tmp_path)]
     ran = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
 
     # I expect the data alone among what it has read
@@ -488,17 +490,6 @@ def test_modules_of_a_folder_that_the_code_puts_on_its_path_are_code(tmp_path: P
 
 
 REFUSED = """
-import os, sys
-from relive_capture.record.recording.files import FileNotes, watch_files
-from relive_capture.record.recording import RecordingLimits
-
-class Held:
-    def __init__(self): self.files = FileNotes(RecordingLimits())
-    def noted(self): return self.files
-    @property
-    def kept_calls(self): return self
-
-held = Held()
 watch_files(held, ("/proc/",))
 folder = sys.argv[1]
 path = os.path.join(folder, "kept.txt")
@@ -526,7 +517,7 @@ def test_what_is_refused_is_noted(tmp_path: Path) -> None:
     tmp_path.chmod(0o555)
 
     # When it is tried in all ways
-    command = [sys.executable, "-B", "-c", REFUSED, str(tmp_path)]
+    command = [sys.executable, "-B", "-c", WATCHED + REFUSED, str(tmp_path)]
     ran = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
     tmp_path.chmod(0o755)
 
