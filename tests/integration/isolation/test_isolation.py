@@ -24,7 +24,7 @@ needs_landlock = pytest.mark.skipif(not landlock.abi_version(), reason="this ker
 needs_seccomp = pytest.mark.skipif(not seccomp.available(), reason="this kernel has no seccomp filters")
 
 PAGES = 1_000
-"""Whose first touches take a fresh fork some 2 ms of CPU."""
+"""Whose first touches take a fresh fork some 3.3 ms of CPU."""
 NO_WRITING = (errno.EACCES, errno.EROFS)
 TRY = """
 import ctypes, os, subprocess
@@ -184,7 +184,7 @@ def test_applying_takes_a_millisecond_or_two(running: ZygoteHandle) -> None:
 
     # Most of it are the first touches of pages, of which a machine's neighbours make each dearer
     shares = [_time_in_child(lambda: apply(spec, prepared)) / _time_in_child(touch) for _ in range(9)]
-    assert median(shares) < 2  # the pages take 2 ms; aim: 1.5 ms
+    assert median(shares) < 1.2  # 4 ms where the pages take 3.3; aim: 1.5 ms
 
 
 def _time_in_child(work: Callable[[], object]) -> float:
