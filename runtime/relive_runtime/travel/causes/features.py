@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -22,10 +21,7 @@ from relive_runtime.travel.trail import NOBODY
 __all__ = ["Features"]
 
 _STEPS_LOOKED_AT: Final = 60
-_QUOTED: Final = re.compile(r"""['"]([^'"\s]{2,80})['"]""")
-"""Names in messages: of keys, attributes, arguments."""
 _MAKING: Final = frozenset(("computed", "returned", "changed", "caught"))
-_TURNING: Final = frozenset(("led to", "went past", "kept"))
 
 
 class Features:
@@ -41,7 +37,6 @@ class Features:
         self._choices = choices
         self._failing = failing
         self._rounds = Rounds(following.journal, choices, failing)
-        self._missing = set(_QUOTED.findall(failing.message)) if failing.error is not None else set()
 
     def of(self, one: Candidate, nearest: float) -> dict[str, float]:
         """By name. `nearest`: the least cost of all."""
@@ -51,8 +46,6 @@ class Features:
             found[f"by {kind}"] = 1.0
         if one.kinds & _MAKING:
             found.pop("by passed", None)
-        if one.kinds <= _TURNING:
-            found["turns only"] = 1.0
         found |= looks(one.statement)
         found |= {f"smells: {name}": 1.0 for name in smells(one.statement, self._around(one))}
         self._of_made(one, found)
@@ -60,15 +53,10 @@ class Features:
         self._of_conditions(one, found)
         self._of_runs(one, found)
         found |= self._rounds.of(one)
-        seen = {
-            "changes module state": self._changes_module_state(one),
-            "first of several": self._is_first_of_several(one),
-        }
-        found |= {name: 1.0 for name, is_so in seen.items() if is_so}
+        if self._changes_module_state(one):
+            found["changes module state"] = 1.0
         if one.statement is self._failing.statement:
             found["fails"] = 1.0
-        elif self._missing & _names(one.statement):
-            found["names what is missing"] = 1.0
         if journal.frame(one.step) == self._failing.frame:
             found["in the frame that failed"] = 1.0
         return found
@@ -84,15 +72,12 @@ class Features:
 
     def _of_made(self, one: Candidate, found: dict[str, float]) -> None:
         best = 0.0
-        for made, turned in one.made:
+        for made in one.made:
             harmless = made.value is None and not self._of_nothing
             if made.step >= self._journal.start and not harmless:
                 best = max(best, oddity(made, self._value(made.frame, made.step)))
-            if turned and made.kind == "computed":
-                found["turned bad here"] = 1.0
         if one.made:
             found["oddity"] = best
-            found["is odd"] = float(best >= 2.8)
             found["is very odd"] = float(best >= 4.0)
 
     def _of_conditions(self, one: Candidate, found: dict[str, float]) -> None:
@@ -134,37 +119,6 @@ class Features:
                     return True
         return False
 
-    def _is_first_of_several(self, one: Candidate) -> bool:
-        """A name's first value, of several that the function could give it."""
-        statement = one.statement
-        if not isinstance(statement, ast.Assign) or not isinstance(statement.value, ast.Constant):
-            return False
-        names = {ast.unparse(target) for target in statement.targets}
-        for node in ast.walk(self._around(one)):
-            if isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign) and node is not statement:
-                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-                if any(names & set(map(ast.unparse, _parts(target))) for target in targets):
-                    return True
-        return False
-
-
-def _parts(target: ast.expr) -> list[ast.expr]:
-    return list(target.elts) if isinstance(target, ast.Tuple | ast.List) else [target]
-
-
-def _names(statement: ast.stmt) -> set[str]:
-    """Keys, attributes and arguments that it has, as texts."""
-    found = set[str]()
-    for expression in _expressions(statement):
-        for node in ast.walk(expression):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                found.add(node.value)
-            elif isinstance(node, ast.Attribute):
-                found.add(node.attr)
-            elif isinstance(node, ast.keyword) and node.arg:
-                found.add(node.arg)
-    return found
-
 
 def _expressions(statement: ast.stmt) -> list[ast.expr]:
     found = [getattr(statement, name, None) for name in ("test", "value", "iter", "subject")]
@@ -173,7 +127,5 @@ def _expressions(statement: ast.stmt) -> list[ast.expr]:
 
 def _of_values(values: list[Any], found: dict[str, float]) -> None:
     for value in values:
-        if value is None:
-            found["gave None"] = 1.0
-        elif type(value) is str and (value != value.strip() or "\ufffd" in value or "\ufeff" in value):
+        if type(value) is str and (value != value.strip() or "\ufffd" in value or "\ufeff" in value):
             found["gave an odd text"] = 1.0

@@ -60,7 +60,7 @@ class Candidate:
     cost: float
     trace: Trace
     kinds: set[str] = field(default_factory=set)
-    made: list[tuple[Made, bool]] = field(default_factory=list)
+    made: list[Made] = field(default_factory=list)
     """What it made, and whether it was made of nothing that is as bad."""
     values: list[Any] = field(default_factory=list)
     steps: set[int] = field(default_factory=set)
@@ -147,9 +147,8 @@ class Slice:
         return True
 
     def _note(
-        self, cost: float, step: int, kind: str, trace: Trace, value: Any, made: Made | None = None, *,
-        turned: bool = False,
-    ) -> None:  # fmt: skip
+        self, cost: float, step: int, kind: str, trace: Trace, value: Any, made: Made | None = None
+    ) -> None:
         statement = self._journal.plan(step).statement if step >= self._journal.start else None
         if statement is None:
             return
@@ -165,7 +164,7 @@ class Slice:
         if made is not None and made.unknown:
             one.unknown = made.unknown
         if made is not None and len(one.made) < 8:
-            one.made.append((made, turned))
+            one.made.append(made)
 
     def _expand(self, cost: float, item: _Read) -> None:
         read, bad, trace = item.read, item.bad, item.trace
@@ -196,7 +195,7 @@ class Slice:
         trace = Trace(trace, made.name or read.text, made.value, made.step, made.kind, shown)
         step = made.step if made.step != NOBODY else read.step
         at = read.step if made.kind == "before" else step
-        self._note(cost, at, made.kind, trace, made.value, made, turned=not carrying and not bad.open)
+        self._note(cost, at, made.kind, trace, made.value, made)
         if bad.name == _ALIKE.name:
             self._note(cost, at, "like", trace, made.value)
         if made.kind == "before":

@@ -98,9 +98,7 @@ def _rate(why: Why, following: Following, failing: Failing, found: list[Suspect]
     end = journal.plan(why.root).statement if why.root >= journal.start else None
     unbroken = end if why.sure else None
     checks = isinstance(failing.statement, ast.Raise | ast.Assert)
-    likely = likelihoods(
-        [known.of(one, nearest) | _of_chain(one, end, sure=why.sure, checks=checks) for one in candidates]
-    )
+    likely = likelihoods([known.of(one, nearest) | _of_chain(one, end, checks=checks) for one in candidates])
     order = sorted(range(len(candidates)), key=lambda number: -likely[number])
     if not order:
         return
@@ -120,14 +118,11 @@ def _rate(why: Why, following: Following, failing: Failing, found: list[Suspect]
     why.others = [candidates[number].step for number in rest] if not why.sure else []
 
 
-def _of_chain(one: Candidate, end: ast.stmt | None, *, sure: bool, checks: bool) -> dict[str, float]:
-    """That one value was followed to it; `sure`: always as bad, and nothing else explains the failure as
-    well. `checks`: the failing line is a check of the application's own."""
+def _of_chain(one: Candidate, end: ast.stmt | None, *, checks: bool) -> dict[str, float]:
+    """That one value was followed to it. `checks`: the failing line is a check of the application's own."""
     if one.statement is not end:
         return {}
     found = {"ends a chain": 1.0}
-    if sure:
-        found["ends a sure chain"] = 1.0
     if checks:
         found["ends a chain of a check"] = 1.0
     return found
