@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 from relive_runtime.travel.trail import NOBODY
 
-__all__ = ["Link", "Why"]
+__all__ = ["Link", "Spot", "Why"]
 
 
 class Link(msgspec.Struct, array_like=True, frozen=True):
@@ -19,6 +19,18 @@ class Link(msgspec.Struct, array_like=True, frozen=True):
     step: int
     how: str
     made_of: list[tuple[str, str]] = []  # (expression, value) of what it was computed from
+
+
+class Spot(msgspec.Struct, array_like=True, frozen=True):
+    """A line that may be to blame. `step`: where it ran. A line that ran before the first step (a default, a
+    constant) has its place in `file`, `line` and `source`, and the step that used it first. `reason`: what
+    speaks for it besides the way that leads there."""
+
+    step: int
+    reason: str = ""
+    file: str = ""
+    line: int = 0
+    source: str = ""
 
 
 class Why(msgspec.Struct, tag=True):
@@ -33,22 +45,44 @@ class Why(msgspec.Struct, tag=True):
     about: str = ""
     sure: bool = False
     note: str = ""
-    others: list[int] = []
-    """Steps whose lines may be to blame as well, the likeliest first."""
+    named: Spot = Spot(NOBODY)
+    """The line of the root, if there is more to tell of it."""
+    others: list[Spot] = []
+    """Lines that may be to blame as well, the likeliest first."""
     unknown: str = ""
     """Why it is not known where the value arose, though it can be followed no further than to the root."""
 
-    def lines(self, where: Callable[[int], str], source: Callable[[int], str]) -> list[str]:
-        """For a terminal: the failing line, the line to look at, and the way from the one to the other."""
+    def lines(
+        self,
+        where: Callable[[int], str],
+        source: Callable[[int], str],
+        place: Callable[[str, int], str] = lambda file, line: f"{file}:{line}",
+    ) -> list[str]:
+        """For a terminal: the failing line, the line to look at, and the way from the one to the other.
+        `where` and `source`: of a step; `place`: of a line that is no step."""
+
+        def told(begins: str, spot: Spot) -> list[str]:
+            if spot.line:
+                at = f"{place(spot.file, spot.line)}  {spot.source}  (used by step {spot.step})"
+            else:
+                at = f"step {spot.step}  {where(spot.step)}  {source(spot.step)}"
+            return [f"{begins} {at}", *([f"      {spot.reason}"] if spot.reason else [])]
+
         found = [f"step {self.failing}  {where(self.failing)}  {source(self.failing)}"]
         if self.about:
             found.append(f"  {self.about}")
         if self.root != NOBODY:
-            found.append(f"→ {self._verdict()} step {self.root}  {where(self.root)}  {source(self.root)}")
+            found += told(
+                f"→ {self._verdict()}", self.named if self.named.step != NOBODY else Spot(self.root)
+            )
             at_root = next((link for link in reversed(self.links) if link.step == self.root), None)
             found += [f"      {name} = {value}" for name, value in (at_root.made_of if at_root else ())]
-        for step in self.others:
-            found.append(f"  or at step {step}  {where(step)}  {source(step)}")
+        for spot in self.others:
+            found += told("  or at", spot)
+        return [*found, *self._way(where, source)]
+
+    def _way(self, where: Callable[[int], str], source: Callable[[int], str]) -> list[str]:
+        found = list[str]()
         way = [link for link in self.links if link.how not in _ENDS or link.step not in (self.root, NOBODY)]
         if way:
             found.append("  the way from there, backwards:")

@@ -190,6 +190,9 @@ class _Session:
         place = self._trail.place(step)
         return f"{self._traveller.in_app.shown(place.file)}:{place.line} in {place.function}"
 
+    def _shown_place(self, file: str, line: int) -> str:
+        return f"{self._traveller.in_app.shown(file)}:{line}"
+
     def _source(self, step: int) -> str:
         place = self._trail.place(step)
         with originals():
@@ -354,7 +357,7 @@ class _Session:
             found = self._runs.explained(argument, frame, at)
         else:
             found = self._runs.explained(until=-1 if fails else at)
-        for line in found.lines(self._where, self._source):
+        for line in found.lines(self._where, self._source, self._shown_place):
             self._say(line)
 
     def _show_trail(self, argument: str) -> None:

@@ -6,21 +6,24 @@ import ast
 from collections.abc import Callable
 from typing import Any, Final
 
+from relive_runtime.travel.causes.evidence import Evidence
 from relive_runtime.travel.causes.following import Following
+from relive_runtime.travel.causes.idioms import idioms
 from relive_runtime.travel.causes.indexes import Choices
 from relive_runtime.travel.causes.nearness import near_misses
 from relive_runtime.travel.causes.oddity import oddity
 from relive_runtime.travel.causes.rounds import Rounds
 from relive_runtime.travel.causes.slices import Candidate
 from relive_runtime.travel.causes.smells import smells
+from relive_runtime.travel.causes.surroundings import surroundings
 from relive_runtime.travel.causes.suspects import Failing, Suspect
 from relive_runtime.travel.causes.texts import looks
-from relive_runtime.travel.causes.values import has_contents
-from relive_runtime.travel.trail import NOBODY
 
 __all__ = ["Features"]
 
 _STEPS_LOOKED_AT: Final = 60
+_VERY_ODD: Final = 4.0
+"""See `oddity.py`."""
 _MAKING: Final = frozenset(("computed", "returned", "changed", "caught"))
 
 
@@ -37,29 +40,35 @@ class Features:
         self._choices = choices
         self._failing = failing
         self._rounds = Rounds(following.journal, choices, failing)
+        self._evidence = Evidence(following, choices, failing.step)
 
     def of(self, one: Candidate, nearest: float) -> dict[str, float]:
         """By name. `nearest`: the least cost of all."""
-        journal = self._journal
-        found = {"cost": one.cost - nearest, "is nearest": float(one.cost <= nearest + 0.11)}
-        for kind in one.kinds:
-            found[f"by {kind}"] = 1.0
+        statement, around = one.statement, self._around(one)
+        found = {f"by {kind}": 1.0 for kind in one.kinds}
         if one.kinds & _MAKING:
             found.pop("by passed", None)
-        found |= looks(one.statement)
-        found |= {f"smells: {name}": 1.0 for name in smells(one.statement, self._around(one))}
-        self._of_made(one, found)
-        _of_values(one.values, found)
-        self._of_conditions(one, found)
-        self._of_runs(one, found)
+        found |= looks(statement)
+        found |= {f"smells: {name}": 1.0 for name in smells(statement, around)}
+        found |= {f"way: {name}": 1.0 for name in idioms(statement) | surroundings(statement, around)}
+        found |= {f"seen: {name}": 1.0 for name in self._seen(one)}
         found |= self._rounds.of(one)
-        if self._changes_module_state(one):
-            found["changes module state"] = 1.0
-        if one.statement is self._failing.statement:
-            found["fails"] = 1.0
-        if journal.frame(one.step) == self._failing.frame:
-            found["in the frame that failed"] = 1.0
+        self._of_conditions(one, found)
+        for name, holds in (
+            ("is nearest", one.cost <= nearest + 0.11),
+            ("is very odd", self._is_odd(one)),
+            ("only in the last run", self._is_of_last_run(one)),
+            ("fails", statement is self._failing.statement),
+            ("in the frame that failed", self._journal.frame(one.step) == self._failing.frame),
+        ):
+            if holds:
+                found[name] = 1.0
         return found
+
+    def _seen(self, one: Candidate) -> set[str]:
+        return (
+            self._evidence.of_definition(one.statement) if one.defined else self._evidence.of(one.statement)
+        )
 
     def _around(self, one: Candidate) -> ast.AST:
         """The function that it is in; else the module."""
@@ -70,15 +79,12 @@ class Features:
     def _value(self, frame: int, step: int) -> Callable[[ast.expr], Any]:
         return lambda node: self._following.value_of(node, frame, step)
 
-    def _of_made(self, one: Candidate, found: dict[str, float]) -> None:
-        best = 0.0
+    def _is_odd(self, one: Candidate) -> bool:
         for made in one.made:
-            harmless = made.value is None and not self._of_nothing
-            if made.step >= self._journal.start and not harmless:
-                best = max(best, oddity(made, self._value(made.frame, made.step)))
-        if one.made:
-            found["oddity"] = best
-            found["is very odd"] = float(best >= 4.0)
+            harmless = made.step < self._journal.start or (made.value is None and not self._of_nothing)
+            if not harmless and oddity(made, self._value(made.frame, made.step)) >= _VERY_ODD:
+                return True
+        return False
 
     def _of_conditions(self, one: Candidate, found: dict[str, float]) -> None:
         """How near what it decides was to the other way, in any of its steps before the failure."""
@@ -87,45 +93,20 @@ class Features:
         for step in steps[-_STEPS_LOOKED_AT:]:
             for node in _expressions(one.statement):
                 misses |= near_misses(node, self._value(self._journal.frame(step), step))
-        loops = isinstance(one.statement, ast.While)
-        for name in misses:
-            found[f"near {name} of a loop" if loops else f"near {name}"] = 1.0
+        found |= {f"near {name}": 1.0 for name in misses & {"falsy", "types"}}
         if isinstance(one.statement, ast.If | ast.While) and not misses - {"next"}:
             found["near nothing"] = 1.0
 
-    def _of_runs(self, one: Candidate, found: dict[str, float]) -> None:
-        """Whether it is in what ran several times, and ran in few of these."""
+    def _is_of_last_run(self, one: Candidate) -> bool:
+        """It is in what ran several times, and ran in the last one alone."""
         journal = self._journal
-        steps = self._choices.steps_of(one.statement)
         frame = journal.frame(one.step)
         code = journal.frames[frame].code
         runs = [number for number, entry in enumerate(journal.frames) if entry.code is code and entry.steps]
-        if len(runs) > 1 and frame == runs[-1] and {journal.frame(step) for step in steps} == {frame}:
-            found["only in the last run"] = 1.0
-        for choice in self._choices.enclosing(one.step)[:1]:
-            around = journal.plan(choice).statement
-            if around is not None and len(self._choices.steps_of(around)) > 2 * len(steps):
-                found["seldom in its branch"] = 1.0
-
-    def _changes_module_state(self, one: Candidate) -> bool:
-        """What is older than the handler's first step: a global, a default of a parameter."""
-        journal = self._journal
-        if "changed" not in one.kinds:
-            return False
-        for value in one.values:
-            if issubclass(type(value), (list, dict, set)) and has_contents(value):
-                born = journal.born(value)
-                if born is None or born == NOBODY or born < journal.start:
-                    return True
-        return False
+        ran_in = {journal.frame(step) for step in self._choices.steps_of(one.statement)}
+        return len(runs) > 1 and frame == runs[-1] and ran_in == {frame}
 
 
 def _expressions(statement: ast.stmt) -> list[ast.expr]:
     found = [getattr(statement, name, None) for name in ("test", "value", "iter", "subject")]
     return [node for node in found if isinstance(node, ast.expr)]
-
-
-def _of_values(values: list[Any], found: dict[str, float]) -> None:
-    for value in values:
-        if type(value) is str and (value != value.strip() or "\ufffd" in value or "\ufeff" in value):
-            found["gave an odd text"] = 1.0

@@ -48,12 +48,28 @@ class Frames:
         code, name = self.code_of(call.func, step), name_of(call)
         mine = [number for number in frames if journal.frames[number].code is code]
         mine = mine or [number for number in frames if journal.frames[number].code.co_name == name]
+        mine = self._in_turn(call, step, code, mine)
         if not mine and value is not MISSING and not interned(value):
             mine = [number for number in frames if journal.frames[number].result is value]
         if value is not MISSING:
             gave = [number for number in mine if same(journal.frames[number].result, value)]
             mine = gave or [number for number in mine if journal.frames[number].result is MISSING]
         return mine[-1] if mine else None
+
+    def _in_turn(self, call: ast.Call, step: int, code: CodeType | None, frames: list[int]) -> list[int]:
+        """Of several calls of one function in a statement, each is the one of its turn."""
+        statement = self._journal.plan(step).statement
+        if len(frames) < 2 or statement is None:
+            return frames
+        calls = [
+            node
+            for node in within(statement)
+            if isinstance(node, ast.Call)
+            and (name_of(node) == name_of(call) if code is None else self.code_of(node.func, step) is code)
+        ]
+        calls.sort(key=lambda node: (node.end_lineno or 0, node.end_col_offset or 0))  # as they are run
+        index = next((number for number, node in enumerate(calls) if node is call), None)
+        return frames if index is None or len(calls) != len(frames) else [frames[index]]
 
     def _generates(self, number: int) -> bool:
         return bool(self._journal.frames[number].code.co_flags & _GENERATES)

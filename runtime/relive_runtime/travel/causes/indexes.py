@@ -7,6 +7,7 @@ import bisect
 from collections.abc import Iterator
 
 from relive_runtime.travel.causes.arms import NOTHING, Effects, arms, effects, lines_of
+from relive_runtime.travel.causes.idioms import fills_a_default
 from relive_runtime.travel.causes.journal import Journal
 from relive_runtime.travel.causes.values import MISSING
 
@@ -37,6 +38,39 @@ class Choices:
     def steps_of(self, statement: ast.stmt) -> list[int]:
         """All at which it ran, in order."""
         return self._steps.get(id(statement), [])
+
+    def last_steps(self, until: int) -> list[tuple[int, ast.stmt]]:
+        """The last step of each statement that ran before a step, the newest first."""
+        found = list[tuple[int, ast.stmt]]()
+        for key, statement in self._statements.items():
+            steps = self._steps[key]
+            index = bisect.bisect_left(steps, until) - 1
+            if index >= 0:
+                found.append((steps[index], statement))
+        return sorted(found, key=lambda pair: -pair[0])
+
+    def definitions(self, until: int) -> list[tuple[int, ast.stmt]]:
+        """Statements that ran before the first step and that the run has used, each with its first step that
+        did: a function with a container as a default, an attribute of a class, a name of the module."""
+        journal = self._journal
+        found: dict[int, tuple[int, ast.stmt]] = {}
+        known: dict[int, dict[str, ast.stmt]] = {}
+        for entry in journal.frames:
+            source = journal.source(entry.code)
+            if not entry.steps or entry.steps[0] > until:
+                continue
+            function = source.function(entry.code.co_firstlineno, entry.code.co_name)
+            if function is not None and fills_a_default(function):
+                found.setdefault(id(function), (entry.steps[0], function))
+            names = known.get(id(source))
+            if names is None:
+                names = known[id(source)] = source.definitions()
+            local = (*entry.code.co_varnames, *entry.code.co_cellvars, *entry.code.co_freevars)
+            for name in entry.code.co_names:
+                statement = names.get(name)
+                if statement is not None and name not in local:
+                    found.setdefault(id(statement), (entry.steps[0], statement))
+        return list(found.values())
 
     def within(self, frame: int, since: int, until: int) -> Iterator[int]:
         """The choices of a frame after `since` and before `until`, the newest first."""

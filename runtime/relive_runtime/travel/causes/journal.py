@@ -106,6 +106,12 @@ class Journal:
             found = self._sources[code.co_filename] = Statements(text)
         return found
 
+    def text(self, code: CodeType, line: int) -> str:
+        """A line of the file of a code, without the blanks around it."""
+        import linecache
+
+        return linecache.getline(code.co_filename, line).strip()
+
     def plan(self, step: int) -> Plan:
         """What its line reads and binds."""
         return self.source(self.frames[self.frame(step)].code).plan(self.line(step))
@@ -117,9 +123,10 @@ class Journal:
             yield steps[index]
 
     def next_in(self, frame: int, step: int) -> int:
-        """The frame's next step; the number of all if there is none."""
+        """The frame's next step in another statement, or in the next run of it; the number of all if there
+        is none."""
         steps = self.frames[frame].steps
-        index = bisect.bisect_right(steps, step)
+        index = bisect.bisect_right(steps, self.execution(frame, step)[1])
         return steps[index] if index < len(steps) else len(self)
 
     def read(self, step: int, text: str) -> Any:
@@ -227,7 +234,7 @@ class Journal:
         inside = (
             self.frames[frame].code.co_name in COMPREHENSIONS
         )  # its steps are one line's, again and again
-        first, last = self._rounds(frame, step)
+        first, last = self.execution(frame, step)
         for number in self.frames[frame].children:
             child = self.frames[number]
             if first <= child.called <= last or (inside and child.called <= step):
@@ -236,18 +243,25 @@ class Journal:
                     found += self.called_in(number, child.steps[-1])
         return found
 
-    def _rounds(self, frame: int, step: int) -> tuple[int, int]:
-        """The first and the last step of a line: since 3.12, each round of a comprehension is one."""
-        steps = self.frames[frame].steps
-        if sys.version_info < (3, 12) or step < self.start or not self.plan(step).goes_round:
+    def execution(self, frame: int, step: int) -> tuple[int, int]:
+        """The first and the last step of one run of a step's statement: each line of a long one is a step,
+        and since 3.12, so is each round of a comprehension."""
+        if step < self.start:
             return step, step
-        at = bisect.bisect_left(steps, step)
-        first = last = at
-        while first > 0 and self.line(steps[first - 1]) == self.line(step):
+        plan = self.plan(step)
+        goes_round = plan.goes_round and sys.version_info >= (3, 12)
+        if not plan.is_long and not goes_round:
+            return step, step
+        steps = self.frames[frame].steps
+        first = last = bisect.bisect_left(steps, step)
+        while first > 0 and self._is_of(steps[first - 1], plan):
             first -= 1
-        while last + 1 < len(steps) and self.line(steps[last + 1]) == self.line(step):
+        while last + 1 < len(steps) and self._is_of(steps[last + 1], plan):
             last += 1
-        return steps[first], steps[last]
+        return steps[first], steps[min(last, len(steps) - 1)]
+
+    def _is_of(self, step: int, plan: Plan) -> bool:
+        return step >= self.start and self.plan(step).statement is plan.statement
 
     def outcome(self, frame: int) -> Any:
         """What it has given back."""

@@ -1,4 +1,4 @@
-"""Which lines ran in the rounds that went well, and which in the failing one alone."""
+"""Which lines ran in the rounds that went well."""
 
 from __future__ import annotations
 
@@ -33,14 +33,9 @@ class Rounds:
         self._choices = choices
 
     def of(self, one: Candidate) -> dict[str, float]:
-        """Whether it ran in the last round alone, though there are others; and in which share of these."""
-        if not self._ends:
-            return {}
-        since = self._ends[-1]
-        steps = [step for step in self._choices.steps_of(one.statement) if step <= self._last]
-        if not steps or steps[-1] <= since:
-            return {"ran before only": 1.0} if steps else {}
-        well = {bisect.bisect_left(self._ends, step) for step in steps if step <= since}
-        if not well:
-            return {"ran where it failed only": 1.0}
-        return {"ran where it went well": len(well) / len(self._ends)}
+        """In which share of the rounds that went well it ran; {} if it did not, or there are none."""
+        steps = self._choices.steps_of(one.statement)
+        well = {
+            bisect.bisect_left(self._ends, step) for step in steps if self._ends and step <= self._ends[-1]
+        }
+        return {"ran where it went well": len(well) / len(self._ends)} if well else {}

@@ -4,6 +4,7 @@ happen on the way."""
 from __future__ import annotations
 
 import ast
+import difflib
 import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -30,6 +31,9 @@ _CHOICES: Final = 400
 """Steps looked through for what could have happened, each time."""
 _CHANGES: Final = 12
 _ELSEWHERE: Final = 1.0
+_WIDE: Final = 120
+"""Statements that are looked at, at most."""
+_SILENT: Final = (ast.Pass, ast.Break, ast.Import, ast.ImportFrom, ast.Global, ast.Nonlocal)
 _CARRIED, _OPERAND, _BASE, _KEY, _CHANGED, _ARM, _TEST, _CALLER, _MISSED = (
     0.3, 1.0, 1.2, 0.9, 1.0, 1.0, 0.6, 1.0, 0.8,
 )  # fmt: skip
@@ -65,6 +69,8 @@ class Candidate:
     values: list[Any] = field(default_factory=list)
     steps: set[int] = field(default_factory=set)
     unknown: str = ""  # why it is not known where it arose
+    defined: bool = False
+    """It ran before the first step: a default, a class's attribute, a constant. `step` read it first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +145,19 @@ class Slice:
     def add(self, step: int, kind: str, value: Any) -> None:
         """Another statement that may be to blame, found elsewhere."""
         self._note(_ELSEWHERE, step, kind, Trace(None, "", value, step, kind), value)
+
+    def widen(self, choices: Choices) -> None:
+        """All other statements that ran before the failure, the last ones first, and the definitions that
+        they read."""
+        trace = Trace(None, "", MISSING, self._failing, "ran")
+        for step, statement in choices.last_steps(self._failing):
+            if len(self.found) >= _WIDE:
+                break
+            if id(statement) not in self.found and not isinstance(statement, _SILENT):
+                self._note(_FAR, step, "ran", trace, MISSING)
+        for step, statement in choices.definitions(self._failing):
+            if id(statement) not in self.found and len(self.found) < _WIDE:
+                self.found[id(statement)] = Candidate(statement, step, _FAR, trace, {"defined"}, defined=True)
 
     def _is_new(self, *key: Any) -> bool:
         if key in self._seen:
@@ -309,6 +328,8 @@ class Slice:
         if version is MISSING or type(version) is tuple:
             return False
         similar = [name for name in version if alike(name, wanted.value)]
+        if not similar and type(wanted.value) is str:
+            similar = [name for name in version if type(name) is str and _is_near(name, wanted.value)]
         if len(similar) != 1:
             return False
         near = similar[0]
@@ -436,6 +457,13 @@ class Slice:
 
     def _known(self, call: ast.Call, frame: int, step: int) -> bool:
         return self._following.value_of(call, frame, step) is not MISSING
+
+
+def _is_near(one: str, other: str) -> bool:
+    """They differ in a few letters."""
+    if min(len(one), len(other)) < 3 or max(len(one), len(other)) > 60:
+        return False
+    return difflib.SequenceMatcher(None, one.casefold(), other.casefold()).ratio() >= 0.72
 
 
 def _part_of(found: Any, key: Any) -> Any:

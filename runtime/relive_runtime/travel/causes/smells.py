@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
-from typing import Any, Final
+from collections.abc import Iterator
+from typing import Final
 
 from relive_runtime.travel.causes.arms import head_of, statements_in
 from relive_runtime.travel.causes.frames import name_of
 
 __all__ = ["smells"]
 
-_REMOVING: Final = frozenset(("remove", "pop", "popitem", "append", "insert", "discard", "add", "clear"))
 _CUTTING: Final = frozenset(("strip", "lstrip", "rstrip"))
 _LOOPS: Final = (ast.For, ast.AsyncFor, ast.While)
 
@@ -32,49 +31,12 @@ def smells(statement: ast.stmt, around: ast.AST) -> set[str]:
 
 
 def _of_node(node: ast.AST) -> Iterator[str]:
-    kind = _BY_NODE.get(type(node))
-    return kind(node) if kind is not None else iter(())
-
-
-def _of_call(node: ast.Call) -> Iterator[str]:
+    if not isinstance(node, ast.Call):
+        return
     first = node.args[0] if node.args else None
     text = first.value if isinstance(first, ast.Constant) else None
     if name_of(node) in _CUTTING and node.args and not (type(text) is str and len(set(text)) < 3):
         yield "cuts letters off"
-
-
-def _of_product(node: ast.BinOp) -> Iterator[str]:
-    items = node.left.elts if isinstance(node.left, ast.List) and isinstance(node.op, ast.Mult) else []
-    if any(not isinstance(one, ast.Constant | ast.UnaryOp) for one in items):
-        yield "repeats one object"
-
-
-def _of_list(node: ast.ListComp) -> Iterator[str]:
-    names = {
-        part.id for one in node.generators for part in ast.walk(one.target) if isinstance(part, ast.Name)
-    }
-    if isinstance(node.elt, ast.Name) and node.elt.id not in names:
-        yield "repeats one object"
-
-
-def _of_choice(node: ast.BoolOp) -> Iterator[str]:
-    if any(isinstance(one, ast.Constant) for one in node.values[:-1]):
-        yield "fixed condition"
-
-
-def _of_comparison(node: ast.Compare) -> Iterator[str]:
-    constant = any(isinstance(one, ast.Constant) and one.value is not None for one in node.comparators)
-    if constant and any(isinstance(op, ast.Is | ast.IsNot) for op in node.ops):
-        yield "identity of a value"
-
-
-_BY_NODE: Final[dict[type[ast.AST], Callable[[Any], Iterator[str]]]] = {
-    ast.Call: _of_call,
-    ast.BinOp: _of_product,
-    ast.ListComp: _of_list,
-    ast.BoolOp: _of_choice,
-    ast.Compare: _of_comparison,
-}
 
 
 def _in_loop(
@@ -85,13 +47,6 @@ def _in_loop(
     last = loop.body[-1]
     if isinstance(last, ast.Return) and last is not statement and isinstance(statement, ast.Return):
         yield "leaves in the first round"
-    if not isinstance(loop, ast.While):
-        over = ast.unparse(loop.iter)
-        for node in head_of(statement):
-            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
-                continue
-            if name_of(node) in _REMOVING and ast.unparse(node.func.value) == over:
-                yield "changes what is gone through"
     if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
         target = statement.targets[0]
         if isinstance(target, ast.Name) and _is_overwritten(statement, target.id, loop, body):

@@ -25,6 +25,8 @@ class Plan:
     """Names of attributes that it sets; "[]" for elements."""
     goes_round: bool = False
     """It has a comprehension, and is no loop itself."""
+    is_long: bool = False
+    """Its head has several lines."""
 
 
 class Statements:
@@ -63,6 +65,7 @@ class Statements:
                 bound_names(statement) if statement is not None else frozenset(),
                 _stores(statement) if statement is not None else frozenset(),
                 statement is not None and _goes_round(statement),
+                statement is not None and (_head_end(statement) or 0) > _first_line(statement),
             )
             self._plans[line] = found
         return found
@@ -86,6 +89,22 @@ class Statements:
             if _first_line(node) <= first_line <= node.lineno:
                 return node
         return None
+
+    def definitions(self) -> dict[str, ast.stmt]:
+        """By name: what gives names of the module and attributes of its classes their values."""
+        found: dict[str, ast.stmt] = {}
+        bodies = [self.tree.body]
+        while bodies:
+            for statement in bodies.pop():
+                if isinstance(statement, ast.ClassDef | ast.If | ast.Try):
+                    bodies.append(statement.body)
+                elif isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value is not None:
+                    targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+                    for target in targets:
+                        found.update(
+                            {one.id: statement for one in ast.walk(target) if isinstance(one, ast.Name)}
+                        )
+        return found
 
     def enclosing(self, line: int, kinds: type[ast.stmt] | tuple[type[ast.stmt], ...]) -> list[ast.stmt]:
         """The statements of a kind that a line is in, the innermost first."""

@@ -14,12 +14,13 @@ from relive_runtime.travel.causes.features import Features
 from relive_runtime.travel.causes.following import Following
 from relive_runtime.travel.causes.indexes import Choices
 from relive_runtime.travel.causes.journal import Journal
-from relive_runtime.travel.causes.likelihood import kind_of, likelihoods
+from relive_runtime.travel.causes.likelihood import is_led_to, kind_of, likelihoods
+from relive_runtime.travel.causes.reasons import reason
 from relive_runtime.travel.causes.slices import Candidate, Slice, Trace
 from relive_runtime.travel.causes.suspects import Failing, Suspect, suspects
 from relive_runtime.travel.causes.values import MISSING
 from relive_runtime.travel.causes.ways import Passed, Way, Ways
-from relive_runtime.travel.origins import Link, Why
+from relive_runtime.travel.origins import Link, Spot, Why
 from relive_runtime.travel.watch import shown
 
 __all__ = ["explained"]
@@ -92,13 +93,14 @@ def _rate(why: Why, following: Following, failing: Failing, found: list[Suspect]
     for way in ways:
         if way.root >= journal.start and way.kind in _ADDED:
             search.add(way.root, way.kind, way.passed[-1].value if way.passed else MISSING)
+    search.widen(choices)
     candidates = list(search.found.values())
-    nearest = min((one.cost for one in candidates), default=0.0)
-    known = Features(following, choices, failing, found)
     end = journal.plan(why.root).statement if why.root >= journal.start else None
     unbroken = end if why.sure else None
     checks = isinstance(failing.statement, ast.Raise | ast.Assert)
-    likely = likelihoods([known.of(one, nearest) | _of_chain(one, end, checks=checks) for one in candidates])
+    pairs = considered(candidates, Features(following, choices, failing, found), end, checks=checks)
+    candidates, features = [one for one, _ in pairs], [known for _, known in pairs]
+    likely = likelihoods(features)
     order = sorted(range(len(candidates)), key=lambda number: -likely[number])
     if not order:
         return
@@ -113,9 +115,31 @@ def _rate(why: Why, following: Following, failing: Failing, found: list[Suspect]
     else:
         why.links, why.kind = _links(journal, best.trace), kind_of(best.kinds)
         why.root, why.unknown = best.step, best.unknown
+    why.named = _spot(journal, best, features[order[0]])
+    if why.named.step != why.root:
+        why.named = Spot(why.root, why.named.reason)
     why.sure = share >= _SURE and best.statement is unbroken and not why.unknown
     rest = [number for number in order[1 : _OTHERS + 1] if likely[number] >= _WORTH_A_LOOK]
-    why.others = [candidates[number].step for number in rest] if not why.sure else []
+    if not why.sure:
+        why.others = [_spot(journal, candidates[number], features[number]) for number in rest]
+
+
+def considered(
+    candidates: list[Candidate], known: Features, end: ast.stmt | None, *, checks: bool
+) -> list[tuple[Candidate, dict[str, float]]]:
+    """Those that something leads to or speaks against, with what is known of each. `end`: where one value's
+    way ends; `checks`: the failing line is a check of the application's own."""
+    nearest = min((one.cost for one in candidates), default=0.0)
+    pairs = [(one, known.of(one, nearest) | _of_chain(one, end, checks=checks)) for one in candidates]
+    return [pair for pair in pairs if is_led_to(pair[1])]
+
+
+def _spot(journal: Journal, one: Candidate, features: dict[str, float]) -> Spot:
+    if not one.defined:
+        return Spot(one.step, reason(features))
+    code = journal.frames[journal.frame(one.step)].code
+    line = one.statement.lineno
+    return Spot(one.step, reason(features), code.co_filename, line, journal.text(code, line))
 
 
 def _of_chain(one: Candidate, end: ast.stmt | None, *, checks: bool) -> dict[str, float]:
