@@ -16,7 +16,6 @@ from relive_runtime.travel.causes.idioms import fills_a_default
 from relive_runtime.travel.causes.indexes import Choices
 from relive_runtime.travel.causes.sharing import Sharing
 from relive_runtime.travel.causes.values import MISSING, has_contents
-from relive_runtime.travel.trail import NOBODY
 
 __all__ = ["Evidence"]
 
@@ -57,42 +56,20 @@ class Evidence:
     def _cuts_bytes(self, node: ast.Subscript, frame: int, step: int) -> bool:
         return isinstance(node.slice, ast.Slice) and type(self._value(node.value, frame, step)) is bytes
 
-    def of_definition(self, statement: ast.stmt) -> set[str]:
-        """Of what ran before the first step: a container that the run has changed, or has not."""
-        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
-            values = self._defaults(statement)
-        else:
-            values = self._named(statement)
-        if any(len(self._journal.versions(one, self._failing + 1)) > 1 for one in values):
-            return set()
-        return (
-            {"is a container that stayed as it was"} if values and all(map(has_contents, values)) else set()
-        )
-
-    def _defaults(self, function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[Any]:
+    def changes_default(self, function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+        """Several calls have had one container for a parameter with a default, and the run has changed it."""
         journal, names = self._journal, fills_a_default(function)
-        found = list[Any]()
-        for entry in journal.frames:
+        calls: dict[int, set[int]] = {}
+        for number, entry in enumerate(journal.frames):
             if entry.code.co_name != function.name:
                 continue
-            if journal.source(entry.code).function(entry.code.co_firstlineno, function.name) is function:
-                for step in entry.steps[:_LOOKED_AT]:
-                    values = [journal.read(step, name) for name in names]
-                    found += [one for one in values if one is not MISSING and journal.born(one) == NOBODY]
-        return found
-
-    def _named(self, statement: ast.stmt) -> list[Any]:
-        names = [
-            one.id
-            for one in head_of(statement)
-            if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)
-        ]
-        found = list[Any]()
-        for entry in self._journal.frames[:1]:
-            classes = (vars(one) for one in entry.names.values() if type(one) is type)
-            for space in (entry.names, *classes):
-                found += [space[name] for name in names if name in space]
-        return found
+            if journal.source(entry.code).function(entry.code.co_firstlineno, function.name) is not function:
+                continue
+            for step in entry.steps[:_LOOKED_AT]:
+                for value in (journal.read(step, name) for name in names):
+                    if has_contents(value) and len(journal.versions(value, self._failing + 1)) > 1:
+                        calls.setdefault(id(value), set()).add(number)
+        return any(len(numbers) > 1 for numbers in calls.values())
 
     def _value(self, node: ast.expr, frame: int, step: int) -> Any:
         return self._following.value_of(node, frame, step)

@@ -24,6 +24,7 @@ __all__ = ["Features"]
 _STEPS_LOOKED_AT: Final = 60
 _VERY_ODD: Final = 4.0
 """See `oddity.py`."""
+_FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
 _MAKING: Final = frozenset(("computed", "returned", "changed", "caught"))
 
 
@@ -51,7 +52,7 @@ class Features:
         found |= looks(statement)
         found |= {f"smells: {name}": 1.0 for name in smells(statement, around)}
         found |= {f"way: {name}": 1.0 for name in idioms(statement) | surroundings(statement, around)}
-        found |= {f"seen: {name}": 1.0 for name in self._seen(one)}
+        found |= {f"seen: {name}": 1.0 for name in self._evidence.of(statement)}
         found |= self._rounds.of(one)
         self._of_conditions(one, found)
         for name, holds in (
@@ -63,12 +64,9 @@ class Features:
         ):
             if holds:
                 found[name] = 1.0
+        if isinstance(statement, _FUNCTIONS) and not self._evidence.changes_default(statement):
+            found.pop("way: has one default for all calls", None)
         return found
-
-    def _seen(self, one: Candidate) -> set[str]:
-        return (
-            self._evidence.of_definition(one.statement) if one.defined else self._evidence.of(one.statement)
-        )
 
     def _around(self, one: Candidate) -> ast.AST:
         """The function that it is in; else the module."""
