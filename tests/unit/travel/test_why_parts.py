@@ -13,7 +13,7 @@ from relive_runtime.travel.causes.likelihood import WEIGHTS, is_led_to, likeliho
 from relive_runtime.travel.causes.nearness import near_misses
 from relive_runtime.travel.causes.reasons import WORDS, reason
 from relive_runtime.travel.causes.smells import smells
-from relive_runtime.travel.causes.surroundings import surroundings
+from relive_runtime.travel.causes.surroundings import Surroundings
 from relive_runtime.travel.causes.texts import looks
 from relive_runtime.travel.causes.values import MISSING
 
@@ -110,7 +110,7 @@ def test_smells(source: str, expected: dict[int, set[str]]) -> None:
     ],
 )
 def test_what_stands_around_a_line_is_told(source: str, expected: dict[int, set[str]]) -> None:
-    assert of_lines(source, surroundings) == expected
+    assert of_lines(source, lambda statement, around: Surroundings(around).of(statement)) == expected
 
 
 @pytest.mark.parametrize(

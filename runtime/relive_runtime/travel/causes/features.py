@@ -15,7 +15,7 @@ from relive_runtime.travel.causes.oddity import oddity
 from relive_runtime.travel.causes.rounds import Rounds
 from relive_runtime.travel.causes.slices import Candidate
 from relive_runtime.travel.causes.smells import smells
-from relive_runtime.travel.causes.surroundings import surroundings
+from relive_runtime.travel.causes.surroundings import Surroundings
 from relive_runtime.travel.causes.suspects import Failing, Suspect
 from relive_runtime.travel.causes.texts import looks
 
@@ -41,17 +41,20 @@ class Features:
         self._choices = choices
         self._failing = failing
         self._rounds = Rounds(following.journal, choices, failing)
+        self._known: dict[int, Surroundings] = {}  # by identity of the function
         self._evidence = Evidence(following, choices, failing.step)
 
     def of(self, one: Candidate, nearest: float) -> dict[str, float]:
         """By name. `nearest`: the least cost of all."""
-        statement, around = one.statement, self._around(one)
+        statement, around = one.statement, self._function(one)
         found = {f"by {kind}": 1.0 for kind in one.kinds}
         if one.kinds & _MAKING:
             found.pop("by passed", None)
         found |= looks(statement)
         found |= {f"smells: {name}": 1.0 for name in smells(statement, around)}
-        found |= {f"way: {name}": 1.0 for name in idioms(statement) | surroundings(statement, around)}
+        found |= {
+            f"way: {name}": 1.0 for name in idioms(statement) | self._surroundings(around).of(statement)
+        }
         found |= {f"seen: {name}": 1.0 for name in self._evidence.of(statement)}
         found |= self._rounds.of(one)
         self._of_conditions(one, found)
@@ -68,11 +71,17 @@ class Features:
             found.pop("way: has one default for all calls", None)
         return found
 
-    def _around(self, one: Candidate) -> ast.AST:
+    def _function(self, one: Candidate) -> ast.AST:
         """The function that it is in; else the module."""
         source = self._journal.source(self._journal.frames[self._journal.frame(one.step)].code)
         found = source.enclosing(one.statement.lineno, (ast.FunctionDef, ast.AsyncFunctionDef))
         return found[0] if found else source.tree
+
+    def _surroundings(self, around: ast.AST) -> Surroundings:
+        known = self._known.get(id(around))
+        if known is None:
+            known = self._known[id(around)] = Surroundings(around)
+        return known
 
     def _value(self, frame: int, step: int) -> Callable[[ast.expr], Any]:
         return lambda node: self._following.value_of(node, frame, step)

@@ -40,9 +40,9 @@ class Statements:
             self.tree = ast.Module([], [])
         self._by_line: dict[int, ast.stmt] = {}
         self._plans: dict[int, Plan] = {}
-        for node in ast.walk(self.tree):
-            if isinstance(node, ast.stmt):
-                self._enter(node)
+        self._all = [node for node in ast.walk(self.tree) if isinstance(node, ast.stmt)]
+        for node in self._all:
+            self._enter(node)
 
     def _enter(self, node: ast.stmt) -> None:
         for line in range(_first_line(node), (_head_end(node) or node.lineno) + 1):
@@ -83,7 +83,7 @@ class Statements:
 
     def function(self, first_line: int, name: str) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
         """The definition that a code object comes from; decorators may stand above it."""
-        for node in ast.walk(self.tree):
+        for node in self._all:
             if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or node.name != name:
                 continue
             if _first_line(node) <= first_line <= node.lineno:
@@ -110,7 +110,7 @@ class Statements:
         """The statements of a kind that a line is in, the innermost first."""
         found = [
             node
-            for node in ast.walk(self.tree)
+            for node in self._all
             if isinstance(node, kinds) and node.lineno <= line <= (node.end_lineno or 0)
         ]
         return sorted(found, key=lambda node: -node.lineno)

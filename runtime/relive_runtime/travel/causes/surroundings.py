@@ -9,35 +9,76 @@ from typing import Final
 from relive_runtime.travel.causes.arms import head_of, statements_in
 from relive_runtime.travel.causes.frames import name_of
 
-__all__ = ["surroundings"]
+__all__ = ["Surroundings"]
 
 _LOOPS: Final = (ast.For, ast.AsyncFor, ast.While)
 _GENERATORS: Final = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _CHANGES: Final = frozenset(("remove", "pop", "append", "insert", "add", "discard"))
 
 
-def surroundings(statement: ast.stmt, around: ast.AST) -> set[str]:
-    """Of a statement in the function `around` it."""
-    body = getattr(around, "body", [])
-    found = {
-        *_of_handlers(statement, body),
-        *_of_closures(statement, body),
-        *_of_cache(statement, around),
-        *_of_groups(statement, around),
-    }
-    if isinstance(statement, ast.For | ast.AsyncFor) and _changes_its_own(statement):
-        found.add("goes over what it changes")
-    return found
+class Surroundings:
+    """Of the statements in a function, which is looked through once."""
 
+    def __init__(self, around: ast.AST) -> None:
+        self._in_handlers = set[int]()  # identities of statements
+        self._loops: list[tuple[ast.stmt, set[int]]] = []
+        for one in statements_in(getattr(around, "body", [])):
+            for handler in one.handlers if isinstance(one, ast.Try) else ():
+                self._in_handlers |= {id(inner) for inner in statements_in(handler.body)}
+            if isinstance(one, _LOOPS):
+                self._loops.append((one, {id(inner) for inner in statements_in(one.body)}))
+        self._cached = _cached(around)
+        self._sorted = set(_sorted(around))
 
-def _of_handlers(statement: ast.stmt, body: list[ast.stmt]) -> Iterator[str]:
-    """What a handler does in the place of what failed; a line that only tells of it is none."""
-    if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
-        return
-    for one in statements_in(body):
-        for handler in one.handlers if isinstance(one, ast.Try) else ():
-            if any(inner is statement for inner in statements_in(handler.body)):
-                yield "in a handler of errors"
+    def of(self, statement: ast.stmt) -> set[str]:
+        """Of one of them."""
+        found = {*self._of_closures(statement), *self._of_cache(statement), *self._of_groups(statement)}
+        tells = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call)
+        if id(statement) in self._in_handlers and not tells:  # it takes the place of what has failed
+            found.add("in a handler of errors")
+        if isinstance(statement, ast.For | ast.AsyncFor) and _changes_its_own(statement):
+            found.add("goes over what it changes")
+        return found
+
+    def _of_closures(self, statement: ast.stmt) -> Iterator[str]:
+        """It makes a function that reads what the loop around it goes on to change."""
+        given = set[str]()
+        for loop, inside in self._loops:
+            if id(statement) in inside:
+                given |= _stored(loop)
+        made: list[tuple[ast.arguments, list[ast.AST]]] = []
+        for node in head_of(statement):
+            if isinstance(node, _GENERATORS):
+                given |= {name for part in node.generators for name in _stored(part.target)}
+            elif isinstance(node, ast.Lambda):
+                made.append((node.args, [node.body]))
+        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
+            made.append((statement.args, list(statement.body)))
+        for arguments, body in made:
+            own = {one.arg for one in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)}
+            if _loaded(body) & given - own:
+                yield "closure of a loop"
+
+    def _of_cache(self, statement: ast.stmt) -> Iterator[str]:
+        """By a key that is looked for, and filled in if it is not there."""
+        if not self._cached:
+            return
+        if isinstance(statement, ast.Assign):
+            targets = {ast.unparse(target) for target in statement.targets}
+            if any(key in targets for key, _ in self._cached):
+                yield "key of a cache"
+        tested = ast.walk(statement.test) if isinstance(statement, ast.If) else ()
+        if any(_pair(node) in self._cached for node in tested):
+            yield "looks in a cache"
+
+    def _of_groups(self, statement: ast.stmt) -> Iterator[str]:
+        """What only groups neighbours has to be in order."""
+        for node in head_of(statement):
+            if isinstance(node, ast.Call) and name_of(node) == "groupby" and node.args:
+                given = node.args[0]
+                in_order = isinstance(given, ast.Call) and name_of(given) == "sorted"
+                if not in_order and ast.unparse(given) not in self._sorted:
+                    yield "groups what is in no order"
 
 
 def _changes_its_own(loop: ast.For | ast.AsyncFor) -> bool:
@@ -52,30 +93,6 @@ def _changes_its_own(loop: ast.For | ast.AsyncFor) -> bool:
     )
 
 
-# ------------------------------------------------------------ functions that are made in a loop
-
-
-def _of_closures(statement: ast.stmt, body: list[ast.stmt]) -> Iterator[str]:
-    """It makes a function that reads what the loop around it goes on to change."""
-    given = set[str]()
-    for one in statements_in(body):
-        if isinstance(one, _LOOPS) and any(inner is statement for inner in statements_in(one.body)):
-            given |= _stored(one)
-    for node in head_of(statement):
-        if isinstance(node, _GENERATORS):
-            given |= {name for part in node.generators for name in _stored(part.target)}
-    made = [node for node in head_of(statement) if isinstance(node, ast.Lambda)]
-    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
-        made.append(ast.Lambda(statement.args, ast.Tuple([], ast.Load())))
-        inner: list[ast.AST] = list(statement.body)
-    else:
-        inner = []
-    for node in made:
-        own = {one.arg for one in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)}
-        if _loaded([node.body, *inner]) & given - own:
-            yield "closure of a loop"
-
-
 def _stored(node: ast.AST) -> set[str]:
     return {one.id for one in ast.walk(node) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)}
 
@@ -83,22 +100,6 @@ def _stored(node: ast.AST) -> set[str]:
 def _loaded(nodes: list[ast.AST]) -> set[str]:
     walked = (one for node in nodes for one in ast.walk(node))
     return {one.id for one in walked if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Load)}
-
-
-# ------------------------------------------------------------ results that are kept
-
-
-def _of_cache(statement: ast.stmt, around: ast.AST) -> Iterator[str]:
-    """By a key that is looked for, and filled in if it is not there."""
-    keys = _cached(around)
-    if not keys:
-        return
-    if isinstance(statement, ast.Assign):
-        targets = {ast.unparse(target) for target in statement.targets}
-        if any(key in targets for key, _ in keys):
-            yield "key of a cache"
-    if isinstance(statement, ast.If) and any(_pair(node) in keys for node in ast.walk(statement.test)):
-        yield "looks in a cache"
 
 
 def _cached(around: ast.AST) -> set[tuple[str, str]]:
@@ -128,29 +129,11 @@ def _pair(node: ast.AST) -> tuple[str, str] | None:
     return None
 
 
-# ------------------------------------------------------------ groups
-
-
-def _of_groups(statement: ast.stmt, around: ast.AST) -> Iterator[str]:
-    """What only groups neighbours has to be in order."""
-    for node in head_of(statement):
-        if isinstance(node, ast.Call) and name_of(node) == "groupby" and node.args:
-            given = node.args[0]
-            in_order = isinstance(given, ast.Call) and name_of(given) == "sorted"
-            if not in_order and not _is_sorted(ast.unparse(given), around):
-                yield "groups what is in no order"
-
-
-def _is_sorted(text: str, around: ast.AST) -> bool:
+def _sorted(around: ast.AST) -> Iterator[str]:
+    """What a function has put in order, as source."""
     for node in ast.walk(around):
-        if isinstance(node, ast.Assign):
-            call, places = node.value, node.targets
-            name = "sorted"
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            call, places = node, [node.func.value]
-            name = "sort"
-        else:
-            continue
-        if isinstance(call, ast.Call) and name_of(call) == name and text in map(ast.unparse, places):
-            return True
-    return False
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
+            if name_of(node.value) == "sorted":
+                yield from map(ast.unparse, node.targets)
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "sort":
+            yield ast.unparse(node.func.value)
