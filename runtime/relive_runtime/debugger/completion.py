@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from types import FrameType, MemberDescriptorType, ModuleType
 from typing import Any, Final
 
+from relive_base.frame_locals import locals_of
 from relive_capture.record.inspection import (
     class_dict,
     dict_items,
@@ -39,7 +40,7 @@ def frame_namespaces(frame: FrameType) -> list[Sequence[tuple[str, Any]]]:
     """Locals, globals and builtins of a frame as (name, value); a namespace of the user's own class is left
     out."""
     spaces: list[Sequence[tuple[str, Any]]] = []
-    for space in (frame.f_locals, frame.f_globals, builtins.__dict__):
+    for space in (locals_of(frame), frame.f_globals, builtins.__dict__):
         kind = type(space)
         if issubclass(kind, dict):
             items = dict_items(space, _NAMES_LOOKED_AT)

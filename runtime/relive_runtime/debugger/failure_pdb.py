@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from relive_base.code_lines import frame_line
 from relive_base.errors import ReliveError
+from relive_base.frame_locals import locals_of
 
 from relive_runtime.debugger.chain import (
     exception_name,
@@ -55,6 +56,15 @@ class _Nested(pdb.Pdb):
     def __init__(self, **options: Any) -> None:
         super().__init__(nosigint=True, readrc=False, skip=_OURS, **options)
         self.reset()
+
+    @property
+    def curframe_locals(self) -> Any:
+        """Of the frame that is looked at."""
+        return self._locals
+
+    @curframe_locals.setter
+    def curframe_locals(self, names: Any) -> None:
+        self._locals = names if self.curframe is None else locals_of(self.curframe)
 
     # What imports while it runs; a function may have a linecache.py.
 

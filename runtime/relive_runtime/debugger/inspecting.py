@@ -11,6 +11,7 @@ from types import FrameType, ModuleType
 from typing import Any, Final, Protocol
 
 import msgspec
+from relive_base.frame_locals import locals_of
 from relive_base.wire.inspection import (
     ASK,
     FRAMES_OF_A_STACK,
@@ -163,7 +164,7 @@ class Inspector:
         frame = self._frame(asked.frame)
         scopes = []
         if frame.f_locals is not frame.f_globals:  # else it is a module's own
-            names = _Names(lambda: frame.f_locals)
+            names = _Names(lambda: locals_of(frame))
             scopes.append(Scope("Locals", self._held.add(names, ""), len(_listed(names))))
         own = _Names(lambda: frame.f_globals)
         scopes.append(Scope("Globals", self._held.add(own, ""), len(_listed(own)), costly=True))

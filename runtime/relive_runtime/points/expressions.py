@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from types import CodeType, FrameType
 from typing import Any, Final
 
+from relive_base.frame_locals import locals_of
 from relive_capture.record.inspection import type_name
 from relive_tracer.record import of_signal_handler
 
@@ -36,7 +37,7 @@ class _Expression:
 
     def value(self, frame: FrameType) -> Any:
         """What it gives there. Raises whatever its code does."""
-        names: Any = frame.f_locals
+        names: Any = locals_of(frame)
         if self._binds:  # what an expression binds is not the function's, nor its module's
             return eval(self._code, {**frame.f_globals, **names})
         if self._scopes:  # which look names up as globals

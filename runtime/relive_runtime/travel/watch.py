@@ -6,6 +6,7 @@ from collections import deque
 from types import CodeType, FrameType
 from typing import Any, Final
 
+from relive_base.frame_locals import locals_of
 from relive_runtime.travel.messages import Change, Seen
 
 __all__ = ["Watch", "shown"]
@@ -28,7 +29,7 @@ class _Expression:
         self.mutable = True
 
     def evaluate(self, frame: FrameType) -> object:
-        names = frame.f_locals
+        names = locals_of(frame)
         if self.name:
             found = names.get(self.name, _UNBOUND)
             return frame.f_globals.get(self.name, _UNBOUND) if found is _UNBOUND else found

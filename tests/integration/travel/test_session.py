@@ -53,6 +53,15 @@ async def varies(event, context):
     found = await asyncio.gather(*(one(number) for number in range(20)))
     raise ValueError(f"{kind} {rounds} {found} {uuid.uuid4()} {random.random()}")
 """
+ROUNDS = """
+def twice(item):
+    number = item.get("n")
+    return number * 2
+
+def rounds(event, context):
+    found = [twice(row) for row in event["rows"]]
+    return found, [row for row in event["rows"] if any(row is one for one in event["rows"])]
+"""
 DEPENDS = """
 import time
 
@@ -136,6 +145,21 @@ def test_values_lists_every_value_with_the_line_that_gave_it(tmp_path: Path) -> 
     found = [line.split()[-1] for line in shown.splitlines() if "main.py:17" in line or "main.py:14" in line]
     assert found[:3] == ["0", "600", "900"]
     assert "['A-1', 'A-1']" in shown
+
+
+def test_a_comprehension_whose_variable_a_function_shares_elsewhere_is_gone_back_into(tmp_path: Path) -> None:
+    # Given a failure in the second round of a comprehension; a generator closes over the variable of another
+    file = _application(tmp_path, ROUNDS)
+
+    # When somebody goes back into it, reads and changes the variable, and asks why
+    lines = ["rs", "u", "p row", "p [row for _ in (1,)]", "row = {'n': 5}", "p row", "why"]
+    shown = in_a_worker(file, "rounds", talked(lines), {"rows": [{"n": 1}, {"m": 2}]})
+
+    # I expect what it is in that round, then what it was changed to, and where the bad value arose
+    found = [line for line in shown.splitlines() if line.startswith(("{", "["))]
+    assert found == ["{'m': 2}", "[{'m': 2}]", "{'n': 5}"]
+    assert "arose at step" in shown
+    assert 'number = item.get("n")' in shown
 
 
 def test_a_breakpoint_is_gone_back_to(tmp_path: Path) -> None:

@@ -278,6 +278,25 @@ def test_an_interrupted_stack_is_captured_without_an_exception(
     assert scene.error.function == "handler"
 
 
+def test_a_comprehension_that_is_not_over_is_captured(load: Load, spec: FunctionSpec, views: Views) -> None:
+    # Given a function that is stopped in a comprehension; a generator closes over the variable of another one
+    app = load(
+        "def handler(look):\n    rows = [{'sku': 'A-1'}]\n    found = [look(row) for row in rows]\n"
+        "    return found, [row for row in rows if any(row is one for one in rows)]\n"
+    )
+
+    # When its frames are captured
+    def look(_row: object) -> Scene:
+        frame = sys._getframe(1)
+        return capture_frames(frame, kind="timeout", spec=spec, invocation_id="i", message="after 3.0 s")
+
+    (scene,), _ = app.handler(look)
+
+    # I expect the row that it is at
+    shown = dict(views(scene)[0].frames[-1].locals)
+    assert [node.text for _, node in shown["row"].children] == ["'A-1'"]
+
+
 def test_a_bad_result_says_where_it_is_bad(spec: FunctionSpec) -> None:
     result = {"items": [{"ok": 1}, {"when": threading.Lock()}]}
     error = TypeError("Object of type lock is not JSON serializable")

@@ -11,6 +11,7 @@ from typing import Any, Final, cast
 import opentelemetry._logs as logs_api
 from opentelemetry._logs import Logger, LoggerProvider
 from relive_base.attributes import Attributes
+from relive_base.frame_locals import locals_of
 
 from relive_tracer.record.convert import span_attributes
 from relive_tracer.record.interruption import of_signal_handler
@@ -149,7 +150,7 @@ def _record_behind() -> logging.LogRecord | None:
     for _ in range(_FRAMES):
         if frame is None:
             return None
-        record = frame.f_locals.get("record") if frame.f_code.co_name == "emit" else None
+        record = locals_of(frame).get("record") if frame.f_code.co_name == "emit" else None
         if isinstance(record, logging.LogRecord):
             return record
         frame = frame.f_back  # type: ignore[assignment]

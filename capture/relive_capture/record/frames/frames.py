@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 from relive_base.code_lines import frame_line, traceback_line
+from relive_base.frame_locals import locals_of
 from relive_base.own_code import own_folders
 from relive_base.parts import Reason, Why
 
@@ -251,7 +252,7 @@ def code_position(code: CodeType, lasti: int) -> _Position:
 
 def frame_locals(frame: FrameType, limit: int) -> list[tuple[str, Any]]:
     """Locals by name; those of a module or class body too, without dunder names."""
-    namespace: Any = frame.f_locals
+    namespace: Any = locals_of(frame)
     cls = type(namespace)
     if issubclass(cls, dict):
         items = dict_items(namespace, limit)

@@ -12,6 +12,7 @@ from sys import getrecursionlimit, setrecursionlimit
 from types import CodeType, FrameType, FunctionType, ModuleType
 from typing import Any, Final
 
+from relive_base.frame_locals import locals_of
 from relive_capture.record.playback.leaving import goes_up, has_returned, suspends
 from relive_runtime.travel.causes.journal import COMPREHENSIONS, Frame, Journal, remembered
 from relive_runtime.travel.causes.statements import Plan
@@ -145,10 +146,10 @@ class Recorder:
         self._step += 1
         step, journal = self._step, self._journal
         if not step:
-            journal.look_at_first(frame.f_locals, self._modules(frame.f_globals))
+            journal.look_at_first(locals_of(frame), self._modules(frame.f_globals))
         entry = journal.frames[call.number]
         if not entry.steps and step >= journal.start:
-            for value in frame.f_locals.values():
+            for value in locals_of(frame).values():
                 journal.look_at(value, entry.called, step - 1)
         if step & _TICK == _TICK:
             self._tick()
@@ -180,7 +181,7 @@ class Recorder:
     def _values(self, frame: FrameType, step: int) -> dict[str, Any]:
         plan = self._plan(frame.f_code, frame.f_lineno)
         found: dict[str, Any] = {}
-        names, outer = frame.f_locals, frame.f_globals
+        names, outer = locals_of(frame), frame.f_globals
         for text, node in plan.reads:
             value = evaluated(node, names, outer)
             remembered(found, text, value)
@@ -194,7 +195,7 @@ class Recorder:
         if step < journal.start:
             return
         plan = self._plan(frame.f_code, journal.line(step))
-        names, outer = frame.f_locals, frame.f_globals
+        names, outer = locals_of(frame), frame.f_globals
         after = journal.after[step - journal.start]
         for name in plan.binds:
             value = names.get(name, MISSING)
@@ -239,7 +240,7 @@ class Recorder:
         """What a comprehension was at, and what the line itself has bound before it failed."""
         journal = self._journal
         before = journal.before[step - journal.start]
-        names, outer = frame.f_locals, frame.f_globals
+        names, outer = locals_of(frame), frame.f_globals
         inside = frame.f_code.co_name in COMPREHENSIONS
         for text, node in self._plan(frame.f_code, journal.line(step)).reads:
             if inside or text not in before:

@@ -11,6 +11,7 @@ from contextvars import Context
 from types import FrameType
 from typing import Any, Final
 
+from relive_base.frame_locals import locals_of
 from relive_base.kept_builtins import KEPT
 from relive_capture.record import suspended_frames
 from relive_profiler.record import Look, thread_cpu_ns
@@ -179,11 +180,11 @@ def _context_of(frame: FrameType) -> Context | None:
             break  # it calls nothing
         names = one.f_code.co_varnames
         if "context" in names:
-            found = one.f_locals.get("context")
+            found = locals_of(one).get("context")
             if type(found) is Context:
                 return found
         if one.f_code.co_name == "run" and "self" in names:
-            call = getattr(one.f_locals.get("self"), "fn", None)
+            call = getattr(locals_of(one).get("self"), "fn", None)
             for part in (call, getattr(call, "func", None)):
                 bound = getattr(part, "__self__", None)
                 if type(bound) is Context:
