@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import TracebackType
 from typing import Any, Final
 
 __all__ = ["UNSEEN", "without_this_frame"]
@@ -11,11 +12,21 @@ _with_trace: Final[Any] = BaseException.with_traceback
 
 
 def without_this_frame(error: BaseException) -> None:
-    """Take the calling function's frame off the traceback. Call it in an `except` clause that ends with a
-    bare `raise`, which adds no frame. Nothing of the error's own class is called."""
+    """Take the calling function's frame off the traceback, and those right below it whose code is in the same
+    folder. Call it in an `except` clause that ends with a bare `raise`, which adds no frame. Nothing of the
+    error's own class is called."""
     trace = _trace(error)
     if trace is not None:
-        _with_trace(error, trace.tb_next)
+        below = trace.tb_next
+        if below is not None:
+            folder = _folder(trace)
+            while below is not None and _folder(below) == folder:
+                below = below.tb_next
+        _with_trace(error, below)
+
+
+def _folder(trace: TracebackType) -> str:
+    return str.rpartition(trace.tb_frame.f_code.co_filename, "/")[0]
 
 
 class _Unseen:

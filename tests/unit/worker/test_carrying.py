@@ -39,6 +39,19 @@ for state in (one, two):
     print(copy_context().run(run, state))
 print(pool.submit(whose).result(), in_thread(), carrier.threads)
 """
+TWICE = """
+import threading, traceback
+from contextvars import ContextVar
+from relive_runtime.worker.beside.carrying import Carrier
+Carrier(lambda: None, [ContextVar("ours")]).install()
+thread = threading.Thread(target=int)
+thread.start()
+thread.join()
+try:
+    thread.start()
+except RuntimeError as error:
+    print([frame.name for frame in traceback.extract_tb(error.__traceback__)])
+"""
 
 
 def test_it_is_known_whose_they_are_and_the_users_variables_stay_apart() -> None:
@@ -49,6 +62,12 @@ def test_it_is_known_whose_they_are_and_the_users_variables_stay_apart() -> None
     whose = [f"('{name}', 'unset', True)" for name in ("one", "two")]
     nobody = "(None, 'unset', True)"
     assert done.stdout.splitlines() == [*(f"({one}, {one})" for one in whose), f"{nobody} {nobody} {{}}"]
+
+
+def test_a_thread_that_cannot_be_started_says_so_without_a_frame_of_ours() -> None:
+    done = subprocess.run([sys.executable, "-c", TWICE], capture_output=True, text=True, check=True)
+
+    assert done.stdout.split() == ["['<module>',", "'start']"]
 
 
 ANYIO = """

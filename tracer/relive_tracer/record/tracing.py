@@ -27,6 +27,7 @@ from opentelemetry.sdk.version import __version__ as sdk_version
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, Tracer
 from relive_base.ids import new_span_id, new_trace_id
 from relive_base.resource import resource_attributes
+from relive_base.unseen import UNSEEN
 from relive_base.wire.messages import AnyFrame, FunctionSpec, Invoke, OpenSpan, Spans
 
 from relive_tracer.record.aside import FRAMEWORKS, AsideTracer
@@ -309,7 +310,8 @@ class Tracing:
         @wraps(real)
         def _exit(status: int) -> NoReturn:
             self._sender.tell_all()
-            real(status)
+            with UNSEEN:
+                real(status)
 
         self._real_exit = real
         return _exit

@@ -134,14 +134,16 @@ def _patch_protocol(protocol: Any) -> None:
                 call.answer_begins()
                 call.timed()
             call.received(data)
-        data_received(self, data)
+        with UNSEEN:
+            data_received(self, data)
 
     @wraps(connection_lost)
     def recorded_lost(self: Any, error: BaseException | None) -> None:
         call = _call_of(self)
         if call is not None:
             call.raw.ended = True
-        connection_lost(self, error)
+        with UNSEEN:
+            connection_lost(self, error)
 
     protocol.data_received = recorded_data
     protocol.connection_lost = recorded_lost

@@ -11,7 +11,7 @@ import os
 import random
 import sys
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, Final
 
 from relive_base.parts import Reason, Why
@@ -26,6 +26,7 @@ STATE_BYTES: Final = 2_500
 _WORDS: Final = 624
 _CALLS: Final = 5_000
 _BYTES: Final = 65_536
+_MISSING: Final[Any] = object()
 _View = ctypes.Array[ctypes.c_char]
 States = tuple[bytes, float | None, bytes]
 
@@ -110,9 +111,9 @@ class Chance:
         original, whose = os.urandom, self._whose
 
         @wraps(original)
-        def urandom(size: int, /) -> bytes:
+        def urandom(size: Any = _MISSING, /) -> bytes:
             try:
-                data = original(size)
+                data = original(size) if size is not _MISSING else original()  # type: ignore[call-arg]
             except BaseException as error:
                 without_this_frame(error)
                 raise
@@ -124,9 +125,9 @@ class Chance:
         asked = os.getrandom
 
         @wraps(asked)
-        def getrandom(size: int, flags: int = 0) -> bytes:
+        def getrandom(*arguments: Any, **options: Any) -> bytes:
             try:
-                data = asked(size, flags)
+                data = asked(*arguments, **options)
             except BaseException as error:
                 without_this_frame(error)
                 raise
@@ -138,7 +139,7 @@ class Chance:
         os.getrandom = getrandom
         os.urandom = urandom
         random._urandom = urandom  # type: ignore[attr-defined]
-        seeded(lambda: urandom(32))
+        seeded(partial(urandom, 32))
 
 
 def seeded(draw: Any) -> None:

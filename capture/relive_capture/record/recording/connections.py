@@ -20,10 +20,11 @@ def patch_sockets(recorder: CallRecordingHolder, module: ModuleType) -> None:
     connect = cls.connect
 
     @wraps(connect)
-    def recorded(self: Any, address: Any, /) -> None:
+    def recorded(self: Any, *arguments: Any, **options: Any) -> None:
         kept_calls = None if INSIDE.get() else recorder.kept_calls
+        address = arguments[0] if arguments else None
         try:
-            connect(self, address)
+            connect(self, *arguments, **options)
         except BaseException as error:
             without_this_frame(error)
             if not issubclass(type(error), BlockingIOError):  # it goes on: whoever waits for it will see

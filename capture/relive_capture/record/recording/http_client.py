@@ -13,7 +13,7 @@ from typing import Any
 
 from relive_base.unseen import without_this_frame
 
-from relive_capture.record.recording.recorded import Call, CallRecordingHolder
+from relive_capture.record.recording.recorded import Call, CallRecording, CallRecordingHolder
 
 __all__ = ["patch_http_client"]
 
@@ -33,32 +33,82 @@ def _patch_send(recorder: CallRecordingHolder, connection: Any) -> None:
     @wraps(send)
     def recorded(self: Any, data: Any) -> None:
         kept_calls = recorder.kept_calls
-        try:
-            if kept_calls is None:
-                send(self, data)
-                return
-            if self.sock is None and self.auto_open:
-                self.connect()  # as send would: a connection that fails is no call yet
-        except BaseException as error:
-            without_this_frame(error)
-            raise
-        key = id(self.sock)
-        call = kept_calls.on_socket.get(key)
-        if call is None:
-            kept = self.__dict__.get(_ORIGIN)
-            if kept is None or kept[0] != key:
-                kept = self.__dict__[_ORIGIN] = (key, _origin(self))
-            call = kept_calls.on_socket[key] = kept_calls.call("wire", "http.client", kept[1])
-        call.sent(data)
+        sending = None
+        if kept_calls is not None:
+            sending = _Sending(self, kept_calls, data)
+            if self.sock is None and self.auto_open:  # a connection that fails is no call yet
+                sending.connects()
+            else:
+                sending.begins()
         try:
             send(self, data)
         except BaseException as error:  # even if the time limit strikes
             without_this_frame(error)
-            del kept_calls.on_socket[key]
-            call.failed(error, "send")
+            if sending is not None:
+                sending.failed(error)
             raise
+        finally:
+            if sending is not None and sending.connect is not None:
+                sending.connected()
 
     connection.send = recorded
+
+
+class _Sending:
+    """What is sent, and the call that it begins or goes on with."""
+
+    __slots__ = ("_call", "_connection", "_data", "_instead", "_kept_calls", "_key", "connect")
+
+    def __init__(self, connection: Any, kept_calls: CallRecording, data: Any) -> None:
+        self._connection = connection
+        self._kept_calls = kept_calls
+        self._data = data
+        self._call: Call | None = None
+        self._key = 0
+        self._instead: Any = None
+        self.connect: Any = None
+
+    def begins(self) -> None:
+        """Its connection is open."""
+        connection, calls = self._connection, self._kept_calls.on_socket
+        key = self._key = id(connection.sock)
+        call = calls.get(key)
+        if call is None:
+            kept = connection.__dict__.get(_ORIGIN)
+            if kept is None or kept[0] != key:
+                kept = connection.__dict__[_ORIGIN] = (key, _origin(connection))
+            call = calls[key] = self._kept_calls.call("wire", "http.client", kept[1])
+        call.sent(self._data)
+        self._call = call
+
+    def failed(self, error: BaseException) -> None:
+        """It was not sent."""
+        if self._call is not None:
+            self._kept_calls.on_socket.pop(self._key, None)
+            self._call.failed(error, "send")
+
+    def connects(self) -> None:
+        """`send` itself opens it, and calls this."""
+        state = self._connection.__dict__
+        self.connect = self._connection.connect
+        self._instead = state.get("connect")
+        state["connect"] = self
+
+    def connected(self) -> None:
+        """What was called instead is in its place again."""
+        state = self._connection.__dict__
+        if self._instead is not None:
+            state["connect"] = self._instead
+        elif state.get("connect") is self:
+            del state["connect"]
+
+    def __call__(self) -> None:
+        try:
+            self.connect()
+        except BaseException as error:
+            without_this_frame(error)
+            raise
+        self.begins()
 
 
 def _patch_begin(recorder: CallRecordingHolder, response: Any) -> None:
@@ -98,6 +148,8 @@ _readinto = socket.SocketIO.readinto
 class _CopyingSocketIO(socket.SocketIO):
     """The raw end of a response's buffer. Made by changing the class of the one that is there."""
 
+    __module__ = "socket"
+
     def readinto(self, buffer: Any) -> int | None:
         call: Call = self._relive_call  # type: ignore[attr-defined]
         try:
@@ -117,6 +169,9 @@ class _CopyingSocketIO(socket.SocketIO):
         elif count == 0:
             call.raw.ended = True
         return count
+
+
+_CopyingSocketIO.__name__ = _CopyingSocketIO.__qualname__ = "SocketIO"
 
 
 def _origin(connection: Any) -> str:

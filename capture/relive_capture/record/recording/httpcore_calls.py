@@ -114,7 +114,8 @@ class _Wrapped:
         self._call = call
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
+        with UNSEEN:
+            return getattr(self._stream, name)
 
 
 class _Sent(_Wrapped):

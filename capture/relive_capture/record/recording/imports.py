@@ -10,6 +10,8 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from relive_base.unseen import UNSEEN
+
 if TYPE_CHECKING:
     from importlib.abc import Loader
 else:
@@ -90,7 +92,8 @@ class _Finder:
         finders = list(sys.meta_path)
         for finder in finders[finders.index(self) + 1 if self in finders else 0 :]:
             find = getattr(finder, "find_spec", None)
-            spec = find(fullname, path, target) if find is not None else None
+            with UNSEEN:
+                spec = find(fullname, path, target) if find is not None else None
             if spec is not None:
                 if spec.loader is not None:
                     spec.loader = _Loader(spec.loader, self._waiting.pop(fullname))
@@ -106,11 +109,13 @@ class _Loader(Loader):
         self._patch = patch
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        return self._own.create_module(spec)
+        with UNSEEN:
+            return self._own.create_module(spec)
 
     def exec_module(self, module: ModuleType) -> None:
         module.__loader__ = self._own
         if module.__spec__ is not None:
             module.__spec__.loader = self._own
-        self._own.exec_module(module)
+        with UNSEEN:
+            self._own.exec_module(module)
         _apply(self._patch, module)

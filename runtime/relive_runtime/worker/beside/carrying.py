@@ -13,6 +13,7 @@ from functools import wraps
 from threading import get_ident
 from typing import Any, Final
 
+from relive_base.unseen import without_this_frame
 from relive_tracer.record import InvocationState
 
 from relive_runtime.worker.beside.thread_pools import ThreadPools
@@ -81,7 +82,11 @@ class Carrier:
                     self.__dict__[_CARRIED] = taken
             except Exception:
                 pass  # whose it is will not be known
-            return give(self, *arguments, **options)
+            try:
+                return give(self, *arguments, **options)
+            except BaseException as error:
+                without_this_frame(error)
+                raise
 
         @wraps(real_run)
         def running(self: Any, *arguments: Any, **options: Any) -> Any:

@@ -11,6 +11,7 @@ from functools import wraps
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
+from relive_base.unseen import UNSEEN
 from relive_base.wire.messages import AnyFrame, Frame, FunctionSpec, Invoke, Scene, StreamHead, StreamPart
 from relive_base.wire.sink import FrameSink
 from relive_profiler.record import BesideSampler
@@ -283,7 +284,8 @@ class Desk:
                     self._save_exit(sys._getframe(1), status)
                 except Exception:
                     pass  # the code wants to end, and will
-            real(status)
+            with UNSEEN:
+                real(status)
 
         module: Any = os
         module._exit = _exit

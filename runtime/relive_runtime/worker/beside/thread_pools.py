@@ -10,6 +10,8 @@ from functools import wraps
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
+from relive_base.unseen import UNSEEN
+
 __all__ = ["ThreadPools"]
 
 _MODULE: Final = "multiprocessing.pool"
@@ -26,7 +28,8 @@ class _Tasks:
         self._left: Any = None  # how the thread was before its task
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._queue, name)
+        with UNSEEN:
+            return getattr(self._queue, name)
 
     def get(self) -> Any:
         """The next task; the one before it is done."""
@@ -34,7 +37,8 @@ class _Tasks:
         if left is not None:
             self._pools.leave(left)
             del left
-        task = self._queue.get()
+        with UNSEEN:
+            task = self._queue.get()
         try:
             self._left = self._pools.begin(task)
         except Exception:
@@ -92,7 +96,8 @@ class ThreadPools:
             owner = known._taken()
             if owner is not None:
                 self.__dict__[_OWNER] = owner
-            made(self, *arguments, **options)
+            with UNSEEN:
+                made(self, *arguments, **options)
             if owner is not None:
                 known._results[self._job] = self
 
@@ -105,12 +110,12 @@ class ThreadPools:
         @wraps(real)
         def _set(self: Any, *arguments: Any) -> Any:
             owner = self.__dict__.get(_OWNER)
-            if owner is None:
-                return real(self, *arguments)
-            left = known._enter(owner)
+            left = None if owner is None else known._enter(owner)
             try:
-                return real(self, *arguments)
+                with UNSEEN:
+                    return real(self, *arguments)
             finally:
-                known.leave(left)
+                if left is not None:
+                    known.leave(left)
 
         kind._set = _set

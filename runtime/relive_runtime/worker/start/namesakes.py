@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from relive_base.own_code import PACKAGES
+from relive_base.unseen import UNSEEN
 
 __all__ = ["give_way", "originals", "own_modules"]
 
@@ -193,12 +194,13 @@ class _Loader:
         self._own = own
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        made: ModuleType | None = self._own.create_module(spec)
+        with UNSEEN:
+            made: ModuleType | None = self._own.create_module(spec)
         return made
 
     def exec_module(self, module: ModuleType) -> None:
         module.__loader__ = self._own
         if module.__spec__ is not None:
             module.__spec__.loader = self._own
-        with originals():
+        with originals(), UNSEEN:
             self._own.exec_module(module)

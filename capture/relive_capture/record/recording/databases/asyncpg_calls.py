@@ -9,6 +9,8 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any, Final
 
+from relive_base.unseen import UNSEEN
+
 from relive_capture.record.recording.databases.pg_messages import (
     Column,
     bound,
@@ -313,16 +315,22 @@ class _Tapped:
     def write(self, data: Any) -> None:
         """On."""
         self._tap.writes(data)
-        self._own.write(data)
+        with UNSEEN:
+            self._own.write(data)
 
     def writelines(self, chunks: Any) -> None:
         """On, in one."""
         chunks = list(chunks)
         self._tap.writes(b"".join([bytes(chunk) for chunk in chunks]))
-        self._own.writelines(chunks)
+        with UNSEEN:
+            self._own.writelines(chunks)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._own, name)
+        with UNSEEN:
+            return getattr(self._own, name)
+
+    def __repr__(self) -> str:
+        return repr(self._own)
 
 
 def _record_cancelling(cls: Any) -> None:
@@ -332,7 +340,8 @@ def _record_cancelling(cls: Any) -> None:
         tap = getattr(self._protocol, "__dict__", {}).get(_TAP)
         if tap is not None:
             tap.gives_up()
-        return cancel(self, *arguments, **options)
+        with UNSEEN:
+            return cancel(self, *arguments, **options)
 
     cls._cancel_current_command = noted
 
@@ -351,7 +360,8 @@ def record(recorder: CallRecordingHolder, module: ModuleType) -> None:
     )
 
     def recorded_init(self: Any, addr: Any, connected_fut: Any, con_params: Any, *arguments: Any) -> None:
-        init(self, addr, connected_fut, con_params, *arguments)
+        with UNSEEN:
+            init(self, addr, connected_fut, con_params, *arguments)
         self.__dict__[_TAP] = _Tap(recorder, target_of(addr, con_params))
 
     def recorded_made(self: Any, transport: Any) -> None:
@@ -359,19 +369,22 @@ def record(recorder: CallRecordingHolder, module: ModuleType) -> None:
         if tap is not None:
             tap.opens()
             transport = _Tapped(transport, tap)
-        connection_made(self, transport)
+        with UNSEEN:
+            connection_made(self, transport)
 
     def recorded_data(self: Any, data: bytes) -> None:
         tap: _Tap | None = self.__dict__.get(_TAP)
         if tap is not None:
             tap.given(data)
-        data_received(self, data)
+        with UNSEEN:
+            data_received(self, data)
 
     def recorded_lost(self: Any, error: BaseException | None) -> None:
         tap: _Tap | None = self.__dict__.get(_TAP)
         if tap is not None:
             tap.lost(error)
-        connection_lost(self, error)
+        with UNSEEN:
+            connection_lost(self, error)
 
     cls.__init__ = recorded_init
     cls.connection_made = recorded_made

@@ -6,8 +6,11 @@ import importlib
 import io
 import sys
 from collections.abc import Callable
+from functools import partial
 from types import ModuleType
 from typing import Any, Final
+
+from relive_base.unseen import without_this_frame
 
 from relive_capture.record.recording.databases.pg_results import PARAMETERS, target_of
 from relive_capture.record.recording.databases.queries import (
@@ -18,7 +21,7 @@ from relive_capture.record.recording.databases.queries import (
     rows,
     statement_text,
 )
-from relive_capture.record.recording.databases.subclassing import below
+from relive_capture.record.recording.databases.subclassing import below, described_as
 from relive_capture.record.recording.recorded import Call, CallRecording, CallRecordingHolder
 from relive_capture.typed_values import Kind, ValueCodec
 
@@ -34,6 +37,12 @@ DIAG: Final = (
 )  # fmt: skip
 _MANY: Final = 1_000
 _READY: Final = 1
+_EXECUTE: Final = ("query", "vars")
+_EXECUTEMANY: Final = ("query", "vars_list")
+_CALLPROC: Final = ("procname", "parameters")
+_COPY_EXPERT: Final = ("sql", "file", "size")
+_COPY_TO: Final = ("file", "table", "sep", "null", "columns")
+_COPY_FROM: Final = ("file", "table", "sep", "null", "size", "columns")
 
 
 def _range_parts(value: Any) -> object:
@@ -69,10 +78,14 @@ def with_factory(
     connect = module._connect
 
     def recorded(dsn: Any, connection_factory: Any = None, **options: Any) -> Any:
-        if options.get("async") or options.get("async_"):
-            return connect(dsn, connection_factory=connection_factory, **options)
-        factory = factory_of(connection_factory or _c_class("connection"))
-        return connect(dsn, connection_factory=factory, **options)
+        factory = connection_factory
+        if not options.get("async") and not options.get("async_"):
+            factory = factory_of(factory or _c_class("connection"))
+        try:
+            return connect(dsn, connection_factory=factory, **options)
+        except BaseException as error:
+            without_this_frame(error)
+            raise
 
     put(module, "_connect", recorded)
 
@@ -154,18 +167,21 @@ class RecordedConnection(_extensions.connection):  # type: ignore[misc]
     _relive_seen: CallRecording | None = None
     _relive_facts: dict[str, object] | None = None
 
-    def __init__(self, dsn: Any, *arguments: Any, **options: Any) -> None:
-        self._relive_target = dsn_target(dsn)
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        self._relive_target = dsn_target(arguments[0] if arguments else options.get("dsn"))
         kept_calls = self._relive_recorder.kept_calls
-        if kept_calls is None:
-            super().__init__(dsn, *arguments, **options)
-            return
-        call = begin(kept_calls, LIBRARY, self._relive_target, "connect")
+        call = None
+        if kept_calls is not None:
+            call = begin(kept_calls, LIBRARY, self._relive_target, "connect")
         try:
-            super().__init__(dsn, *arguments, **options)
+            super().__init__(*arguments, **options)
         except BaseException as error:
-            _fails(call, error)
+            without_this_frame(error)
+            if call is not None:
+                _fails(call, error)
             raise
+        if call is None:
+            return
         self._relive_seen = kept_calls
         facts = self._relive_facts = _facts(self)
         answer(call, lambda: facts)
@@ -183,13 +199,31 @@ class RecordedConnection(_extensions.connection):  # type: ignore[misc]
     def cursor(self, name: Any = None, cursor_factory: Any = None, *arguments: Any, **options: Any) -> Any:
         factory = cursor_factory or self.cursor_factory or _extensions.cursor
         factory = below(factory, RecordedCursor, _extensions.cursor, self._relive_made)
-        return super().cursor(name, factory, *arguments, **options)
+        try:
+            return super().cursor(name, factory, *arguments, **options)
+        except BaseException as error:
+            without_this_frame(error)
+            raise
 
-    def commit(self) -> None:
-        self._relive_ends("commit", super().commit)
+    def commit(self, *arguments: Any, **options: Any) -> None:
+        end = super().commit
+        try:
+            if arguments or options:
+                end(*arguments, **options)  # it raises
+            self._relive_ends("commit", end)
+        except BaseException as error:
+            without_this_frame(error)
+            raise
 
-    def rollback(self) -> None:
-        self._relive_ends("rollback", super().rollback)
+    def rollback(self, *arguments: Any, **options: Any) -> None:
+        end = super().rollback
+        try:
+            if arguments or options:
+                end(*arguments, **options)  # it raises
+            self._relive_ends("rollback", end)
+        except BaseException as error:
+            without_this_frame(error)
+            raise
 
     def _relive_ends(self, method: str, end: Callable[[], None]) -> None:
         call = None if self.status == _READY else self._relive_call(method)
@@ -214,11 +248,46 @@ class _Copied:
     def write(self, data: Any) -> Any:
         """To both."""
         self.data.append(data)
-        return self._file.write(data)
+        try:
+            return self._file.write(data)
+        except BaseException as error:
+            without_this_frame(error)
+            raise
 
 
 class _CopiedText(_Copied, io.TextIOBase):
     """The same for text."""
+
+
+def _fits(
+    arguments: tuple[Any, ...], options: dict[str, Any], names: tuple[str, ...], needed: int = 1
+) -> bool:
+    """Whether a method with such parameters takes them, of which it needs the first ones."""
+    count = len(arguments)
+    if count > len(names) or count + len(options) < needed:
+        return False
+    return not options or options.keys() <= set(names[count:])
+
+
+def _first_two(
+    arguments: tuple[Any, ...], options: dict[str, Any], first: str, second: str
+) -> tuple[Any, Any]:
+    """What was given for the first two parameters, by place or by name; None for what was not."""
+    return (
+        arguments[0] if arguments else options.get(first),
+        arguments[1] if len(arguments) > 1 else options.get(second),
+    )
+
+
+def _with(
+    arguments: tuple[Any, ...], options: dict[str, Any], at: int, name: str, value: Any
+) -> tuple[Any, ...]:
+    """The same arguments with another value for one parameter, if it was given."""
+    if len(arguments) > at:
+        return (*arguments[:at], value, *arguments[at + 1 :])
+    if name in options:
+        options[name] = value
+    return arguments
 
 
 class RecordedCursor(_extensions.cursor):  # type: ignore[misc]
@@ -227,38 +296,85 @@ class RecordedCursor(_extensions.cursor):  # type: ignore[misc]
     _relive_call: Call | None = None
     _relive_named = False  # whether the columns of a named one have been told
 
-    def execute(self, query: Any, vars: Any = None) -> Any:
+    # What is wrong with their arguments, C says.
+
+    def execute(self, *arguments: Any, **options: Any) -> Any:
         run = super().execute
-        return self._relive_run("execute", query, vars, lambda: run(query, vars))
+        query, parameters = _first_two(arguments, options, "query", "vars")
+        try:
+            if not _fits(arguments, options, _EXECUTE):
+                return run(*arguments, **options)
+            return self._relive_run("execute", query, parameters, partial(run, *arguments, **options))
+        except BaseException as error:
+            without_this_frame(error)
+            raise
 
-    def executemany(self, query: Any, vars_list: Any) -> Any:
+    def executemany(self, *arguments: Any, **options: Any) -> Any:
         run = super().executemany
-        if type(vars_list) not in (list, tuple):
-            vars_list = list(vars_list)
-        return self._relive_run("executemany", query, list(vars_list[:_MANY]), lambda: run(query, vars_list))
+        query, given = _first_two(arguments, options, "query", "vars_list")
+        try:
+            if not _fits(arguments, options, _EXECUTEMANY, 2):
+                return run(*arguments, **options)
+            if type(given) not in (list, tuple):
+                given = list(given)
+            return self._relive_run("executemany", query, list(given[:_MANY]), lambda: run(query, given))
+        except BaseException as error:
+            without_this_frame(error)
+            raise
 
-    def callproc(self, procname: Any, *parameters: Any) -> Any:
+    def callproc(self, *arguments: Any, **options: Any) -> Any:
         run = super().callproc
-        given = parameters[0] if parameters else None
-        return self._relive_run("callproc", procname, given, lambda: run(procname, *parameters))
+        name, given = _first_two(arguments, options, "procname", "parameters")
+        try:
+            if not _fits(arguments, options, _CALLPROC):
+                return run(*arguments, **options)
+            return self._relive_run("callproc", name, given, partial(run, *arguments, **options))
+        except BaseException as error:
+            without_this_frame(error)
+            raise
 
-    def copy_expert(self, sql: Any, file: Any, *size: Any) -> Any:
+    def copy_expert(self, *arguments: Any, **options: Any) -> Any:
         run = super().copy_expert
-        return self._relive_copy("copy_expert", sql, file, lambda other: run(sql, other, *size))
+        sql, file = _first_two(arguments, options, "sql", "file")
 
-    def copy_to(self, file: Any, table: Any, *arguments: Any, **options: Any) -> Any:
+        def other(copied: Any) -> Any:
+            return run(*_with(arguments, options, 1, "file", copied), **options)
+
+        try:
+            if not _fits(arguments, options, _COPY_EXPERT, 2):
+                return run(*arguments, **options)
+            return self._relive_copy("copy_expert", sql, file, other)
+        except BaseException as error:
+            without_this_frame(error)
+            raise
+
+    def copy_to(self, *arguments: Any, **options: Any) -> Any:
         run = super().copy_to
-        statement = copy_statement("copy_to", table, options.get("columns"))
-        return self._relive_copy(
-            "copy_to", statement, file, lambda other: run(other, table, *arguments, **options)
-        )
+        file, table = _first_two(arguments, options, "file", "table")
 
-    def copy_from(self, file: Any, table: Any, *arguments: Any, **options: Any) -> Any:
+        def other(copied: Any) -> Any:
+            return run(*_with(arguments, options, 0, "file", copied), **options)
+
+        try:
+            if not _fits(arguments, options, _COPY_TO, 2):
+                return run(*arguments, **options)
+            statement = copy_statement("copy_to", table, options.get("columns"))
+            return self._relive_copy("copy_to", statement, file, other)
+        except BaseException as error:
+            without_this_frame(error)
+            raise
+
+    def copy_from(self, *arguments: Any, **options: Any) -> Any:
         run = super().copy_from
-        statement = copy_statement("copy_from", table, options.get("columns"))
-        return self._relive_copy(
-            "copy_from", statement, file, lambda _other: run(file, table, *arguments, **options)
-        )
+        file, table = _first_two(arguments, options, "file", "table")
+        try:
+            if not _fits(arguments, options, _COPY_FROM, 2):
+                return run(*arguments, **options)
+            statement = copy_statement("copy_from", table, options.get("columns"))
+            return self._relive_copy("copy_from", statement, file, lambda _other: run(*arguments, **options))
+        except BaseException as error:
+            without_this_frame(error)
+            raise
 
     def _relive_copy(self, method: str, sql: Any, file: Any, run: Callable[[Any], Any]) -> Any:
         copied: Any = file
@@ -312,18 +428,40 @@ class RecordedCursor(_extensions.cursor):  # type: ignore[misc]
 
     # -------------------------------------------------------- rows
 
-    def fetchone(self) -> Any:
-        return self._relive_fetch(super().fetchone, one=True)
+    def fetchone(self, *arguments: Any, **options: Any) -> Any:
+        fetch = super().fetchone
+        try:
+            if arguments or options:
+                return fetch(*arguments, **options)  # it raises
+            return self._relive_fetch(fetch, one=True)
+        except BaseException as error:
+            without_this_frame(error)
+            raise
 
     def __next__(self) -> Any:
-        return self._relive_fetch(super().__next__, one=True)
+        try:
+            return self._relive_fetch(super().__next__, one=True)
+        except BaseException as error:
+            without_this_frame(error)
+            raise
 
-    def fetchmany(self, *size: Any, **options: Any) -> Any:
+    def fetchmany(self, *arguments: Any, **options: Any) -> Any:
         fetch = super().fetchmany
-        return self._relive_fetch(lambda: fetch(*size, **options))
+        try:
+            return self._relive_fetch(partial(fetch, *arguments, **options))
+        except BaseException as error:
+            without_this_frame(error)
+            raise
 
-    def fetchall(self) -> Any:
-        return self._relive_fetch(super().fetchall, whole=True)
+    def fetchall(self, *arguments: Any, **options: Any) -> Any:
+        fetch = super().fetchall
+        try:
+            if arguments or options:
+                return fetch(*arguments, **options)  # it raises
+            return self._relive_fetch(fetch, whole=True)
+        except BaseException as error:
+            without_this_frame(error)
+            raise
 
     def _relive_fetch(self, fetch: Callable[[], Any], *, one: bool = False, whole: bool = False) -> Any:
         call = self._relive_call
@@ -352,8 +490,16 @@ class RecordedCursor(_extensions.cursor):  # type: ignore[misc]
         end = {"end": True, "rowcount": self.rowcount}
         answer(call, lambda: end)
 
-    def nextset(self) -> Any:
-        found = super().nextset()
+    def nextset(self, *arguments: Any, **options: Any) -> Any:
+        try:
+            found = super().nextset(*arguments, **options)
+        except BaseException as error:
+            without_this_frame(error)
+            raise
         if self._relive_call is not None and found:
             self._relive_told(self._relive_call, self.connection)
         return found
+
+
+described_as(RecordedConnection, _extensions.connection)
+described_as(RecordedCursor, _extensions.cursor)

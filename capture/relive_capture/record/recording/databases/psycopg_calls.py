@@ -13,6 +13,8 @@ from types import ModuleType
 from typing import Any, Final
 from weakref import ref
 
+from relive_base.unseen import UNSEEN, without_this_frame
+
 from relive_capture.record.recording.databases.pg_results import (
     connection_facts,
     parameters_of,
@@ -114,28 +116,33 @@ class _Recorder:
         @wraps(execute_send)
         def recorded_send(own: Any, query: Any, **options: Any) -> None:
             sending(own._conn, "execute", query.query, query)
-            execute_send(own, query, **options)
+            with UNSEEN:
+                execute_send(own, query, **options)
 
         @wraps(send_prepared)
         def recorded_prepared(own: Any, name: Any, pgq: Any, **options: Any) -> None:
             sending(own._conn, "execute", pgq.query, pgq)
-            send_prepared(own, name, pgq, **options)
+            with UNSEEN:
+                send_prepared(own, name, pgq, **options)
 
         @wraps(send_prepare)
         def recorded_prepare(own: Any, name: Any, query: Any) -> None:
             sending(own._conn, "prepare", query.query, None)
-            send_prepare(own, name, query)
+            with UNSEEN:
+                send_prepare(own, name, query)
 
         @wraps(command)
         def recorded_command(own: Any, text: Any, *arguments: Any, **options: Any) -> Any:
             if own.pgconn.status == 0:
                 sending(own, "execute", _text_of(text, own), None)
-            return (yield from command(own, text, *arguments, **options))
+            with UNSEEN:
+                return (yield from command(own, text, *arguments, **options))
 
         @wraps(describe)
         def recorded_describe(own: Any) -> Any:
             sending(own._conn, "describe", own._name.encode("utf-8", "replace"), None)
-            return (yield from describe(own))
+            with UNSEEN:
+                return (yield from describe(own))
 
         cursors._execute_send = recorded_send
         self._patch_client_cursors()
@@ -153,7 +160,8 @@ class _Recorder:
         @wraps(execute_send)
         def recorded_send(own: Any, query: Any, **options: Any) -> None:
             self._sending(own._conn, "execute", query.query, None)
-            execute_send(own, query, **options)
+            with UNSEEN:
+                execute_send(own, query, **options)
 
         cls._execute_send = recorded_send
 
@@ -167,13 +175,15 @@ class _Recorder:
         @wraps(sync)
         def noted_sync(own: Any) -> None:
             state_of(own.pgconn).queue.append(_Sent(None))
-            sync(own)
+            with UNSEEN:
+                sync(own)
 
         @wraps(deallocate)
         def noted_deallocate(own: Any, name: Any) -> Any:
             if own._pipeline and name is not None:
                 state_of(own.pgconn).queue.append(_Sent(None))
-            return (yield from deallocate(own, name))
+            with UNSEEN:
+                return (yield from deallocate(own, name))
 
         for name in ("psycopg.connection", "psycopg.connection_async"):
             self._patch_cancelling(sys.modules[name])
@@ -191,7 +201,8 @@ class _Recorder:
             if queue and queue[0].call is not None:
                 call, queue[0].call = queue[0].call, None
                 call.raw.failure = Failure("asyncio.exceptions.CancelledError")
-            return try_cancel(own, *arguments, **options)
+            with UNSEEN:
+                return try_cancel(own, *arguments, **options)
 
         cls._try_cancel = noted
 
@@ -222,13 +233,21 @@ class _Recorder:
         fetch_many, communicate = generators.fetch_many, generators.pipeline_communicate
 
         def recorded_many(pgconn: Any) -> Generator[Any, Any, Any]:
-            results = yield from fetch_many(pgconn)
+            try:
+                results = yield from fetch_many(pgconn)
+            except BaseException as error:
+                without_this_frame(error)
+                raise
             if results:
                 self._received(pgconn, results)
             return results
 
         def recorded_communicate(pgconn: Any, commands: Any) -> Generator[Any, Any, Any]:
-            found = yield from communicate(pgconn, commands)
+            try:
+                found = yield from communicate(pgconn, commands)
+            except BaseException as error:
+                without_this_frame(error)
+                raise
             for results in found:
                 self._received(pgconn, results)
             return found
@@ -255,6 +274,7 @@ class _Recorder:
             try:
                 found = yield from original(pgconn, *arguments)
             except BaseException as error:
+                without_this_frame(error)
                 self._failed(pgconn, error)
                 raise
             received(pgconn, found)
@@ -265,29 +285,32 @@ class _Recorder:
     def _connects(self, original: Any) -> Any:
         def recorded(conninfo: str) -> Generator[Any, Any, Any]:
             kept_calls = self._recorder.kept_calls
-            if kept_calls is None:
-                pgconn = yield from original(conninfo)
-                state = self._state_of(pgconn, conninfo)
-                state.facts = connection_facts(pgconn)
-                return pgconn
-            call = begin(kept_calls, LIBRARY, target_of(None, conninfo), "connect")
+            call = None
+            if kept_calls is not None:
+                call = begin(kept_calls, LIBRARY, target_of(None, conninfo), "connect")
             try:
                 pgconn = yield from original(conninfo)
             except BaseException as error:
-                if not isinstance(error, GeneratorExit):
+                without_this_frame(error)
+                if call is not None and not issubclass(type(error), GeneratorExit):
                     fails(call, error)
                 raise
             state = self._state_of(pgconn, conninfo)
-            state.seen = kept_calls
             facts = state.facts = connection_facts(pgconn)
-            answer(call, lambda: facts)
+            if call is not None:
+                state.seen = kept_calls
+                answer(call, lambda: facts)
             return pgconn
 
         return recorded
 
     def _notifies(self, original: Any) -> Any:
         def recorded(pgconn: Any) -> Generator[Any, Any, Any]:
-            found = yield from original(pgconn)
+            try:
+                found = yield from original(pgconn)
+            except BaseException as error:
+                without_this_frame(error)
+                raise
             kept_calls = self._recorder.kept_calls
             if kept_calls is not None:
                 call = begin(kept_calls, LIBRARY, self._state_of(pgconn).target, "notifies")

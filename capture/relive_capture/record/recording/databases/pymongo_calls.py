@@ -14,10 +14,12 @@ from functools import wraps
 from types import ModuleType
 from typing import Any, Final
 
+from relive_base.unseen import without_this_frame
+
 from relive_capture.record.recording.databases.pymongo_topology import Servers, fact, raised
 from relive_capture.record.recording.databases.queries import answer, begin, exception_parts, fails
 from relive_capture.record.recording.recorded import INSIDE, Call, CallRecordingHolder
-from relive_capture.record.recording.streams.tap import Tap, is_tapped, tap_socket
+from relive_capture.record.recording.streams.tap import Tap, is_tapped, look_like, tap_socket
 
 __all__ = [
     "CO_COROUTINE",
@@ -84,6 +86,9 @@ def hidden_draws(original: Any) -> Any:
             token = INSIDE.set(True)
             try:
                 return await original(*arguments, **options)
+            except BaseException as error:
+                without_this_frame(error)
+                raise
             finally:
                 INSIDE.reset(token)
 
@@ -94,6 +99,9 @@ def hidden_draws(original: Any) -> Any:
         token = INSIDE.set(True)
         try:
             return original(*arguments, **options)
+        except BaseException as error:
+            without_this_frame(error)
+            raise
         finally:
             INSIDE.reset(token)
 
@@ -114,6 +122,7 @@ def _around(original: Any, before: Callable[..., Any], after: Callable[..., None
             try:
                 result = await original(self, *arguments, **options)
             except BaseException as error:
+                without_this_frame(error)
                 after(self, state, None, error)
                 raise
             finally:
@@ -130,6 +139,7 @@ def _around(original: Any, before: Callable[..., Any], after: Callable[..., None
         try:
             result = original(self, *arguments, **options)
         except BaseException as error:
+            without_this_frame(error)
             after(self, state, None, error)
             raise
         finally:
@@ -187,10 +197,18 @@ class _Tapped(socket.socket):
 
     def sendall(self, data: Any, *flags: Any) -> None:
         self._relive_tap.sent(data)
-        _sendall(self, data, *flags)
+        try:
+            _sendall(self, data, *flags)
+        except BaseException as error:
+            without_this_frame(error)
+            raise
 
     def recv_into(self, buffer: Any, *rest: Any) -> int:
-        count = _recv_into(self, buffer, *rest)
+        try:
+            count = _recv_into(self, buffer, *rest)
+        except BaseException as error:
+            without_this_frame(error)
+            raise
         call = self._relive_tap._call
         if call is not None and count:
             if not call.answered:
@@ -198,6 +216,9 @@ class _Tapped(socket.socket):
                 call.timed()
             call.received(buffer if len(buffer) == count else buffer[:count])
         return count
+
+
+look_like(_Tapped, socket.socket)
 
 
 def _tapped(sock: Any, tap: _MongoTap) -> Any:
@@ -316,14 +337,22 @@ def _broken(original: Any) -> Any:
         @wraps(original)
         async def asynchronous(self: Any, error: BaseException) -> Any:
             note(self, error)
-            return await original(self, error)
+            try:
+                return await original(self, error)
+            except BaseException as raised:
+                without_this_frame(raised)
+                raise
 
         return asynchronous
 
     @wraps(original)
     def method(self: Any, error: BaseException) -> Any:
         note(self, error)
-        return original(self, error)
+        try:
+            return original(self, error)
+        except BaseException as raised:
+            without_this_frame(raised)
+            raise
 
     return method
 
@@ -337,11 +366,19 @@ def _record_protocol(cls: Any) -> None:
         tap: _MongoTap | None = self.__dict__.get(_TAP)
         if tap is not None:
             tap.sent(message)
-        await write(self, message)
+        try:
+            await write(self, message)
+        except BaseException as error:
+            without_this_frame(error)
+            raise
 
     @wraps(read)
     async def recorded_read(self: Any, *arguments: Any, **options: Any) -> Any:
-        found = await read(self, *arguments, **options)
+        try:
+            found = await read(self, *arguments, **options)
+        except BaseException as error:
+            without_this_frame(error)
+            raise
         tap: _MongoTap | None = self.__dict__.get(_TAP)
         if tap is not None:
             data, code = found
@@ -389,6 +426,7 @@ def _record_choices(recorder: CallRecordingHolder, select: Any) -> Any:
             try:
                 found = await select(self, *arguments, **options)
             except BaseException as error:
+                without_this_frame(error)
                 _note_choice(recorder, self, started_ns, error)
                 raise
             _note_choice(recorder, self, started_ns, None)
@@ -402,6 +440,7 @@ def _record_choices(recorder: CallRecordingHolder, select: Any) -> Any:
         try:
             found = select(self, *arguments, **options)
         except BaseException as error:
+            without_this_frame(error)
             _note_choice(recorder, self, started_ns, error)
             raise
         _note_choice(recorder, self, started_ns, None)

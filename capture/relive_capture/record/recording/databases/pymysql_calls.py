@@ -6,6 +6,8 @@ from functools import wraps
 from types import ModuleType
 from typing import Any, Final
 
+from relive_base.unseen import UNSEEN, without_this_frame
+
 from relive_capture.record.recording.databases.queries import answer, asks, begin, fails, rows
 from relive_capture.record.recording.recorded import INSIDE, Call, CallRecordingHolder
 
@@ -44,13 +46,15 @@ def _patch_connect(recorder: CallRecordingHolder, cls: Any) -> None:
     def recorded(self: Any, sock: Any = None) -> Any:
         kept_calls = recorder.kept_calls
         if kept_calls is None or INSIDE.get():
-            return connect(self, sock)
+            with UNSEEN:
+                return connect(self, sock)
         call = begin(kept_calls, LIBRARY, target_of(self), "connect")
         token = INSIDE.set(True)
         self.__dict__[_CONNECTING] = True
         try:
             result = connect(self, sock)
         except BaseException as error:
+            without_this_frame(error)
             fails(call, error)
             raise
         finally:
@@ -84,33 +88,35 @@ def _patch_commands(recorder: CallRecordingHolder, cls: Any) -> None:
         state = self.__dict__
         kept_calls = recorder.kept_calls
         if kept_calls is None or _CONNECTING in state or self._sock is None:
+            call = None
             state.pop(CALL, None)
-            return execute(self, command, sql)
-        statement, parameters = state.get(ASKED) or (sql, None)
-        call = begin(kept_calls, LIBRARY, target_of(self), METHODS.get(command, str(command)), statement)
-        if parameters is not None:
-            asks(call, parameters)
-        state[CALL] = call
+        else:
+            statement, parameters = state.get(ASKED) or (sql, None)
+            call = begin(kept_calls, LIBRARY, target_of(self), METHODS.get(command, str(command)), statement)
+            if parameters is not None:
+                asks(call, parameters)
+            state[CALL] = call
         try:
             return execute(self, command, sql)
         except BaseException as error:
-            _lost(call, self, error)
+            without_this_frame(error)
+            if call is not None:
+                _lost(call, self, error)
             raise
 
     @wraps(read_ok)
     def recorded_ok(self: Any) -> Any:
         call: Call | None = self.__dict__.get(CALL)
-        if call is None:
-            return read_ok(self)
         try:
             found = read_ok(self)
         except BaseException as error:
-            _lost(call, self, error)
+            without_this_frame(error)
+            if call is not None:
+                _lost(call, self, error)
             raise
-        answer(
-            call,
-            {"affected": found.affected_rows, "insert_id": found.insert_id, "status": found.server_status},
-        )
+        if call is not None:
+            status = found.server_status
+            answer(call, {"affected": found.affected_rows, "insert_id": found.insert_id, "status": status})
         return found
 
     cls._execute_command = recorded
@@ -146,23 +152,33 @@ def _patch_results(cls: Any) -> None:
 
     @wraps(read)
     def recorded(self: Any) -> Any:
-        return _kept(self, read)
+        try:
+            return _kept(self, read)
+        except BaseException as error:
+            without_this_frame(error)
+            raise
 
     @wraps(unbuffered)
     def recorded_unbuffered(self: Any) -> Any:
-        return _kept(self, unbuffered, unbuffered=True)
+        try:
+            return _kept(self, unbuffered, unbuffered=True)
+        except BaseException as error:
+            without_this_frame(error)
+            raise
 
     @wraps(next_row)
     def recorded_row(self: Any) -> Any:
         call: Call | None = self.__dict__.get(CALL)
-        if call is None:
-            return next_row(self)
         connection = self.connection
         try:
             row = next_row(self)
         except BaseException as error:
-            _lost(call, connection, error)
+            without_this_frame(error)
+            if call is not None:
+                _lost(call, connection, error)
             raise
+        if call is None:
+            return row
         if row is None:
             answer(call, {"end": True, "warnings": self.warning_count, "more": bool(self.has_next)})
             self.__dict__.pop(CALL)
@@ -210,24 +226,32 @@ def around_cursors(cls: Any, put: Any) -> None:
     @wraps(execute)
     def noted(self: Any, query: Any, args: Any = None) -> Any:
         connection = self.connection
-        if args is None or connection is None or connection.__dict__.get(ASKED) is not None:
-            return execute(self, query, args)
-        connection.__dict__[ASKED] = (query, args)
+        own = args is not None and connection is not None and connection.__dict__.get(ASKED) is None
+        if own:
+            connection.__dict__[ASKED] = (query, args)
         try:
             return execute(self, query, args)
+        except BaseException as error:
+            without_this_frame(error)
+            raise
         finally:
-            connection.__dict__.pop(ASKED, None)
+            if own:
+                connection.__dict__.pop(ASKED, None)
 
     @wraps(executemany)
     def noted_many(self: Any, query: Any, args: Any) -> Any:
         connection = self.connection
-        if connection is None or not args or type(args) not in (list, tuple):
-            return executemany(self, query, args)
-        connection.__dict__[ASKED] = (query, list(args))
+        own = connection is not None and args and type(args) in (list, tuple)
+        if own:
+            connection.__dict__[ASKED] = (query, list(args))
         try:
             return executemany(self, query, args)
+        except BaseException as error:
+            without_this_frame(error)
+            raise
         finally:
-            connection.__dict__.pop(ASKED, None)
+            if own:
+                connection.__dict__.pop(ASKED, None)
 
     put(cls, "execute", noted)
     put(cls, "executemany", noted_many)

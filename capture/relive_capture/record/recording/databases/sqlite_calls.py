@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any, Final
+
+from relive_base.unseen import without_this_frame
 
 from relive_capture.record.recording.databases.queries import answer, asks, begin, exception_parts, rows
 from relive_capture.record.recording.databases.sqlite_parts import (
@@ -18,13 +20,14 @@ from relive_capture.record.recording.databases.sqlite_parts import (
     path_of,
     with_factory,
 )
-from relive_capture.record.recording.databases.subclassing import below
+from relive_capture.record.recording.databases.subclassing import below, described_as
 from relive_capture.record.recording.recorded import Call, CallRecording, CallRecordingHolder
 
 __all__ = ["record"]
 
 LIBRARY: Final = "sqlite3"
 _MANY: Final = 1_000
+_THREE: Final = 3
 _TOGETHER: Final = 256  # rows that are handed over at once
 _ABSENT: Final = object()
 _FACTORY_OF: Final[Any] = vars(sqlite3.Cursor)["row_factory"]
@@ -59,24 +62,25 @@ class RecordedConnection(StandIn):
     _relive_recorder: Any = None
     _relive_own: CallRecording | None = None  # in which it was made
 
-    def __init__(self, database: Any, *arguments: Any, **options: Any) -> None:
-        path = path_of(database)
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        path = path_of(arguments[0] if arguments else options.get("database"))
         kept_calls = self._relive_recorder.kept_calls
-        if not path or in_memory(path):
-            super().__init__(database, *arguments, **options)
-            return
-        self._relive_target = f"sqlite:///{file_of(path)}"
-        if kept_calls is None or _made_now(path):
-            self._relive_own = kept_calls
-            super().__init__(database, *arguments, **options)
-            return
-        call = begin(kept_calls, LIBRARY, self._relive_target, "connect")
+        call = None
+        if path and not in_memory(path):
+            self._relive_target = f"sqlite:///{file_of(path)}"
+            if kept_calls is None or _made_now(path):
+                self._relive_own = kept_calls
+            else:
+                call = begin(kept_calls, LIBRARY, self._relive_target, "connect")
         try:
-            super().__init__(database, *arguments, **options)
-        except Exception as error:
-            _fails(call, error)
+            super().__init__(*arguments, **options)
+        except BaseException as error:
+            without_this_frame(error)
+            if call is not None:
+                _fails(call, error)
             raise
-        answer(call, None)
+        if call is not None:
+            answer(call, None)
 
     def _relive_calls(self) -> CallRecording | None:
         """Where its calls go; None for one of the function's own."""
@@ -97,7 +101,7 @@ class RecordedConnection(StandIn):
         call = begin(kept_calls, LIBRARY, self._relive_target, method)
         try:
             result = end()
-        except Exception as error:
+        except BaseException as error:
             _fails(call, error, self)
             raise
         answer(call, {"tx": self.in_transaction})
@@ -115,7 +119,11 @@ class _Factory:
 
     def __call__(self, cursor: Any, row: Any) -> Any:
         self.seen(row)
-        return self.own(cursor, row)
+        try:
+            return self.own(cursor, row)
+        except BaseException as error:
+            without_this_frame(error)
+            raise
 
 
 class RecordedCursor(sqlite3.Cursor):
@@ -142,37 +150,62 @@ class RecordedCursor(sqlite3.Cursor):
         if self._relive_call is not None:
             _FACTORY_OF.__set__(self, _Factory(factory, self._relive_seen))
 
-    def execute(self, sql: Any, parameters: Any = (), /) -> Any:
-        return self._relive_run("execute", sql, parameters, super().execute)
+    # What is wrong with their arguments, C says.
 
-    def executemany(self, sql: Any, parameters: Any, /) -> Any:
-        return self._relive_run("executemany", sql, parameters, super().executemany)
+    def execute(self, *arguments: Any, **options: Any) -> Any:
+        run = super().execute
+        try:
+            if options or not 0 < len(arguments) < _THREE:
+                return run(*arguments, **options)
+            return self._relive_run("execute", arguments, run)
+        except BaseException as error:
+            without_this_frame(error)
+            raise
 
-    def executescript(self, sql: Any, /) -> Any:
+    def executemany(self, *arguments: Any, **options: Any) -> Any:
+        run = super().executemany
+        try:
+            if options or len(arguments) != _THREE - 1:
+                return run(*arguments, **options)
+            return self._relive_run("executemany", arguments, run)
+        except BaseException as error:
+            without_this_frame(error)
+            raise
+
+    def executescript(self, *arguments: Any, **options: Any) -> Any:
         run = super().executescript
-        return self._relive_run("executescript", sql, None, lambda sql, _none: run(sql))
+        try:
+            if options or len(arguments) != 1:
+                return run(*arguments, **options)
+            return self._relive_run("executescript", arguments, run)
+        except BaseException as error:
+            without_this_frame(error)
+            raise
 
-    def _relive_run(self, method: str, sql: Any, parameters: Any, run: Callable[[Any, Any], Any]) -> Any:
+    def _relive_run(self, method: str, arguments: tuple[Any, ...], run: Callable[..., Any]) -> Any:
         connection: Any = self.connection
         kept_calls = connection._relive_calls()
         self._relive_flush()
         if kept_calls is None:
             self._relive_call = None
-            return run(sql, parameters)
+            return run(*arguments)
+        sql, *rest = arguments
+        parameters = rest[0] if rest else ()
         call = begin(kept_calls, LIBRARY, connection._relive_target, method, sql)
         sent: list[Any] = []
-        if method == "executemany":
-            parameters = parameters if type(parameters) in (list, tuple) else _noted(parameters, sent)
         self._relive_call = call
         self._relive_see_rows()
         try:
             if method == "execute":
                 if parameters:
                     asks(call, parameters)
-            elif method == "executemany" and not sent and type(parameters) in (list, tuple):
-                asks(call, list(parameters[:_MANY]))
-            result = run(sql, parameters)
-        except Exception as error:
+            elif method == "executemany":
+                if type(parameters) in (list, tuple):
+                    asks(call, list(parameters[:_MANY]))
+                else:
+                    arguments = (sql, _noted(iter(parameters), sent))
+            result = run(*arguments)
+        except BaseException as error:
             self._relive_call = None
             _fails(call, error, connection)
             raise
@@ -195,19 +228,39 @@ class RecordedCursor(sqlite3.Cursor):
 
     # -------------------------------------------------------- rows
 
-    def fetchone(self) -> Any:
-        return self._relive_fetch(super().fetchone, one=True)
+    def fetchone(self, *arguments: Any) -> Any:
+        fetch = super().fetchone
+        try:
+            return fetch(*arguments) if arguments else self._relive_fetch(fetch, one=True)
+        except BaseException as error:
+            without_this_frame(error)
+            raise
 
     def __next__(self) -> Any:
-        return self._relive_fetch(super().__next__, one=True)
+        try:
+            return self._relive_fetch(super().__next__, one=True)
+        except BaseException as error:
+            without_this_frame(error)
+            raise
 
-    def fetchmany(self, size: Any = _ABSENT) -> Any:
+    def fetchmany(self, *arguments: Any, **options: Any) -> Any:
         fetch = super().fetchmany
-        wanted = self.arraysize if size is _ABSENT else size
-        return self._relive_fetch(lambda: fetch(wanted), size=wanted)
+        wanted = arguments[0] if arguments else options.get("size", _ABSENT)
+        try:
+            return self._relive_fetch(
+                lambda: fetch(*arguments, **options), size=self.arraysize if wanted is _ABSENT else wanted
+            )
+        except BaseException as error:
+            without_this_frame(error)
+            raise
 
-    def fetchall(self) -> Any:
-        return self._relive_fetch(super().fetchall)
+    def fetchall(self, *arguments: Any) -> Any:
+        fetch = super().fetchall
+        try:
+            return fetch(*arguments) if arguments else self._relive_fetch(fetch)
+        except BaseException as error:
+            without_this_frame(error)
+            raise
 
     def _relive_fetch(self, fetch: Callable[[], Any], *, one: bool = False, size: Any = None) -> Any:
         call = self._relive_call
@@ -218,7 +271,7 @@ class RecordedCursor(sqlite3.Cursor):
         except StopIteration:
             self._relive_end(call)
             raise
-        except Exception as error:
+        except BaseException as error:
             self._relive_flush()
             _fails(call, error, self.connection)
             raise
@@ -278,15 +331,19 @@ class RecordedCursor(sqlite3.Cursor):
         answer(call, lambda: end)
 
 
-def _noted(parameters: Iterable[Any], sent: list[Any]) -> Iterator[Any]:
-    for item in parameters:
-        if len(sent) < _MANY:
-            sent.append(item)
-        yield item
+def _noted(parameters: Iterator[Any], sent: list[Any]) -> Iterator[Any]:
+    try:
+        for item in parameters:
+            if len(sent) < _MANY:
+                sent.append(item)
+            yield item
+    except BaseException as error:
+        without_this_frame(error)
+        raise
 
 
-def _fails(call: Call, error: Exception, connection: Any = None) -> None:
-    if call.raw.failure is not None:
+def _fails(call: Call, error: BaseException, connection: Any = None) -> None:
+    if call.raw.failure is not None or not issubclass(type(error), Exception):
         return
     call.failed(error, "")
     found = exception_parts(error)
@@ -302,3 +359,4 @@ def _fails(call: Call, error: Exception, connection: Any = None) -> None:
 
 
 RecordedConnection._relive_cursors = RecordedCursor
+described_as(RecordedCursor, sqlite3.Cursor)

@@ -13,11 +13,14 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, Final
 
-from relive_capture.record.recording.databases.subclassing import below
+from relive_base.unseen import without_this_frame
+
+from relive_capture.record.recording.databases.subclassing import below, described_as
 
 __all__ = ["StandIn", "file_of", "in_memory", "path_of", "with_factory"]
 
 _FACTORY: Final = 5  # place of `factory` among connect's arguments
+_ONE_MORE: Final = 2  # than a cursor takes
 _UNKNOWN: Final = ("backup", "serialize", "deserialize", "blobopen")
 
 
@@ -34,7 +37,11 @@ def with_factory(
             arguments = (*arguments[:_FACTORY], factory, *arguments[_FACTORY + 1 :])
         else:
             options["factory"] = factory_of(options.get("factory", sqlite3.Connection))
-        return connect(*arguments, **options)
+        try:
+            return connect(*arguments, **options)
+        except BaseException as error:
+            without_this_frame(error)
+            raise
 
     put(module, "connect", recorded)
     inner: Any = sys.modules.get("sqlite3.dbapi2")
@@ -72,37 +79,68 @@ class StandIn(sqlite3.Connection):
     def __init_subclass__(cls) -> None:
         cls._relive_made = {}
 
-    def cursor(self, factory: Any = sqlite3.Cursor) -> Any:
-        return super().cursor(
-            below(factory, self._relive_cursors, sqlite3.Cursor, self._relive_made)
-            if self._relive_target
-            else factory
-        )
+    def cursor(self, *arguments: Any, **options: Any) -> Any:
+        """One of ours, below the class of the function's. What is wrong with its arguments, C says."""
+        make = super().cursor
+        try:
+            if self._relive_target and len(arguments) + len(options) < _ONE_MORE:
+                factory = arguments[0] if arguments else options.get("factory", sqlite3.Cursor)
+                if not options or "factory" in options:
+                    return make(below(factory, self._relive_cursors, sqlite3.Cursor, self._relive_made))
+            return make(*arguments, **options)
+        except BaseException as error:
+            without_this_frame(error)
+            raise
 
-    def execute(self, sql: Any, *parameters: Any) -> Any:
-        if not self._relive_target:
-            return super().execute(sql, *parameters)
-        return StandIn.cursor(self).execute(sql, *parameters)  # in C, no method of a subclass is asked
+    def execute(self, *arguments: Any, **options: Any) -> Any:
+        """In C, no method of a subclass is asked for the cursor."""
+        run = StandIn.cursor(self).execute if self._relive_target and arguments else super().execute
+        try:
+            return run(*arguments, **options)
+        except BaseException as error:
+            without_this_frame(error)
+            raise
 
-    def executemany(self, sql: Any, *parameters: Any) -> Any:
-        if not self._relive_target:
-            return super().executemany(sql, *parameters)
-        return StandIn.cursor(self).executemany(sql, *parameters)
+    def executemany(self, *arguments: Any, **options: Any) -> Any:
+        run = StandIn.cursor(self).executemany if self._relive_target and arguments else super().executemany
+        try:
+            return run(*arguments, **options)
+        except BaseException as error:
+            without_this_frame(error)
+            raise
 
-    def executescript(self, sql: Any, /) -> Any:
-        if not self._relive_target:
-            return super().executescript(sql)
-        return StandIn.cursor(self).executescript(sql)
+    def executescript(self, *arguments: Any, **options: Any) -> Any:
+        one = self._relive_target and len(arguments) == 1
+        run = StandIn.cursor(self).executescript if one else super().executescript
+        try:
+            return run(*arguments, **options)
+        except BaseException as error:
+            without_this_frame(error)
+            raise
 
-    def commit(self) -> None:
-        self._relive_ends("commit", super().commit)
+    def commit(self, *arguments: Any, **options: Any) -> None:
+        end = super().commit
+        try:
+            self._relive_ends("commit", lambda: end(*arguments, **options))
+        except BaseException as error:
+            without_this_frame(error)
+            raise
 
-    def rollback(self) -> None:
-        self._relive_ends("rollback", super().rollback)
+    def rollback(self, *arguments: Any, **options: Any) -> None:
+        end = super().rollback
+        try:
+            self._relive_ends("rollback", lambda: end(*arguments, **options))
+        except BaseException as error:
+            without_this_frame(error)
+            raise
 
-    def __exit__(self, kind: Any, error: Any, traceback: Any) -> Any:
+    def __exit__(self, *arguments: Any, **options: Any) -> Any:
         leave = super().__exit__
-        return self._relive_ends("exit", lambda: leave(kind, error, traceback))
+        try:
+            return self._relive_ends("exit", lambda: leave(*arguments, **options))
+        except BaseException as error:
+            without_this_frame(error)
+            raise
 
     def _relive_ends(self, method: str, end: Callable[[], Any]) -> Any:
         """A transaction ends, by `end`."""
@@ -118,8 +156,12 @@ def _unknown(name: str) -> Any:
 
     @wraps(original)
     def method(self: Any, *arguments: Any, **options: Any) -> Any:
-        self._relive_unknown(name)
-        return original(self, *arguments, **options)
+        try:
+            self._relive_unknown(name)
+            return original(self, *arguments, **options)
+        except BaseException as error:
+            without_this_frame(error)
+            raise
 
     return method
 
@@ -127,3 +169,4 @@ def _unknown(name: str) -> Any:
 for _name in _UNKNOWN:
     if hasattr(sqlite3.Connection, _name):
         setattr(StandIn, _name, _unknown(_name))
+described_as(StandIn, sqlite3.Connection)

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from functools import update_wrapper
+from types import FunctionType
 from typing import Any
 
-__all__ = ["below"]
+__all__ = ["below", "described_as"]
+
+
+def described_as(own: Any, base: Any) -> None:
+    """Let the methods of `own` have names, texts and parameters of those of `base` that they stand for."""
+    for name, method in vars(own).items():
+        if type(method) is FunctionType and name[:1] != "_" and hasattr(base, name):
+            update_wrapper(method, getattr(base, name))
 
 
 def below(cls: Any, own: Any, base: Any, made: dict[Any, Any]) -> Any:

@@ -35,6 +35,9 @@ _CODE: Final = (".py", ".pyc", ".so")
 _PROGRAMS: Final = 20
 _ABSENT: Final = (FileNotFoundError, NotADirectoryError)
 _PATHS: Final = ("pathlib", "pathlib._local")
+_MISSING: Final = object()
+_OPENER: Final = 7  # place of `opener` among open's arguments
+_PLACES: Final = frozenset(("src", "dst"))
 _NO_FILE: Final = os.O_DIRECTORY | os.O_PATH
 
 
@@ -54,6 +57,12 @@ class _StandIn(partial[Any]):
 
         def __get__(self, instance: object, owner: type | None = None) -> _StandIn:
             return self  # a partial warns there that it may bind one day
+
+    @property
+    def __signature__(self) -> object:
+        import inspect  # who asks for it has imported it
+
+        return inspect.signature(self.args[0])
 
     def __repr__(self) -> str:
         return repr(self.args[0])
@@ -98,83 +107,83 @@ class _Watch:
         if issubclass(type(error), OSError) and (code := error.errno) in REFUSALS:  # type: ignore[attr-defined]
             self._note(path, lambda notes, place: notes.refused(place, code))
 
-    def open(
-        self,
-        original: Any,
-        file: Any,
-        mode: Any = "r",
-        buffering: int = -1,
-        encoding: Any = None,
-        errors: Any = None,
-        newline: Any = None,
-        closefd: bool = True,
-        opener: Any = None,
-    ) -> Any:
+    # Arguments are handed on as they come: what is wrong with them, the original says.
+
+    def open(self, original: Any, *arguments: Any, **options: Any) -> Any:
         """For the built-in one."""
+        file = arguments[0] if arguments else options.get("file")
+        mode = arguments[1] if len(arguments) > 1 else options.get("mode", "r")
+        opener = arguments[_OPENER] if len(arguments) > _OPENER else options.get("opener")
         new = type(mode) is str and opener is None and self._note(file, _act(mode))
         try:
-            return original(file, mode, buffering, encoding, errors, newline, closefd, opener)
+            return original(*arguments, **options)
         except BaseException as error:
             without_this_frame(error)
             if new:
                 self._note_refused(file, error)
             raise
 
-    def open_low(
-        self, original: Any, path: Any, flags: int, mode: int = 0o777, *, dir_fd: int | None = None
-    ) -> int:
+    def open_low(self, original: Any, *arguments: Any, **options: Any) -> int:
         """For os.open."""
+        path = arguments[0] if arguments else options.get("path")
+        flags = arguments[1] if len(arguments) > 1 else options.get("flags")
         new = False
-        if dir_fd is None and type(flags) is int and not flags & _NO_FILE:
+        if options.get("dir_fd") is None and type(flags) is int and not flags & _NO_FILE:
             if flags & os.O_ACCMODE == os.O_RDONLY:
                 self._note(path, FileNotes.reads)
             else:
                 new = self._note(path, _overwritten if flags & (os.O_TRUNC | os.O_EXCL) else _rewritten)
         try:
-            return original(path, flags, mode, dir_fd=dir_fd)  # type: ignore[no-any-return]
+            return original(*arguments, **options)  # type: ignore[no-any-return]
         except BaseException as error:
             without_this_frame(error)
             if new:
                 self._note_refused(path, error)
             raise
 
-    def list(self, original: Any, path: Any = None) -> Any:
+    def list(self, original: Any, *arguments: Any, **options: Any) -> Any:
         """For os.listdir and os.scandir."""
+        path = arguments[0] if arguments else options.get("path")
         self._note("." if path is None else path, FileNotes.reads)
         try:
-            return original(path)
+            return original(*arguments, **options)
         except BaseException as error:
             without_this_frame(error)
             raise
 
-    def change(self, original: Any, path: Any, *arguments: Any, **options: Any) -> Any:
+    def change(self, original: Any, *arguments: Any, **options: Any) -> Any:
         """For what changes the file at a path."""
+        path = arguments[0] if arguments else options.get("path")
         new = options.get("dir_fd") is None and self._note(path, _overwritten)
         try:
-            return original(path, *arguments, **options)
+            return original(*arguments, **options)
         except BaseException as error:
             without_this_frame(error)
             if new:
                 self._note_refused(path, error)
             raise
 
-    def move(self, original: Any, src: Any, dst: Any, *arguments: Any, **options: Any) -> Any:
+    def move(self, original: Any, *arguments: Any, **options: Any) -> Any:
         """For what makes a second path of a first one."""
+        src = arguments[0] if arguments else options.get("src")
+        dst = arguments[1] if len(arguments) > 1 else options.get("dst")
         new: list[object] = []
-        if not options:
+        if not options or options.keys() <= _PLACES:
             new += [src] if self._note(src, _rewritten) else []
             new += [dst] if self._note(dst, _overwritten) else []
         try:
-            return original(src, dst, *arguments, **options)
+            return original(*arguments, **options)
         except BaseException as error:
             without_this_frame(error)
             for path in new:
                 self._note_refused(path, error)
             raise
 
-    def look(self, original: Any, path: Any, *arguments: Any, **options: Any) -> os.stat_result:
+    def look(self, original: Any, path: Any = _MISSING, *arguments: Any, **options: Any) -> os.stat_result:
         """For os.stat and os.lstat."""
         try:
+            if path is _MISSING:
+                return original(**options)  # type: ignore[no-any-return]  # it raises
             found: os.stat_result = original(path, *arguments, **options)
         except BaseException as error:
             without_this_frame(error)

@@ -8,6 +8,8 @@ from functools import cache, partial, wraps
 from types import ModuleType
 from typing import Any
 
+from relive_base.unseen import UNSEEN, without_this_frame
+
 from relive_capture.record.recording.recorded import Call, CallRecordingHolder
 from relive_capture.record.recording.streams.grpc_messages import CODEC, to_plain
 from relive_capture.recording_format import Failure
@@ -150,10 +152,17 @@ def _recorded(holder: CallRecordingHolder, original: Any, *, streamed: bool, blo
         except Exception:  # another grpc than we know
             kept = None
         if kept is None:
-            return original(self, *arguments, **options)
-        own._request_serializer = _noted(self._request_serializer, kept.asked)
-        own._response_deserializer = _seen(self._response_deserializer, kept.answered)
-        found = original(own, *arguments, **options)
+            own = self
+        else:
+            own._request_serializer = _noted(self._request_serializer, kept.asked)
+            own._response_deserializer = _seen(self._response_deserializer, kept.answered)
+        try:
+            found = original(own, *arguments, **options)
+        except BaseException as error:
+            without_this_frame(error)
+            raise
+        if kept is None:
+            return found
         state = found[0] if blocking else getattr(found, "_state", None)
         if state is not None:
             kept.status = lambda: _status_of(state)
@@ -164,7 +173,11 @@ def _recorded(holder: CallRecordingHolder, original: Any, *, streamed: bool, blo
 
 def _noted(serialize: Any, note: Callable[[Any], None]) -> Any:
     def noted(message: Any) -> Any:
-        data = serialize(message) if serialize is not None else message
+        try:
+            data = serialize(message) if serialize is not None else message
+        except BaseException as error:
+            without_this_frame(error)
+            raise
         note(data)
         return data
 
@@ -174,7 +187,11 @@ def _noted(serialize: Any, note: Callable[[Any], None]) -> Any:
 def _seen(read: Any, note: Callable[[Any], None]) -> Any:
     def seen(data: Any) -> Any:
         note(data)
-        return read(data) if read is not None else data
+        try:
+            return read(data) if read is not None else data
+        except BaseException as error:
+            without_this_frame(error)
+            raise
 
     return seen
 
@@ -196,7 +213,8 @@ def patch_grpc_asyncio(holder: CallRecordingHolder, module: ModuleType) -> None:
 
     @wraps(init)
     def recorded(self: Any, target: Any, *arguments: Any, **options: Any) -> None:
-        init(self, target, *arguments, **options)
+        with UNSEEN:
+            init(self, target, *arguments, **options)
         self._channel = _AioChannel(holder, target, self._channel)
 
     module.Channel.__init__ = recorded
@@ -211,11 +229,16 @@ class _AioChannel:
         self._core = channel
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._core, name)
+        with UNSEEN:
+            return getattr(self._core, name)
 
     def call(self, method: Any, *arguments: Any) -> Any:
         """A call that is about to begin."""
-        call = self._core.call(method, *arguments)
+        try:
+            call = self._core.call(method, *arguments)
+        except BaseException as error:
+            without_this_frame(error)
+            raise
         kept_calls = self._holder.kept_calls
         return call if kept_calls is None else _AioCall(self._holder, self._target, method, call)
 
@@ -229,7 +252,8 @@ class _AioCall:
         self._kept: _Kept | None = None
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._core, name)
+        with UNSEEN:
+            return getattr(self._core, name)
 
     def __repr__(self) -> str:
         return repr(self._core)
@@ -253,29 +277,49 @@ class _AioCall:
         self._begins(streamed=False)
         if self._kept is not None:
             self._kept.asked(request)
-        return self._answered(await self._core.unary_unary(request, *arguments))
+        try:
+            return self._answered(await self._core.unary_unary(request, *arguments))
+        except BaseException as error:
+            without_this_frame(error)
+            raise
 
     async def initiate_unary_stream(self, request: bytes, *arguments: Any) -> Any:
         """One message for many."""
         self._begins(streamed=False)
         if self._kept is not None:
             self._kept.asked(request)
-        return await self._core.initiate_unary_stream(request, *arguments)
+        try:
+            return await self._core.initiate_unary_stream(request, *arguments)
+        except BaseException as error:
+            without_this_frame(error)
+            raise
 
     async def stream_unary(self, *arguments: Any) -> Any:
         """Many messages for one."""
         if self._kept is None:
             self._begins(streamed=True)
-        return self._answered(await self._core.stream_unary(*arguments))
+        try:
+            return self._answered(await self._core.stream_unary(*arguments))
+        except BaseException as error:
+            without_this_frame(error)
+            raise
 
     async def initiate_stream_stream(self, *arguments: Any) -> Any:
         """Many for many."""
         self._begins(streamed=True)
-        return await self._core.initiate_stream_stream(*arguments)
+        try:
+            return await self._core.initiate_stream_stream(*arguments)
+        except BaseException as error:
+            without_this_frame(error)
+            raise
 
     async def receive_serialized_message(self) -> Any:
         """The next one."""
-        return self._answered(await self._core.receive_serialized_message())
+        try:
+            return self._answered(await self._core.receive_serialized_message())
+        except BaseException as error:
+            without_this_frame(error)
+            raise
 
     def _answered(self, data: Any) -> Any:
         if self._kept is not None and type(data) is bytes:

@@ -7,6 +7,8 @@ from functools import wraps
 from types import ModuleType
 from typing import Any, Final
 
+from relive_base.unseen import without_this_frame
+
 from relive_capture.record.recording.recorded import INSIDE, Call, CallRecordingHolder
 from relive_capture.record.recording.streams.tap import Tap, is_tapped, tap_socket, tap_transport
 
@@ -74,8 +76,9 @@ def _patch_connect(holder: CallRecordingHolder, cls: Any) -> None:
         token = INSIDE.set(True)
         try:
             found = connect(self, *arguments, **options)
-        except Exception as error:
-            if kept_calls is not None:
+        except BaseException as error:
+            without_this_frame(error)
+            if kept_calls is not None and issubclass(type(error), Exception):
                 kept_calls.not_connected("redis", place, error, "connect")
             raise
         finally:
@@ -104,8 +107,9 @@ def _patch_connect_async(holder: CallRecordingHolder, cls: Any) -> None:
         token = INSIDE.set(True)
         try:
             await connect(self, *arguments, **options)
-        except Exception as error:
-            if kept_calls is not None:
+        except BaseException as error:
+            without_this_frame(error)
+            if kept_calls is not None and issubclass(type(error), Exception):
                 kept_calls.not_connected("redis", place, error, "connect")
             raise
         finally:

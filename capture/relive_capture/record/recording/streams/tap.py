@@ -7,9 +7,11 @@ import socket
 import ssl
 from typing import Any
 
+from relive_base.unseen import UNSEEN, without_this_frame
+
 from relive_capture.record.recording.recorded import Call, CallRecordingHolder
 
-__all__ = ["Tap", "is_tapped", "tap_socket", "tap_transport"]
+__all__ = ["Tap", "is_tapped", "look_like", "tap_socket", "tap_transport"]
 
 
 class Tap:
@@ -56,13 +58,23 @@ class Tap:
             self._call.failed(error, "response" if self._call.answered else "send")
 
 
+def look_like(own: Any, base: Any) -> None:
+    """Let a class of ours go by the name of what it stands for."""
+    for name in ("__module__", "__name__", "__qualname__"):
+        setattr(own, name, getattr(base, name))
+
+
 class _Methods:
     """What is copied. The socket's own methods do the work."""
 
     __slots__ = ()
 
     def send(self, data: Any, *flags: Any) -> int:
-        count: int = super().send(data, *flags)  # type: ignore[misc]
+        try:
+            count: int = super().send(data, *flags)  # type: ignore[misc]
+        except BaseException as error:
+            without_this_frame(error)
+            raise
         _of(self).sent(memoryview(data).cast("B")[:count])
         return count
 
@@ -70,6 +82,7 @@ class _Methods:
         try:
             data: bytes = super().recv(*arguments)  # type: ignore[misc]
         except BaseException as error:
+            without_this_frame(error)
             _of(self).failed(error)
             raise
         _of(self).received(data)
@@ -79,6 +92,7 @@ class _Methods:
         try:
             count: int = super().recv_into(buffer, *arguments)  # type: ignore[misc]
         except BaseException as error:
+            without_this_frame(error)
             _of(self).failed(error)
             raise
         _of(self).received(memoryview(buffer).cast("B")[:count])
@@ -95,6 +109,7 @@ class _Plain(_Methods, socket.socket):
         try:
             super().sendall(data, *flags)
         except BaseException as error:
+            without_this_frame(error)
             tap.failed(error)
             raise
 
@@ -102,6 +117,10 @@ class _Plain(_Methods, socket.socket):
 class _Secure(_Methods, ssl.SSLSocket):
     """The class of a TLS socket is changed, and nothing else of it: it cannot be made anew. Its `sendall`
     sends by its `send`."""
+
+
+look_like(_Plain, socket.socket)
+look_like(_Secure, ssl.SSLSocket)
 
 
 def _of(sock: Any) -> Tap:
@@ -136,26 +155,34 @@ def tap_transport(transport: Any, protocol: Any, tap: Tap) -> bool:
 
     def recorded_write(data: Any) -> None:
         tap.sent(data)
-        write(data)
+        with UNSEEN:
+            write(data)
+
+    def recorded_lines(chunks: Any) -> None:
+        with UNSEEN:
+            recorded_write(b"".join(chunks))
 
     def recorded_received(data: Any) -> None:
         tap.received(data)
-        received(data)
+        with UNSEEN:
+            received(data)
 
     def recorded_end() -> Any:
         tap.received(b"")
-        return ended()
+        with UNSEEN:
+            return ended()
 
     def recorded_lost(error: Exception | None) -> None:
         if error is not None:  # without one, it is the function that has closed it
             tap.failed(error)
-        lost(error)
+        with UNSEEN:
+            lost(error)
 
     try:
         transport.write = recorded_write
     except AttributeError:
         return False
-    transport.writelines = lambda chunks: recorded_write(b"".join(chunks))
+    transport.writelines = recorded_lines
     protocol.data_received = recorded_received
     protocol.eof_received = recorded_end
     protocol.connection_lost = recorded_lost
