@@ -145,7 +145,8 @@ class Evidence:
             return MISSING
         target = statement.targets[0] if isinstance(statement, ast.Assign) else statement.target
         if isinstance(target, ast.Name):
-            return journal.bound(last, target.id)
+            found = journal.bound(last, target.id)
+            return journal.bound(first, target.id) if found is MISSING else found
         return self._value(statement.value, frame, step) if statement.value is not None else MISSING
 
     def _is_read_twice(self, value: Any, step: int) -> bool:

@@ -63,7 +63,10 @@ class Features:
             ("is very odd", self._is_odd(one)),
             ("only in the last run", self._is_of_last_run(one)),
             ("fails", statement is self._failing.statement),
-            ("in the frame that failed", self._journal.frame(one.step) == self._failing.frame),
+            (
+                "in the frame that failed",
+                self._journal.place(one.step) == self._journal.place(self._failing.step),
+            ),
         ):
             if holds:
                 found[name] = 1.0

@@ -74,6 +74,9 @@ class Journal:
         self.before: list[dict[str, Any]] = []  # by step: what its line was about to read
         self.after: list[dict[str, Any]] = []  # by step: the names it bound
         self.raised: dict[int, BaseException] = {}  # by step: what came out of its line
+        self.rounds: dict[
+            int, int
+        ] = {}  # by step in a comprehension without a frame: where its statement began
         self.history: dict[int, list[Version]] = {}  # by identity
         self.threads = MANY
         """The step from which on there were other threads."""
@@ -95,6 +98,11 @@ class Journal:
     def line(self, step: int) -> int:
         """Its line, from 1."""
         return self.steps[step - self.start] & _LINE_MASK
+
+    def place(self, step: int) -> tuple[int, int]:
+        """Its frame, and where the comprehension began that it is in: a frame of its own in Python 3.11, and
+        taken for one later, too. NOBODY: in none."""
+        return self.frame(step), self.rounds.get(step, NOBODY)
 
     def source(self, code: CodeType) -> Statements:
         """The file of a code."""

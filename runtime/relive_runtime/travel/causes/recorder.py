@@ -21,6 +21,7 @@ from relive_runtime.travel.trail import LINE_BITS, NOBODY
 
 __all__ = ["Recorder"]
 
+_INLINED: Final = sys.version_info >= (3, 12)
 _TICK: Final = 1_023
 _ROOM: Final = 300
 _MODULES: Final = 200
@@ -34,11 +35,12 @@ _Own = Callable[[str], bool]
 class _Call:
     """A frame while it runs."""
 
-    __slots__ = ("number", "pending")
+    __slots__ = ("began", "number", "pending")
 
     def __init__(self, number: int) -> None:
         self.number = number
         self.pending = NOBODY  # its step that is not over
+        self.began = NOBODY  # that at which the statement began, of which `pending` may be a later round
 
 
 _GONE: Final = Frame((lambda: None).__code__, NOBODY, NOBODY)
@@ -142,7 +144,9 @@ class Recorder:
     # ------------------------------------------------------------ events
 
     def _line(self, call: _Call, frame: FrameType) -> None:
-        self._finish(call, frame)
+        again = self._is_round(call, frame)
+        if not again:
+            self._finish(call, frame)
         self._step += 1
         step, journal = self._step, self._journal
         if not step:
@@ -154,6 +158,10 @@ class Recorder:
         if step & _TICK == _TICK:
             self._tick()
         call.pending = step
+        if again:
+            journal.rounds[step] = call.began
+        else:
+            call.began = step
         if step >= journal.start:
             journal.steps.append(call.number << LINE_BITS | frame.f_lineno)
             journal.frames[call.number].steps.append(step)
@@ -188,10 +196,19 @@ class Recorder:
             self._journal.look_at(value, NOBODY if _is_older(node, names) else step - 1, step - 1)
         return found
 
+    def _is_round(self, call: _Call, frame: FrameType) -> bool:
+        """Whether its line goes on with a comprehension of the statement that runs: no frame of its own since
+        Python 3.12."""
+        if not _INLINED or call.began < self._journal.start:
+            return False
+        before = self._plan(frame.f_code, self._journal.line(call.pending))
+        return before.goes_round and before.statement is self._plan(frame.f_code, frame.f_lineno).statement
+
     def _finish(self, call: _Call, frame: FrameType) -> None:
-        """Its last line is over: what it has bound and changed."""
-        step, journal = call.pending, self._journal
-        call.pending = NOBODY
+        """Its last statement is over: what it has bound and changed. What one with a comprehension has bound
+        is told of the step at which it began, and not of its last round."""
+        step, last, journal = call.began, call.pending, self._journal
+        call.pending = call.began = NOBODY
         if step < journal.start:
             return
         plan = self._plan(frame.f_code, journal.line(step))
@@ -201,12 +218,12 @@ class Recorder:
             value = names.get(name, MISSING)
             value = outer.get(name, MISSING) if value is MISSING else value
             remembered(after, name, value)
-            journal.look_at(value, step, step)
+            journal.look_at(value, last, last)
         for text, _ in plan.reads:
-            journal.look_at(journal.read(step, text), step, step)
+            journal.look_at(journal.read(step, text), last, last)
 
     def _returned(self, call: _Call, frame: FrameType, value: Any) -> None:
-        step, entry = call.pending, self._journal.frames[call.number]
+        step, last, entry = call.began, call.pending, self._journal.frames[call.number]
         over = has_returned(frame)
         self._stack.pop()
         if over or not suspends(frame):
@@ -216,7 +233,7 @@ class Recorder:
             self._forget(call.number)
         if step < self._journal.start:
             return
-        self._journal.look_at(value, step, step)
+        self._journal.look_at(value, last, last)
         if over:
             entry.result, entry.returned = value, step
         elif frame.f_code.co_flags & inspect.CO_GENERATOR:
@@ -233,15 +250,15 @@ class Recorder:
     def _raised(self, call: _Call, frame: FrameType, argument: Any) -> None:
         step = call.pending
         if step >= self._journal.start and goes_up(frame, argument) and argument[1] is not None:
-            self._journal.raised[step] = argument[1]
-            self._at_exception(frame, step)
+            self._journal.raised[step] = self._journal.raised[call.began] = argument[1]
+            self._at_exception(frame, step, call.began < step)
 
-    def _at_exception(self, frame: FrameType, step: int) -> None:
+    def _at_exception(self, frame: FrameType, step: int, again: bool) -> None:
         """What a comprehension was at, and what the line itself has bound before it failed."""
         journal = self._journal
         before = journal.before[step - journal.start]
         names, outer = locals_of(frame), frame.f_globals
-        inside = frame.f_code.co_name in COMPREHENSIONS
+        inside = again or frame.f_code.co_name in COMPREHENSIONS
         for text, node in self._plan(frame.f_code, journal.line(step)).reads:
             if inside or text not in before:
                 value = evaluated(node, names, outer)

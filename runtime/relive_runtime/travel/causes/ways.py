@@ -129,7 +129,8 @@ class Ways:
         return oddity(made, lambda node: self._following.value_of(node, made.frame, made.step))
 
     def _suspicion(self, made: Made) -> float:
-        elsewhere = made.step != NOBODY and self._journal.frame(self._failing) != made.frame
+        place = self._journal.place
+        elsewhere = made.step != NOBODY and place(self._failing) != place(made.step)
         return self._oddity(made) + self._shared(made) + _ELSEWHERE * elsewhere
 
     def _shared(self, made: Made) -> float:
