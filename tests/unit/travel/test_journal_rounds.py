@@ -10,6 +10,7 @@ from typing import Any
 from relive_runtime.travel.causes.journal import Journal
 from relive_runtime.travel.causes.recorder import Recorder
 from relive_runtime.travel.causes.values import MISSING
+from relive_runtime.travel.causes.why import explained
 
 SOURCE = """
 def handler(rows):
@@ -76,3 +77,16 @@ def test_what_fails_in_a_round_has_failed_the_statement(tmp_path: Path) -> None:
     failed = [step for step in rounds if step in journal.raised]
     assert failed
     assert journal.read(failed[-1], "row") is None
+
+
+def test_why_begins_at_the_round_that_failed(tmp_path: Path) -> None:
+    # Given a run whose third round has failed
+    journal = _journal(tmp_path, [1, 2, None])
+    error = next(iter(journal.raised.values()))
+
+    # When it is asked why
+    found = explained(journal, error, "", -1, 0, lambda path: path.startswith(str(tmp_path)))
+
+    # I expect it to begin where the error was raised, not where the comprehension was left
+    assert found.failing in journal.raised
+    assert journal.read(found.failing, "row") is None

@@ -222,6 +222,8 @@ def _step_of(journal: Journal, trace: TracebackType) -> int | None:
     code, line = trace.tb_frame.f_code, trace.tb_lineno
     at = journal.source(code).statement(line)
     for step in range(len(journal) - 1, journal.start - 1, -1):
+        if step in journal.rounds and step not in journal.raised:
+            continue  # a comprehension that fails puts its variables back, which is a step of that line, too
         if journal.frames[journal.frame(step)].code is code:
             statement = journal.plan(step).statement
             if journal.line(step) == line or (statement is not None and statement is at):
