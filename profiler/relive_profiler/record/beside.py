@@ -35,6 +35,8 @@ __all__ = ["BesideSampler", "Look", "Seen", "Tick"]
 INTERVAL_NS: Final = 5_000_000
 _IDLE_NS: Final = 160_000_000
 """If nobody computes, looks become as seldom as this."""
+_BRIEF_NS: Final = 1_000_000
+"""A thread that has computed for no longer since the look before has waited where it is met."""
 _SAMPLES: Final = 2_000
 """Of one invocation; further ones are counted as dropped."""
 _DEPTH: Final = 200
@@ -123,14 +125,16 @@ class BesideSampler:
         self._interval = INTERVAL_NS
         self._last = self._cpu_last = 0
         self._thread_cpu: dict[int, int] = {}
+        self._met: dict[int, tuple[Look, StackFrames]] = {}  # where threads stood at the look before
         self._idle = False  # the tick before has met nobody who computes
         self._unplaced_ns = 0  # CPU time of the main thread since it was met in somebody's code
         os.register_at_fork(after_in_child=self._after_fork)
 
     # ------------------------------------------------------------ life of a profile
 
-    def start(self) -> None:
-        """Take the signal, on the main thread; says in `reason` if it cannot be had."""
+    def start(self, *, interrupting: bool = False) -> None:
+        """Take the signal, on the main thread; says in `reason` if it cannot be had. `interrupting`: the main
+        thread waits in system calls of its own, and would come to no look before they return."""
         try:
             if signal.getsignal(PROFILE_SIGNAL) not in (signal.SIG_DFL, signal.SIG_IGN):
                 ours = getattr(signal.getsignal(PROFILE_SIGNAL), "__self__", None)
@@ -139,7 +143,7 @@ class BesideSampler:
                     return
             self._timer = self._timer_factory(PROFILE_SIGNAL)
             signal.signal(PROFILE_SIGNAL, self._on_signal)
-            signal.siginterrupt(PROFILE_SIGNAL, False)
+            signal.siginterrupt(PROFILE_SIGNAL, interrupting)
             if self._recording and self._variable is not None:
                 self._ticks = thread_ticks(
                     self._table, depth=_DEPTH, interval_ns=INTERVAL_NS, variable=self._variable
@@ -170,10 +174,11 @@ class BesideSampler:
     def end(self, look: Look) -> Profile | None:
         """It is over. None if nothing was sampled."""
         self._take_ticks()
+        ended = self._clock()
+        self._tell_rest(look, ended)
         fold = look.fold
         if not fold:
             return None
-        ended = self._clock()
         profile = Profile(
             invocation_id=look.invocation_id,
             phase="invoke",
@@ -234,7 +239,7 @@ class BesideSampler:
             self._unplaced_ns += cpu_ns
         computes = look is not None
         if self._recording:
-            computes = self._look_at_threads(wall_ns) or computes
+            computes = self._look_at_threads(now, wall_ns) or computes
             self._look_at_waiting(now)
         self._tick(now, look, stack, frame)
         self._idle = not computes
@@ -244,27 +249,48 @@ class BesideSampler:
             self._table.forget()
             self._sent.clear()
 
-    def _look_at_threads(self, wall_ns: int) -> bool:
+    def _look_at_threads(self, now: int, wall_ns: int) -> bool:
         """One that does not tick by itself is charged what it has used since the look before, whoever's code
         it ran then: requests that are shorter than that are met once at most."""
         computes = self._take_ticks()
         used = self._thread_clocks()
+        since_ns = now - self._last
+        met, self._met = self._met, {}
         for look, ident, frame, cpu in self._seen.threads():
             stack = self._table.look(frame, None, _DEPTH)
             if stack is None:
                 continue
             before = self._thread_cpu.get(ident, 0 if ident in used else cpu)  # 0: it is new
             used[ident] = cpu
-            cpu_ns = min(max(cpu - before, 0), wall_ns)
+            age_ns = now - look.begun_ns  # who was there at the look before has all of the time since then
+            own_ns = since_ns if age_ns >= since_ns else min(wall_ns, max(age_ns, INTERVAL_NS))
+            cpu_ns = min(max(cpu - before, 0), own_ns)
             computes = computes or bool(cpu_ns)
-            if self._ticks is not None and self._ticks.ticks(_native(ident)):
-                if wall_ns > cpu_ns:
-                    self._add(look, stack, wall_ns - cpu_ns, 0)
-            else:
-                self._add(look, stack, wall_ns, cpu_ns)
+            waited_ns, at = own_ns - cpu_ns, stack
+            if waited_ns > 2 * INTERVAL_NS and cpu_ns > _BRIEF_NS:
+                # Looks were seldom as it waited then; what it is met at is what it does since.
+                before_look, before_stack = met.get(ident, (look, stack))
+                at = before_stack if before_look is look else stack
+            self._met[ident] = look, stack
+            if self._ticks is None or not self._ticks.ticks(_native(ident)):
+                self._add(look, stack, own_ns - waited_ns if at is not stack else own_ns, cpu_ns)
+                if at is not stack:
+                    self._add(look, at, waited_ns, 0)
+            elif waited_ns:
+                self._add(look, at, waited_ns, 0)
         self._thread_cpu = used
         self._watch(used)
         return computes
+
+    def _tell_rest(self, look: Look, now: int) -> None:
+        """Looks are seldom while all wait: how long this thread has, since the last one."""
+        ident = threading.get_ident()
+        met_look, stack = self._met.get(ident, (None, None))
+        if self._idle and met_look is look and stack is not None:
+            used_ns = self._thread_clocks().get(ident, 0) - self._thread_cpu.get(ident, 0)
+            rest_ns = now - self._last - max(used_ns, 0)
+            if rest_ns > 0:
+                self._add(look, stack, rest_ns, 0)
 
     def _watch(self, idents: Iterable[int]) -> None:
         """These threads are to tick."""

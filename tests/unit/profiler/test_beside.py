@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import FrameType
 
 from relive_profiler.record import BesideSampler, Look, thread_cpu_ns
@@ -45,6 +46,9 @@ class Bench:
 
     def waiting(self, limit: int) -> Iterable[tuple[Look, Sequence[FrameType]]]:
         return ()
+
+    def owners(self) -> Mapping[int, Look]:
+        return {}
 
     def arm(self, delay_ns: int) -> None:
         """As a timer does, which is this one's own."""
@@ -150,3 +154,94 @@ def test_a_thread_that_has_ended_has_no_cpu_time_and_harms_nobody() -> None:
         assert thread_cpu_ns(ident) == 0
     finally:
         del threading._active[ident]  # type: ignore[attr-defined]
+
+
+def waited_by(look: Look, bench: Bench) -> dict[str, int]:
+    """ms of waiting, by the innermost function."""
+    names = {stack.stack_hash: stack.functions[-1] for stack in look.fresh}
+    found: dict[str, int] = {}
+    for number, (_count, wall_ns, cpu_ns) in look.fold.items():
+        name = names[number if isinstance(number, int) else number[0]]
+        found[name] = found.get(name, 0) + (wall_ns - cpu_ns) // MS
+    return found
+
+
+def reading() -> FrameType:
+    return sys._getframe()
+
+
+def writing() -> FrameType:
+    return sys._getframe()
+
+
+def test_a_thread_that_waits_alone_has_all_of_its_time_though_looks_become_seldom() -> None:
+    # Given a request whose thread does nothing but wait, and looks ever further apart
+    bench = Bench()
+    look = bench.sampler.begin("one")
+    own = threading.get_ident()
+    bench.clocks = {own: 0}
+    bench.used = [(look, own, reading(), 0)]
+    for wall_ms in (5, 10, 20, 40, 80, 160):
+        bench.tick(wall_ms, 0)
+    assert waited_by(look, bench) == {"reading": 315}
+    # When it ends, I expect what has come since the last look, too, but for what it has computed
+    bench.wall_ns += 100 * MS
+    bench.clocks = {own: 30 * MS}
+    bench.sampler.end(look)
+    assert waited_by(look, bench) == {"reading": 385}
+
+
+def test_what_a_thread_waited_before_it_goes_on_is_of_where_it_waited() -> None:
+    # Given a thread that waits until it is looked at seldom, and computes somewhere else after that
+    bench = Bench()
+    look = bench.sampler.begin("one")
+    for wall_ms in (5, 10, 20):
+        bench.used = [(look, 7, reading(), 0)]
+        bench.tick(wall_ms, 0)
+    bench.used = [(look, 7, writing(), 15 * MS)]
+    bench.tick(40, 0)
+    assert waited_by(look, bench) == {"reading": 60, "writing": 0}
+    assert cpu_of(look) == 15 * MS
+
+
+def test_a_request_has_no_time_from_before_its_beginning() -> None:
+    # Given that all have waited for long, when another request begins
+    bench = Bench()
+    first = bench.sampler.begin("one")
+    bench.used = [(first, 7, reading(), 0)]
+    for wall_ms in (5, 10, 20, 40, 80):
+        bench.tick(wall_ms, 0)
+    bench.wall_ns += 150 * MS
+    second = bench.sampler.begin("two")
+    bench.used = [(first, 7, reading(), 0), (second, 8, writing(), 0)]
+    bench.tick(5, 0)
+    # I expect the time since then for it, and all of it for the one that was there
+    assert waited_by(second, bench) == {"writing": 5}
+    assert sum(waited_by(first, bench).values()) == 310
+
+
+def test_a_main_thread_that_reads_comes_to_its_looks() -> None:
+    # Given a sampler whose main thread waits in a system call, as that of a WSGI service does
+    bench = Bench()
+    ours, theirs = socket.socketpair()
+    sampler = BesideSampler(bench, lambda *_: None, recording=True)
+    sampler.start(interrupting=True)
+    look = sampler.begin("one")
+
+    def request() -> None:
+        bench.used = [(look, threading.get_ident(), sys._getframe(), 0)]
+        while not look.fold and not given_up.wait(0.001):
+            pass
+        theirs.send(b"x")
+
+    given_up = threading.Event()
+    timer = threading.Timer(60.0, given_up.set)
+    timer.start()
+    thread = threading.Thread(target=request)
+    thread.start()
+    # When it reads until the request ends, I expect the request looked at before
+    assert ours.recv(1) == b"x"
+    thread.join()
+    timer.cancel()
+    sampler.close()
+    assert not given_up.is_set()

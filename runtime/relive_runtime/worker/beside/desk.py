@@ -116,7 +116,7 @@ class Desk:
     def start(self, soon: Callable[[Callable[[], None]], object] | None) -> None:
         """The adapter begins to serve. `soon`: has its event loop call something, from any thread or signal
         handler; None: it has none."""
-        self.sampler.start()
+        self.sampler.start(interrupting=soon is None)  # without a loop it reads what comes, and runs no code
         self._deadlines.soon = self.watch.soon = soon
         self._hook_exit()
         self._carrier.install()
