@@ -114,7 +114,7 @@ class Reader:
             return scene_view(scene), open_heap(scene, cache_of(self._scenes_dir))
 
     def trace(self, ident: str) -> tuple[str, list[SpanRow], list[LogRow], str]:
-        """(trace id, at most 20,000 spans, log lines, what was dropped by limits)."""
+        """(trace id, at most 20,000 spans, log lines, what was not kept)."""
         from relive_tracer.explore import dropped, logs, traces
 
         with self._store() as store:
@@ -122,8 +122,9 @@ class Reader:
             trace_id = ident.lower() if whole else Finder(store, self._names).trace(ident)
             spans = traces.trace(store, trace_id, SPANS)
             lines = logs.page(store, logs.LogFilter(trace_id=trace_id), limit=_LOGS)
-            lost = sum(dropped.dropped_by_span(store, trace_id).values())
-        return trace_id, spans, lines, dropped.dropped_text(lost) if lost else ""
+            missing = dropped.unkept(store, trace_id)
+        told = ". ".join(filter(None, (missing.left_out_text, missing.dropped_text)))
+        return trace_id, spans, lines, told
 
     def flame(self, subject: str) -> FlameTree:
         """Of an invocation by its id, else of a function's last day."""

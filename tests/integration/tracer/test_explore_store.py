@@ -9,8 +9,10 @@ import pytest
 from relive_base.ids import new_span_id
 from relive_base.records import InvocationRecord
 from relive_base.wire.messages import LogLine, SpanData, SpanEvent, SpanLink
+from relive_platform.signals.processors import sample
 from relive_store import Store
 from relive_tracer.explore import functions, invocations, logs, traces
+from relive_tracer.explore.dropped import SPANS_LEFT_OUT, unkept
 from relive_tracer.explore.errors import AmbiguousId, InvocationNotFound, TraceNotFound
 from relive_tracer.explore.invocation_rows import invocation_columns
 from relive_tracer.explore.invocations import InvocationFilter, key_of
@@ -43,6 +45,25 @@ def test_empty_tables_give_empty_answers(clean_store: Store) -> None:
             invocations.get(clean_store, missing)
     with pytest.raises(TraceNotFound):
         traces.resolve(clean_store, "abcd")
+
+
+def test_what_a_trace_lacks_is_counted_by_what_took_it(clean_store: Store) -> None:
+    # Given a trace of three invocations: one whose spans were left out, one over a limit, one that is whole
+    first = record(attributes={SPANS_LEFT_OUT: "3"})
+    over = record(trace_id=first.trace_id, dropped=500)
+    whole = record(trace_id=first.trace_id, attributes={SPANS_LEFT_OUT: "none"})
+    keep(clean_store, first, over, whole)
+    # I expect each counted by itself, under its own span
+    found = unkept(clean_store, first.trace_id)
+    assert found.left_out == {first.span_id: 3}
+    assert found.dropped == {first.span_id: 0, over.span_id: 500, whole.span_id: 0}
+    assert found.left_out_text == "3 spans of its functions left out: span_share"
+    assert found.dropped_text.startswith("500 more of its spans")
+    assert sample.SPANS_LEFT_OUT == SPANS_LEFT_OUT  # who writes it and who reads it
+    # ... and nothing said of another trace
+    keep(clean_store, other := record())
+    clean = unkept(clean_store, other.trace_id)
+    assert (clean.left_out_text, clean.dropped_text) == ("", "")
 
 
 def test_a_trace_comes_back_whole(clean_store: Store) -> None:

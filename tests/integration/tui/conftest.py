@@ -522,8 +522,8 @@ class SampleSource:
         self._ask(f"why_slow {scope.invocation_id}")
         return None
 
-    def dropped(self, ticket: Ticket, trace_id: str) -> int:
-        return 0
+    def unkept(self, ticket: Ticket, trace_id: str) -> None:
+        return None
 
     def trace(self, ticket: Ticket, scope: Scope, limit: int = 0) -> tuple[str, list[SpanRow]]:
         self._ask(f"trace {scope.trace_id}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from relive_tracer.explore.dropped import Unkept
 from relive_tui.models.layout.text import line_text, line_width
 from relive_tui.models.navigation.scope import Scope
 from relive_tui.models.trace.extent import extent_line
@@ -68,3 +69,7 @@ def test_the_beginning_of_a_long_trace_is_folded_and_zoomed_as_all_of_it_is() ->
     assert read.more
     assert read.beginning == 2
     assert not read_trace("t1", spans(), Scope(), 40, 10).more
+    # And what of it was not kept is counted
+    assert (read.dropped, read.left_out) == (0, 0)
+    read = read_trace("t1", spans(), Scope(), 40, 10, Unkept({"a": 7}, {"a": 3, "b": 1}))
+    assert (read.dropped, read.left_out) == (7, 4)

@@ -123,8 +123,8 @@ class TraceScreen(TraceActs):
 
         def work(ticket: Ticket) -> Read:
             trace_id, spans = self.data.trace(ticket, scope, limit)
-            dropped = self.data.dropped(ticket, trace_id) if trace_id else 0
-            return read_trace(trace_id, spans, scope, width, limit, dropped)
+            missing = self.data.unkept(ticket, trace_id) if trace_id else None
+            return read_trace(trace_id, spans, scope, width, limit, missing)
 
         return work
 
@@ -177,6 +177,8 @@ class TraceScreen(TraceActs):
         assert self.trace is not None
         count, errors = len(self.trace.spans), len(self.trace.errors())
         told = f"{counted(count, 'span')} · {errors} failed · {duration(self.trace.total_ns)}"
+        if read.left_out:
+            told += f" · {read.left_out:,} left out by span_share"
         if read.dropped:
             told += f" · {read.dropped:,} more not kept"
         if read.more:  # what is shown is not all of it

@@ -129,8 +129,8 @@ class FileSource(LoneSource):
     ) -> list[InvocationRow]:  # fmt: skip
         return [] if offset else [self._row()]
 
-    def dropped(self, ticket: Ticket, trace_id: str) -> int:
-        return 0
+    def unkept(self, ticket: Ticket, trace_id: str) -> None:
+        return None
 
     def trace(self, ticket: Ticket, scope: Scope, limit: int = 0) -> tuple[str, list[SpanRow]]:
         """The function's own spans, below one for the invocation."""

@@ -126,8 +126,8 @@ class LoneSource:
     ) -> list[InvocationRow]:  # fmt: skip
         return []
 
-    def dropped(self, ticket: Ticket, trace_id: str) -> int:
-        return 0
+    def unkept(self, ticket: Ticket, trace_id: str) -> None:
+        return None
 
     def trace(self, ticket: Ticket, scope: Scope, limit: int = 0) -> tuple[str, list[SpanRow]]:
         return "", []

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from relive_tracer.explore.dropped import Unkept
     from relive_views.failures import GroupView
     from relive_views.health.alerts import AlertChangeView
     from relive_views.health.functions import FunctionHealth
@@ -120,8 +121,8 @@ class Source(Protocol):
     def trace(self, ticket: Ticket, scope: Scope, limit: int = ...) -> tuple[str, list[SpanRow]]:
         """(trace id, its first spans) of the scope's trace or invocation, or of the newest invocation."""
 
-    def dropped(self, ticket: Ticket, trace_id: str) -> int:
-        """How many spans, lines and values of a trace were over the limits of its invocations."""
+    def unkept(self, ticket: Ticket, trace_id: str) -> Unkept | None:
+        """How much of a trace was over the limits of its invocations, or left out."""
 
     def why_slow(self, ticket: Ticket, scope: Scope) -> WhySlowView | None:
         """Why the scope's invocation was slower than its function normally is; None if it is not known."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from relive_tui.source.link import StoreLink
 
 if TYPE_CHECKING:
+    from relive_tracer.explore.dropped import Unkept
     from relive_views.records import LogRow, SpanRow
 
     from relive_tui.models.navigation.scope import Scope
@@ -33,10 +34,10 @@ class Traces(StoreLink):
         pages = traces.trace_pages(store, trace_id, min(limit, MAX_SPANS))
         return trace_id, [span for page in pages for span in page]
 
-    def dropped(self, ticket: Ticket, trace_id: str) -> int:
-        from relive_tracer.explore.dropped import dropped_by_span
+    def unkept(self, ticket: Ticket, trace_id: str) -> Unkept:
+        from relive_tracer.explore.dropped import unkept
 
-        return sum(dropped_by_span(self._use(ticket), trace_id).values())
+        return unkept(self._use(ticket), trace_id)
 
     def _newest_of(self, ticket: Ticket, function: str) -> str:
         from relive_tracer.explore import invocations

@@ -137,11 +137,11 @@ def trace(session: Session, ident: str, as_json: bool) -> None:
 
     trace_id = finder(session).trace(ident)
     rows = traces.trace(session.store(), trace_id)
-    lost = dropped.dropped_by_span(session.store(), trace_id)
+    missing = dropped.unkept(session.store(), trace_id)
     if not as_json:
         lines = render.trace_lines(tree.build_tree(rows), text_width())
-        if count := sum(lost.values()):
-            lines.insert(1, render.TraceLine(dropped.dropped_text(count), "error"))
+        told = ((missing.left_out_text, "dim"), (missing.dropped_text, "error"))
+        lines[1:1] = [render.TraceLine(text, style) for text, style in told if text]
         echo_styled((line.text, _STYLES.get(line.style, "")) for line in lines)
         first = next((span for span in rows if "faas.invocation_id" in span.attributes), None)
         if first is not None:
@@ -160,7 +160,8 @@ def trace(session: Session, ident: str, as_json: bool) -> None:
             "status": span.status,
             "attributes": span.attributes,
             "links": span.links,
-            "dropped": lost.get(span.span_id),  # none: not an invocation's, or without a row yet
+            "dropped": missing.dropped.get(span.span_id),  # none: not an invocation's, or without a row yet
+            "left_out": missing.left_out.get(span.span_id, 0),
         }
         for span in rows
     ]

@@ -11,6 +11,7 @@ from relive_tui.models.trace.waterfall import WaterfallRows
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from relive_tracer.explore.dropped import Unkept
     from relive_views.records import SpanRow
 
     from relive_tui.models.layout.text import Line
@@ -22,7 +23,8 @@ __all__ = ["Read", "read_trace"]
 @dataclass(frozen=True, slots=True)
 class Read:
     """A trace, or its beginning, ready to be shown. `minimap`: for a width; `more`: it has more spans;
-    `dropped`: how many more things were over the limits of its invocations."""
+    `dropped`: how many more things were over the limits of its invocations; `left_out`: spans that
+    `span_share` left out."""
 
     trace_id: str
     trace: Trace
@@ -31,10 +33,16 @@ class Read:
     minimap: tuple[int, Line]
     more: bool
     dropped: int
+    left_out: int
 
 
 def read_trace(
-    trace_id: str, spans: Sequence[SpanRow], scope: Scope, width: int, limit: int, dropped: int = 0
+    trace_id: str,
+    spans: Sequence[SpanRow],
+    scope: Scope,
+    width: int,
+    limit: int,
+    missing: Unkept | None = None,
 ) -> Read:
     """Of the first `limit` spans; the minimap for a width."""
     trace = build_trace(spans)
@@ -45,5 +53,6 @@ def read_trace(
         beginning=trace.worst(scope.invocation_id, scope.attempt),
         minimap=(width, minimap(trace, width)),
         more=len(spans) >= limit,
-        dropped=dropped,
+        dropped=sum(missing.dropped.values()) if missing is not None else 0,
+        left_out=sum(missing.left_out.values()) if missing is not None else 0,
     )
