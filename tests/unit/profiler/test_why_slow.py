@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from relive_profiler.explore.diff_tree import diff_tree, render_diff_tree
 from relive_profiler.explore.folding import Folded, Stack
-from relive_profiler.explore.slow import Blocked, CallSum, Observed, Spent, explain
+from relive_profiler.explore.slow import Blocked, CallSum, Observed, Spent, explain, trimmed
 from relive_profiler.explore.slow.waiting import wait_of
 
 MS = 1_000_000
@@ -170,6 +170,41 @@ def test_the_differential_tree_has_both_sides_and_the_largest_change_first():
     assert "+40.00" in lines[3]
     assert "new  n.py:1" in lines[3]
     assert [node["name"] for node in tree.as_json()["nodes"]] == tree.name
+
+
+def test_lines_are_compared_with_those_that_were_not_slow_themselves():
+    # Given ten invocations of 10 ms, of which two took 300 ms, and one that was fast
+    others = [*_others()[:7], _one("fast", ms=2), _one("slow", ms=300), _one("slower", ms=301)]
+
+    # I expect the slow ones left out, and as many of the fastest: the mean stays at the median
+    assert [one.duration_ns for one in trimmed(others)] == [10 * MS] * 6
+    spread = [_one(str(ms), ms=ms) for ms in range(101)]
+    assert sum(one.duration_ns for one in trimmed(spread)) / len(trimmed(spread)) == 50 * MS
+    assert trimmed([]) == []
+
+
+def test_a_thread_that_computes_on_a_busy_machine_does_not_wait():
+    # Given a request in a thread, whose waits for a CPU nobody measures, and which computes at a line
+    now = _one(ms=110, cpu_ms=42, spent=None)
+    others = _others(spent=None)
+    answer = _explain(now, others, _stacks(((HANDLER,), 40, 40)))
+    # I expect the computing named, and the rest told apart from it
+    assert (answer.cause, answer.place) == ("cpu", "app.py:3")
+    assert answer.sentence.startswith(
+        "100 ms slower than usual (110 ms instead of 10 ms): 40 ms more of its own"
+    )
+    assert answer.sentence.endswith(
+        "for another 60 ms none of its lines waited: probably others had the CPU."
+    )
+    # ... but a wait if a line waits, or if nothing is known of its lines
+    assert _explain(now, others, _stacks(((HANDLER,), 100, 40))).cause == "wait"
+    assert _explain(now, others, Folded()).cause == "wait"
+
+
+def test_without_samples_of_the_others_no_line_has_a_usual_time():
+    answer = _explain(_one(ms=60), _others(), _stacks(((HANDLER,), 60, 2)), before=Folded())
+    assert answer.notes == ("the others have no samples: what a line usually takes is not known",)
+    assert _explain(_one(ms=60), _others(), _stacks(((HANDLER,), 60, 2))).notes == ()
 
 
 def test_hostile_names_stay_on_their_line():

@@ -19,6 +19,7 @@ from relive_profiler.explore.slow import (
     WhySlow,
     explain,
     profiles_of,
+    trimmed,
 )
 from relive_store import Store
 from relive_tracer.explore import invocations, span_sums
@@ -70,7 +71,10 @@ def why_slow(
     observed = _observe(store, [row, *others], profiles)
     own = _key(row)
     engine = profiles.engine_of(own)
-    before = profiles.folded(row.function, [_key(other) for other in others], engine)
+    usual = {one.invocation_id for one in trimmed(observed[1:])}
+    before = profiles.folded(
+        row.function, [_key(other) for other in others if other.invocation_id in usual], engine
+    )
     after = profiles.folded(row.function, [own], engine)
     init = profiles.init(row.function, own) if row.cold else Folded()
     lines = source(row) if source is not None else _no_source

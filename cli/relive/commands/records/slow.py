@@ -94,7 +94,7 @@ def _show(found: WhySlowView) -> None:
                 change = f"{sign}{took(abs(part.change_ns))}"
                 echo(f"{change:>12} {took(part.before_ns):>10} {took(part.after_ns):>10}  {part.words}")
     lines = render_diff_tree(found.tree, text_width())
-    if lines and answer.normal.count:
+    if lines and answer.normal.count and found.tree.after_samples:
         echo("")
         for line in lines:
             echo(line)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from relive_profiler.explore.slow.answer import CAUSES, WhySlow
 from relive_profiler.explore.slow.measured import Profiled, Profiles, profiles_of
-from relive_profiler.explore.slow.observed import Blocked, CallSum, Observed, Spent
+from relive_profiler.explore.slow.observed import Blocked, CallSum, Observed, Spent, trimmed
 from relive_profiler.explore.slow.parts import Part
 from relive_profiler.explore.slow.verdict import explain
 
@@ -20,4 +20,5 @@ __all__ = [
     "WhySlow",
     "explain",
     "profiles_of",
+    "trimmed",
 ]

@@ -5,11 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
-from typing import TypeVar
+from typing import Final, TypeVar
 
-__all__ = ["Blocked", "CallSum", "Normal", "Observed", "Spent", "middle", "normal_of"]
+__all__ = [
+    "Blocked",
+    "CallSum",
+    "Normal",
+    "Observed",
+    "Spent",
+    "is_slower",
+    "middle",
+    "normal_of",
+    "trimmed",
+]
 
 T = TypeVar("T")
+_LEAST_NS: Final = 2_000_000
+_LEAST_SHARE: Final = 0.25
+"""Below this much more than the median it is not slow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +147,20 @@ def normal_of(others: Sequence[Observed]) -> Normal:
         blocked_ns=of(lambda one: one.blocked_ns),
         blocked_before_ns=of(lambda one: one.blocked_before_ns),
     )
+
+
+def trimmed(others: Sequence[Observed]) -> list[Observed]:
+    """Those whose handlers took what is usual: without those that were slow themselves, and as many of the
+    fastest, so that the mean of the rest is near the median of all."""
+    usual_ns = middle(one.duration_ns for one in others)
+    by_time = sorted(others, key=lambda one: one.duration_ns)
+    slow = sum(is_slower(one.duration_ns, usual_ns) for one in others)
+    return by_time[slow : len(by_time) - slow]
+
+
+def is_slower(took_ns: float, usual_ns: float) -> bool:
+    """Whether it took so much longer than the median that it is called slow."""
+    return took_ns - usual_ns > max(_LEAST_NS, usual_ns * _LEAST_SHARE)
 
 
 def _spent(measured: Sequence[Spent]) -> dict[str, float]:

@@ -8,15 +8,12 @@ from typing import Final
 from relive_profiler.explore.folding import Folded
 from relive_profiler.explore.slow.answer import WhySlow
 from relive_profiler.explore.slow.gains import Gain, SourceOf, gains
-from relive_profiler.explore.slow.observed import CallSum, Normal, Observed, normal_of
+from relive_profiler.explore.slow.observed import CallSum, Normal, Observed, is_slower, normal_of
 from relive_profiler.explore.slow.parts import Part, parts_of, weights_of
 from relive_profiler.explore.slow.words import sentence_of
 
 __all__ = ["explain"]
 
-_LEAST_NS: Final = 2_000_000
-_LEAST_SHARE: Final = 0.25
-"""Below this much more than the median it is not slow."""
 _FEW: Final = 3  # others, below which nothing is normal
 _INPUT_TIMES: Final = 3.0
 _INPUT_BYTES: Final = 10_000
@@ -39,12 +36,11 @@ def explain(
     """Compare `now` with `others`, that went well. `before` and `after` are stacks of the handlers of others
     and of this one, `init` of its cold start; `notes` are of how they were found. Pure."""
     normal = normal_of(others)
-    notes = (*notes, *_notes(now, normal, after))
+    notes = (*notes, *_notes(now, normal, before, after))
     if normal.count < _FEW:
         return _told(WhySlow(now=now, normal=normal, cause="unknown", notes=notes))
     parts = parts_of(now, normal)
-    changed_ns = now.total_ns - normal.total_ns
-    slow = changed_ns > max(_LEAST_NS, normal.total_ns * _LEAST_SHARE)
+    slow = is_slower(now.total_ns, normal.total_ns)
     lines = gains(before, after, source)
     case = _Case(now, normal, parts, lines, init)
     found = case.decide() if slow else _Finding("none")
@@ -62,7 +58,7 @@ def _told(answer: WhySlow) -> WhySlow:
     return replace(answer, sentence=sentence_of(answer))
 
 
-def _notes(now: Observed, normal: Normal, after: Folded) -> tuple[str, ...]:
+def _notes(now: Observed, normal: Normal, before: Folded, after: Folded) -> tuple[str, ...]:
     found = []
     if normal.count and now.version not in normal.versions:
         versions = ", ".join(map(str, normal.versions))
@@ -73,6 +69,8 @@ def _notes(now: Observed, normal: Normal, after: Folded) -> tuple[str, ...]:
         found.append("it was profiled precisely, which makes code that calls a lot slower")
     if not after.samples:
         found.append("it has no samples: which lines took longer is not known")
+    elif not before.samples:
+        found.append("the others have no samples: what a line usually takes is not known")
     return tuple(found)
 
 
@@ -193,6 +191,8 @@ class _Case:
 
     def _waiting(self, part: Part) -> _Finding:
         gain = self._best("wait_ns")
+        if gain is None and self._only_computes():
+            return self._computing(self._parts["cpu"])
         if gain is None:
             return _Finding("disk" if self._disk_bytes() else "wait", part.change_ns)
         if gain.wait == "network":
@@ -202,6 +202,13 @@ class _Case:
         if gain.wait == "disk" and self._larger():
             return _Finding("larger_input", gain.wait_ns, gain=gain)
         return _Finding(gain.wait, gain.wait_ns, gain=gain)
+
+    def _only_computes(self) -> bool:
+        """Of threads nobody measures how long they wait for a CPU. If no line waits, and lines have computed
+        for as much longer as the CPU time has grown, then that is what it did."""
+        more_ns = self._parts["cpu"].change_ns
+        seen_ns = sum(gain.cpu_ns for gain in self._lines if gain.cpu_ns > 0)
+        return self._now.spent is None and seen_ns >= more_ns * 0.5 and more_ns >= self._handler_ns * 0.2
 
     def _computing(self, part: Part) -> _Finding:
         gain = self._best("cpu_ns")

@@ -70,8 +70,14 @@ def _cpu(answer: WhySlow) -> str:
 
 def _waits_for_cpu(answer: WhySlow) -> str:
     """What it had to wait for a CPU meanwhile, if that is much."""
-    waited_ns = next((part.change_ns for part in answer.parts if part.name == "runqueue"), 0.0)
-    return f"; with that it waited {took(waited_ns)} for a CPU" if waited_ns > answer.change_ns * 0.3 else ""
+    changed = {part.name: part.change_ns for part in answer.parts}
+    much_ns = answer.change_ns * 0.3
+    if (waited_ns := changed.get("runqueue", 0.0)) > much_ns:
+        return f"; with that it waited {took(waited_ns)} for a CPU"
+    unseen_ns = changed.get("wait", 0.0)
+    if answer.now.spent is None and unseen_ns > much_ns and all(gain.wait_ns <= 0 for gain in answer.gains):
+        return f"; for another {took(unseen_ns)} none of its lines waited: probably others had the CPU"
+    return ""
 
 
 def _larger(answer: WhySlow) -> str:
