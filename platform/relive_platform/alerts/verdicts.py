@@ -96,9 +96,9 @@ def burning(config: AlertConfig, counts: Mapping[int, Counts]) -> Verdict:
         enough = counts[window.long_s].total >= config.min_attempts
         wrong = enough and long > limit and short > limit
         said = (
-            f"{shown_number(long, 3)} times the error budget of {shown_duration(config.period_s)} goes in"
-            f" {shown_duration(window.long_s)}, {shown_number(short, 3)} times in"
-            f" {shown_duration(window.short_s)} (limit {shown_number(limit, 3)})"
+            f"burn rate {shown_number(long, 3)} over {shown_duration(window.long_s)},"
+            f" {shown_number(short, 3)} over {shown_duration(window.short_s)} (limit"
+            f" {shown_number(limit, 3)}; 1 spends the error budget in {shown_duration(config.period_s)})"
         )
         found = Verdict(wrong, long, limit, said)
         if wrong:

@@ -98,11 +98,18 @@ async def test_what_came_and_went_meanwhile_is_no_news(tmp_path: Path) -> None:
     assert rig.heard[1:] == ["OK -> ALARM"]
 
 
-@pytest.mark.parametrize("said", [{"silence_s": -1}, {"silence_s": 1e9}, {"silence_s": 60, "state": "OK"}])
-async def test_what_is_no_silence(tmp_path: Path, said: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ({"silence_s": -1}, "90 days at most"),
+        ({"silence_s": 1e9}, "90 days at most"),
+        ({"silence_s": 60, "state": "OK"}, "that is no silence"),
+    ],
+)
+async def test_what_is_no_silence(tmp_path: Path, said: dict[str, Any], message: str) -> None:
     rig = Rig(tmp_path / "alarms.json")
     await rig.start()
-    with pytest.raises(BadAlarm):
+    with pytest.raises(BadAlarm, match=message):
         await rig.say(**said)
 
 

@@ -137,9 +137,13 @@ def _ask(session: Session, alert: str) -> list[AlertView]:
 def _shown(one: AlertView) -> dict[str, Any]:
     return {
         **one.as_json(),
-        "said": f"! {one.problem}" if one.problem else one.reason,
+        "said": _said(one),
         "silenced": "silenced" if one.silenced else "",
     }
+
+
+def _said(one: AlertView) -> str:
+    return f"! {one.problem}" if one.problem else one.reason
 
 
 def _history(session: Session, alert: str, since: float, limit: int, *, wide: bool, as_json: bool) -> int:
@@ -180,7 +184,7 @@ def _tell(one: AlertView, *, notify: bool, as_json: bool) -> None:
         state = styled(f"{one.state:<8}", _style({"state": one.state}))
         silenced = "  (silenced)" if one.silenced else ""
         click.echo(f"{format_clock(one.since_ns)}  {state}", nl=False)
-        echo(f"  {one.name}  {one.reason}{silenced}")
+        echo(f"  {one.name}  {_said(one)}{silenced}")
     if sys.stdout.isatty() and not one.silenced:
         click.echo("".join(_signals(one, notify)), nl=False)
 
@@ -191,5 +195,5 @@ def _signals(one: AlertView, notify: bool) -> Iterator[str]:
     if one.state == "firing":
         yield _BELL
     if notify:
-        text = one_line(f"{one.name} {one.state}: {one.reason}").replace(";", ",")
+        text = one_line(f"{one.name} {one.state}: {_said(one)}").replace(";", ",")
         yield f"\x1b]9;{text}\a\x1b]777;notify;relive;{text}\a"

@@ -220,11 +220,12 @@ def _read(name: str, event: bytes) -> _Said:
         ) from None
     if said.state and (said.state not in STATES or name == "*"):
         raise BadAlarm(f"there is no state {said.state[:40]!r}", hint=f"use one of {', '.join(STATES)}")
-    if said.silence_s is not None and (
-        name == "*" or said.state or not 0 <= said.silence_s <= _MAX_SILENCE_S
-    ):
+    if said.silence_s is not None and (name == "*" or said.state):
+        raise BadAlarm("that is no silence", hint="name one alarm, and no state")
+    if said.silence_s is not None and not 0 <= said.silence_s <= _MAX_SILENCE_S:
         raise BadAlarm(
-            "that is no silence", hint=f"name an alarm, and at most {_MAX_SILENCE_S // 86_400} days"
+            f"an alarm is silenced for {_MAX_SILENCE_S // 86_400} days at most",
+            hint="silence it again before they are over; 0 ends a silence",
         )
     return said
 
