@@ -36,6 +36,7 @@ _REVISION_CUSTOM_SERIALIZATION = 54454
 _WRITE_BUFFER_BYTES = 1 << 20
 _TIMES = re.compile(r"DateTime64\([^()]*\)|DateTime(?:\('[^']*'\))?")
 _TIME_SCALE = re.compile(r"(?:Nullable\()?DateTime(?:64\((\d))?")
+_STATE = re.compile(r"\bAggregateFunction\((?P<name>\w+)(?P<parameters>\([^()]*\))?")
 _PLAIN = re.compile(r"(?:Nullable\()?(?:U?Int(?:8|16|32|64)|Float64|Float32|Bool|Enum(?:8|16)\(.*\))\)?")
 
 
@@ -203,10 +204,17 @@ def decode(data: bytes, bytes_columns: Sequence[str] = ()) -> Columns:
             for into, column in zip(gathered, block.get_columns(), strict=False):
                 into.extend(column)
     except (DriverError, EOFError, IndexError, KeyError) as error:
-        raise QueryError(
-            f"the result cannot be read: {error}", hint="cast the column with toString()"
-        ) from error
+        raise QueryError(f"the result cannot be read: {error}", hint=_hint(str(error))) from error
     return cells(header, gathered, bytes_columns)
+
+
+def _hint(problem: str) -> str:
+    """What helps against a type that cannot be read. The state of an aggregate as text would be its bytes."""
+    state = _STATE.search(problem)
+    if state is None:
+        return "cast the column with toString()"
+    merged = f"{state['name']}Merge{state['parameters'] or ''}(COLUMN)"
+    return f"it is the state of an aggregate: take {merged}, or leave it out by SELECT * EXCEPT (COLUMN)"
 
 
 def cells(

@@ -10,7 +10,7 @@ import pytest
 from relive_store import Columns, open_store
 from relive_tui.app import ReliveApp
 from relive_tui.models.sql.completing import Completer
-from relive_tui.models.sql.result import as_csv, as_json, cell_text, shown_text
+from relive_tui.models.sql.result import SchemaRows, as_csv, as_json, cell_text, shown_text
 from relive_tui.source.home import DataSource
 from relive_tui.widgets.editor import QueryEditor
 from relive_views.sql import Schema
@@ -58,6 +58,20 @@ def test_tab_goes_as_far_as_all_agree_and_then_through_them() -> None:
     # Then it is what they agree in, then each of them
     assert seen[0] == "Function"
     assert {"FunctionUrl"} <= set(seen)
+
+
+def test_the_rows_of_a_table_are_asked_for_without_states_of_aggregates() -> None:
+    state = "AggregateFunction(quantilesTDigest(0.5), UInt64)"
+    tables = SchemaRows(
+        Schema(
+            {
+                "invocations_1m": (("Minute", "DateTime"), ("Durations", state), ("in it", state)),
+                "of mine": (("Sum", "SimpleAggregateFunction(sum, UInt64)"),),
+            }
+        )
+    )
+    assert tables.rows_query(0) == "SELECT * EXCEPT (Durations, `in it`) FROM invocations_1m LIMIT 100"
+    assert tables.rows_query(1) == "SELECT * FROM `of mine` LIMIT 100"
 
 
 def test_cells_are_readable_and_files_are_whole() -> None:

@@ -82,6 +82,18 @@ def test_cut_off_data_is_refused(cut: int) -> None:
         decode(data[:-cut])
 
 
+def test_the_state_of_an_aggregate_is_refused_with_what_reads_it() -> None:
+    # Given a block whose column is such a state
+    head = b"".join(
+        bytes([len(text)]) + text for text in (b"q", b"AggregateFunction(quantiles(0.5, 0.9), UInt64)")
+    )
+    with pytest.raises(QueryError) as refused:
+        decode(b"\x01\x01" + head + b"\x00")
+    # I expect the function that merges it; its bytes as text would help nobody
+    assert "quantilesMerge(0.5, 0.9)(COLUMN)" in str(refused.value.hint)
+    assert "toString" not in str(refused.value.hint)
+
+
 @pytest.mark.parametrize(
     "value", [["text"], [-1], [2**64], [None], [[1]]], ids=["text", "negative", "large", "none", "list"]
 )

@@ -191,9 +191,7 @@ class SqlScreen(ReliveScreen):
 
         source = chosen.rows.source
         if isinstance(source, SchemaRows):
-            name, _columns = source.tables[chosen.index]
-            table = name if name.isidentifier() else f"`{name}`"
-            self.editor.text = " ".join(("SELECT * FROM", table, "LIMIT 100"))
+            self.editor.text = source.rows_query(chosen.index)
             self.editor.move_cursor(self.editor.document.end)
             self.action_run()
         elif isinstance(source, ResultRows):

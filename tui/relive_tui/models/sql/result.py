@@ -126,6 +126,13 @@ class SchemaRows:
         self.tables = sorted(schema.tables.items())
         self._room = max((width_of(clean(name)) for name, _columns in self.tables), default=8)
 
+    def rows_query(self, index: int) -> str:
+        """What shows the first rows of a table, without the states of aggregates, which nobody can read."""
+        name, columns = self.tables[index]
+        states = [_quoted(column) for column, kind in columns if kind.startswith("AggregateFunction(")]
+        without = f" EXCEPT ({', '.join(states)})" if states else ""
+        return " ".join((f"SELECT *{without} FROM", _quoted(name), "LIMIT 100"))
+
     def __len__(self) -> int:
         return len(self.tables)
 
@@ -141,6 +148,10 @@ class SchemaRows:
             ("  ", ""),
             (told, "dim"),
         ]
+
+
+def _quoted(name: str) -> str:
+    return name if name.isidentifier() else f"`{name}`"
 
 
 def row_lines(columns: Columns, index: int) -> list[Line]:
