@@ -187,7 +187,8 @@ def _listed(
     before_ns: int,
     after_ns: int,
 ) -> DiffList:
-    """Those that changed most; what is equal has an order, too."""
+    """Those that changed most; what is equal has an order, too. Without those that only call others."""
+    rows = [row for row in rows if row.before_self_ms or row.after_self_ms]
     rows.sort(key=lambda row: (-abs(row.change_ms), row.file, row.line, row.name, row.function))
     level, note = confidence(min(before.samples, after.samples))
     return DiffList(

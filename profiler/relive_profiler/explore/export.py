@@ -93,7 +93,7 @@ def to_text(tree: FlameTree) -> str:
 
         def render_preamble(self, session: Session) -> str:
             many = counted(tree.invocations, "invocation")
-            return f"{session.target_description} · {many} · {tree.engine}\n\n"
+            return " · ".join(filter(None, (session.target_description, many, tree.engine))) + "\n\n"
 
     return Plain(unicode=True, color=False).render(to_session(tree))
 

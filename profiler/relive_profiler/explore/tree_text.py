@@ -51,6 +51,8 @@ def to_import_text(tree: FlameTree) -> str:
     starts = max(tree.invocations, 1)
     many = f"{starts} cold starts: mean of each" if starts > 1 else "1 cold start"
     name = one_line(tree.name[0]) if len(tree) else "nothing"
+    if not tree.samples:
+        return f"{name} · no cold start was long enough for a sample\n"
     lines = [f"{name} · {many} · {one_line(tree.note)}", "", f"{'self ms':>9} {'total ms':>9}  module"]
     for node in kept_nodes(tree, _ROWS):
         label = f"{'  ' * node.depth}{node.name if node.depth else '(all)'}"

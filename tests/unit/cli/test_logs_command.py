@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
+from click.testing import CliRunner
 from relive.commands.records import logs
+from relive.group import cli
 from relive.output.log_lines import LineForm
+from relive_base.errors import UsageError
 from relive_tracer.explore.models import LogRow
 
 TRACE = "Traceback (most recent call last):\n" + "".join(
@@ -50,3 +53,10 @@ def test_without_and_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(shown(TRACE, capsys, tracebacks=False)) == 1
     assert len(shown("", capsys)) == 1
     assert json.loads(shown(TRACE, capsys, as_json=True)[0])["stacktrace"] == TRACE
+
+
+@pytest.mark.parametrize("given", ["zz", "4bf92f35", "4bf92f3577b34da6a3ce929d0e0e4736"])
+def test_what_cannot_be_a_span_has_no_lines_to_look_for(given: str) -> None:
+    done = CliRunner().invoke(cli, ["--home", "/nowhere/at/all", "logs", "--span", given])
+    assert isinstance(done.exception, UsageError)
+    assert done.exception.message == f"{given!r} is no span id"

@@ -60,6 +60,12 @@ def test_text_is_pyinstruments_tree(tree):
     assert "checkout" in text
 
 
+def test_without_samples_nothing_is_claimed_of_cold_starts():
+    nothing = build(Folded(engine=""), title="checkout")
+    assert export(nothing, "imports") == "checkout · no cold start was long enough for a sample\n"
+    assert to_text(nothing).splitlines()[0] == "checkout: no samples · 0 invocations"
+
+
 FRAME_FIELDS = {"name": str, "file": str, "line": int, "col": int}
 UNITS = {"bytes", "microseconds", "milliseconds", "nanoseconds", "none", "seconds"}
 

@@ -99,8 +99,8 @@ def sides_of_slow(store: Store, wanted: HotFilter) -> Sides:
     return (
         before,
         after,
-        f"below {limit_ns / 1e6:.1f} ms",
-        f"{limit_ns / 1e6:.1f} ms and more (the slowest 5 %)",
+        f"of less than {limit_ns / 1e6:,.1f} ms",
+        f"of {limit_ns / 1e6:,.1f} ms and more (the slowest 5 %)",
     )
 
 

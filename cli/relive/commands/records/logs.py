@@ -29,6 +29,7 @@ __all__ = ["logs"]
 
 _FLUSH_LIMIT_S = 2.0
 _NAME_WIDTH = 24
+_SPAN_ID = re.compile(r"[0-9a-f]{16}")
 LEVELS = ("trace", "debug", "info", "warn", "error", "fatal")
 
 
@@ -95,6 +96,8 @@ def logs(
     from relive_tracer.explore import logs as explore
     from relive_tracer.explore.logs import LogFilter
 
+    if span and not _SPAN_ID.fullmatch(span.lower()):
+        raise UsageError(f"{span!r} is no span id", hint="16 hexadecimal digits: `relive trace ID --json`")
     given = LogFilter(
         function=function,
         invocation_id=invocation,

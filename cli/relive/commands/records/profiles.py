@@ -25,6 +25,10 @@ __all__ = ["flame", "hot", "profile"]
 
 _FORMATS = ("text", "html", "speedscope", "collapsed", "pprof", "otlp", "json")
 _BINARY = ("pprof", "otlp")
+_EMPTY = {
+    "invoke": "no samples; invoke a function that runs a few ms",
+    "init": "no samples of cold starts: there was none, or each took less than a few ms",
+}
 
 
 def _seconds(value: object) -> str:
@@ -108,7 +112,7 @@ def hot(
         COLUMNS,
         function=function,
         as_json=as_json,
-        empty="no samples; invoke a function that runs a few ms",
+        empty=_EMPTY[wanted.phase],
         wide=wide,
     )
     if shown and not as_json:
