@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from relive_tracer.explore.dropped import Unkept
 from relive_tracer.explore.models import (
     FunctionStats,
     InvocationRow,
@@ -19,5 +20,6 @@ __all__ = [
     "SpanEventRow",
     "SpanLinkRow",
     "SpanRow",
+    "Unkept",
     "attempt_in",
 ]

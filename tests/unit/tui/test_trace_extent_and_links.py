@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from relive_tracer.explore.dropped import Unkept
 from relive_tui.models.layout.text import line_text, line_width
 from relive_tui.models.navigation.scope import Scope
 from relive_tui.models.trace.extent import extent_line
@@ -12,7 +11,7 @@ from relive_tui.models.trace.links import MAX_LINKS, link_lines, links_of
 from relive_tui.models.trace.reading import read_trace
 from relive_tui.models.trace.spans import build_trace, critical_path
 from relive_tui.models.trace.waterfall import WaterfallRows
-from relive_views.records import SpanLinkRow, SpanRow
+from relive_views.records import SpanLinkRow, SpanRow, Unkept
 
 MS = 1_000_000
 

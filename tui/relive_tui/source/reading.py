@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from relive_tracer.explore.dropped import Unkept
     from relive_views.failures import GroupView
     from relive_views.health.alerts import AlertChangeView
     from relive_views.health.functions import FunctionHealth
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from relive_views.kept import KeptView
     from relive_views.profiles.trees import FlameTree, HotRow
     from relive_views.profiles.why_slow import WhySlowView
-    from relive_views.records import FunctionStats, InvocationRow, LogRow, SpanRow
+    from relive_views.records import FunctionStats, InvocationRow, LogRow, SpanRow, Unkept
     from relive_views.scenes.model import SceneView
     from relive_views.scenes.replays import ReplayNote
     from relive_views.sql import Columns, Schema

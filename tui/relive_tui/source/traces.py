@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Final
 from relive_tui.source.link import StoreLink
 
 if TYPE_CHECKING:
-    from relive_tracer.explore.dropped import Unkept
-    from relive_views.records import LogRow, SpanRow
+    from relive_views.records import LogRow, SpanRow, Unkept
 
     from relive_tui.models.navigation.scope import Scope
     from relive_tui.source.tickets import Ticket

@@ -11,8 +11,7 @@ from relive_tui.models.trace.waterfall import WaterfallRows
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from relive_tracer.explore.dropped import Unkept
-    from relive_views.records import SpanRow
+    from relive_views.records import SpanRow, Unkept
 
     from relive_tui.models.layout.text import Line
     from relive_tui.models.navigation.scope import Scope
