@@ -32,7 +32,8 @@ def told(error, depth=0):
         code = trace.tb_frame.f_code
         frames.append([code.co_filename.rpartition("/")[2], code.co_name])
         trace = trace.tb_next
-    text = re.sub(r"0x[0-9a-f]+|[0-9a-f]{24}|\d+(\.\d+)?", "N", f"{error} | {error!r}")
+    text = re.sub(r"(?<='Sec-WebSocket-Key': ')[^']+", "N", f"{error} | {error!r}")
+    text = re.sub(r"0x[0-9a-f]+|[0-9a-f]{24}|\d+(\.\d+)?", "N", text)
     return {
         "type": f"{type(error).__module__}.{type(error).__qualname__}", "text": text, "frames": frames,
         "hidden": error.__suppress_context__,
@@ -93,7 +94,7 @@ for name, arguments in {
 
 _HTTP: Final = r"""
 import http.client, ssl, threading, urllib.request
-import httpx, requests, urllib3
+import botocore.config, botocore.session, httpx, requests, urllib3, websockets.asyncio.client, websockets.sync.client
 
 def serve(answers):
     listener = socket.create_server(("127.0.0.1", 0))
@@ -150,6 +151,15 @@ fails("socket", lambda: socket.socket().connect(("127.0.0.1", REFUSED)))
 fails("socket arguments", lambda: socket.socket().connect())
 fails("create_connection arguments", lambda: socket.create_connection())
 
+for name, port in {"refused": REFUSED, "odd": ODD, "cut": CUT}.items():
+    fails(f"websockets {name}", lambda: websockets.sync.client.connect(f"ws://127.0.0.1:{port}/", close_timeout=0.1))
+    options = botocore.config.Config(retries={"max_attempts": 0}, connect_timeout=20, read_timeout=20)
+    def lists():
+        session = botocore.session.Session()
+        session.set_credentials("a", "b")
+        session.create_client("s3", "eu-west-1", endpoint_url=f"http://127.0.0.1:{port}", config=options).list_buckets()
+    fails(f"botocore {name}", lists)
+
 async def streams():
     yield b"one"
     raise LookupError("of the function's own")
@@ -157,6 +167,10 @@ async def streams():
 async def given_up(port):
     listener = socket.create_server(("127.0.0.1", 0))
     await asyncio.wait_for(aiohttp.ClientSession().get(f"http://127.0.0.1:{listener.getsockname()[1]}/"), 0.2)
+
+async def connects(port):
+    async with websockets.asyncio.client.connect(f"ws://127.0.0.1:{port}/", close_timeout=0.1):
+        pass
 
 async def loop():
     for name, port in {"refused": REFUSED, "odd": ODD, "cut": CUT, "chunks": CHUNKS}.items():
@@ -168,6 +182,8 @@ async def loop():
                 async with session.get(url) as response:
                     await response.read()
             await fails_async(f"aiohttp {name}", get)
+            await fails_async(f"aiohttp websocket {name}", lambda: session.ws_connect(url))
+        await fails_async(f"websockets asyncio {name}", lambda: connects(port))
     async with httpx.AsyncClient() as client:
         await fails_async("httpx asyncio parts", lambda: client.post(f"http://127.0.0.1:{CUT}/", content=streams()))
     async with aiohttp.ClientSession() as session:
@@ -744,7 +760,7 @@ asyncio.run(loop())
 """
 
 _IMPORTS: Final = r"""
-import importlib
+import importlib.util
 os.path.exists("/nowhere/at/all")
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 os.makedirs(FOLDER + "/imports", exist_ok=True)
@@ -757,6 +773,8 @@ for name, failing in {
     with open(f"{FOLDER}/imports/{name}/__init__.py", "w") as file:
         file.write(failing)
 importlib.invalidate_caches()
+fails("looked for", lambda: importlib.util.find_spec("psycopg2").loader.no_such_attribute)
+FOUND["source"] = importlib.util.find_spec("psycopg2").loader.get_source("psycopg2")
 for name in ("httpcore", "aiohttp", "psycopg"):
     fails(name, lambda: importlib.import_module(name))
 fails("statement", lambda: exec("import pymysql.connections"))

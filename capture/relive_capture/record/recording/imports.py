@@ -27,8 +27,9 @@ Patch = Callable[[ModuleType], None]
 def when_imported(patches: Mapping[str, Patch]) -> Callable[[], None]:
     """Call each patch with its module: now if it is imported already, else when it is.
 
-    A patch that fails leaves the module as it is: an unknown version of a library is not recorded. What is
-    given back stops the waiting.
+    A patch that fails leaves the module as it is: an unknown version of a library is not recorded. A module
+    that is only looked for, or whose import fails, is waited for as before. What is given back stops the
+    waiting.
     """
     waiting: dict[str, Patch] = {}
     for name, patch in patches.items():
@@ -96,7 +97,7 @@ class _Finder:
                 spec = find(fullname, path, target) if find is not None else None
             if spec is not None:
                 if spec.loader is not None:
-                    spec.loader = _Loader(spec.loader, self._waiting.pop(fullname))
+                    spec.loader = _Loader(spec.loader, fullname, self._waiting)
                 return spec  # type: ignore[no-any-return]
         return None
 
@@ -104,9 +105,15 @@ class _Finder:
 class _Loader(Loader):
     """The module's own loader, and the patch after it. The module never sees this one."""
 
-    def __init__(self, own: Loader, patch: Patch) -> None:
+    def __init__(self, own: Loader, name: str, waiting: dict[str, Patch]) -> None:
         self._own = own
-        self._patch = patch
+        self._name = name
+        self._waiting = waiting
+
+    def __getattr__(self, name: str) -> Any:
+        """For who looks for the module alone: its source, its data."""
+        with UNSEEN:
+            return getattr(self._own, name)
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         with UNSEEN:
@@ -118,4 +125,6 @@ class _Loader(Loader):
             module.__spec__.loader = self._own
         with UNSEEN:
             self._own.exec_module(module)
-        _apply(self._patch, module)
+        patch = self._waiting.pop(self._name, None)
+        if patch is not None:
+            _apply(patch, module)
