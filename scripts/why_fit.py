@@ -101,10 +101,11 @@ def fitted(known: list[tuple[float, Group]]) -> dict[str, float]:
     return weights
 
 
-def named(one: Group, weights: dict[str, float]) -> bool:
-    """The likeliest is right."""
-    best = max(one, key=lambda pair: sum(weights.get(name, 0.0) * value for name, value in pair[1].items()))
-    return best[0]
+def place(one: Group, weights: dict[str, float]) -> int:
+    """Of the right one, from 0, the likeliest; -1: it is none of them."""
+    points = [sum(weights.get(name, 0.0) * value for name, value in found.items()) for _, found in one]
+    order = sorted(range(len(one)), key=lambda number: -points[number])
+    return next((at for at, number in enumerate(order) if one[number][0]), -1)
 
 
 def main() -> None:
@@ -115,16 +116,18 @@ def main() -> None:
         for name, value in sorted(fitted(all_groups).items()):
             print(f'    "{name}": {value:.2f},')
         return
-    count = Counter[str]()
+    late = Counter[str]()
     for fold in range(FOLDS):
         left_out = sorted(known)[fold::FOLDS]
         rest = [(w, one) for name, (w, some) in known.items() if name not in left_out for one in some if one]
         weights = fitted(rest)
         for name in left_out:
-            count[name] = sum(named(one, weights) for one in known[name][1] if one)
-            print(f"{name}: {count[name]} of {len(known[name][1])}")
-    late = sum(value for name, value in count.items() if name.isdigit() and int(name) >= 16)
-    print(f"{count.total()} in all, of which {late} in the sets from 16 on")
+            places = [place(one, weights) for one in known[name][1]]
+            first, four = places.count(0), sum(0 <= at < 4 for at in places)
+            print(f"{name}: {first} of {len(places)} first, {four} among four", flush=True)
+            if name.isdigit() and int(name) >= 16:
+                late.update(first=first, four=four, all=len(places))
+    print(f"sets from 16 on: {late['first']} of {late['all']} first, {late['four']} among four")
 
 
 if __name__ == "__main__":
