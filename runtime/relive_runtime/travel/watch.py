@@ -7,6 +7,7 @@ from types import CodeType, FrameType
 from typing import Any, Final
 
 from relive_base.frame_locals import locals_of
+from relive_runtime.travel.causes.values import exactly, own_dict
 from relive_runtime.travel.messages import Change, Seen
 
 __all__ = ["Watch", "shown"]
@@ -15,7 +16,8 @@ _KEPT: Final = 500
 _CHARS: Final = 200
 _ITEMS: Final = 64
 _CONTAINERS: Final = (list, dict, set, deque, bytearray)
-_PLAIN: Final = (int, float, complex, str, bytes, bool, type(None))
+_PLAIN: Final = frozenset(map(id, (int, float, complex, str, bytes, bool, type(None))))
+"""By identity: `in` would ask a metaclass whether its class equals one of them."""
 _UNBOUND: Final = object()
 
 
@@ -59,7 +61,9 @@ class Watch:
 
     def _look_at(self, expression: _Expression, frame: FrameType, step: int) -> None:
         before, value = expression.value, expression.evaluate(frame)
-        same = before is value or (type(before) is type(value) and type(value) in _PLAIN and before == value)
+        same = before is value or (
+            type(before) is type(value) and id(type(value)) in _PLAIN and before == value
+        )
         mark = fingerprint(value) if self._by_value else None
         if same and mark == expression.print:
             return
@@ -90,10 +94,10 @@ def fingerprint(value: object) -> object:
     first
     and the last 64 items count."""
     kind = type(value)
-    if kind in _PLAIN or value is _UNBOUND:
+    if id(kind) in _PLAIN or value is _UNBOUND:
         return None
-    inside: Any = value if kind in _CONTAINERS else getattr(value, "__dict__", None)
-    if type(inside) not in _CONTAINERS:
+    inside: Any = value if exactly(value, *_CONTAINERS) else own_dict(value)
+    if inside is None:
         return None
     try:
         if type(inside) is bytearray:
@@ -108,7 +112,7 @@ def fingerprint(value: object) -> object:
 
 
 def _token(item: object) -> object:
-    return (type(item), item) if type(item) in _PLAIN else id(item)
+    return (type(item), item) if id(type(item)) in _PLAIN else id(item)
 
 
 def shown(value: object) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from relive_runtime.travel.causes.values import MISSING, Large, same
+from relive_runtime.travel.causes.values import MISSING, Large, exactly, same
 
 __all__ = ["Bad", "alike", "any_of", "bad_of", "contains", "is_empty"]
 
@@ -56,7 +56,7 @@ def bad_of(value: Any, *, whole: bool = False) -> Bad:
         return Bad("nan", lambda one: type(one) is float and one != one)
     if kind is bool:
         return Bad("flag", lambda one: False, open=True)
-    if kind in _NUMBERS:
+    if exactly(value, *_NUMBERS):
         return Bad("number", lambda one: same(one, value), open=True)
     if is_empty(value):
         return Bad("empty", is_empty)
@@ -91,6 +91,11 @@ def alike(one: Any, other: Any) -> bool:
 
 
 def _words(key: Any) -> str:
-    if type(key) in (str, int, float):
-        return "".join(_WORDS.findall(str(key))).casefold()
-    return ""
+    kind = type(key)
+    if kind is not str and (kind is not float) and (kind is not int or abs(key) >= _NO_TEXT):
+        return ""
+    return "".join(_WORDS.findall(str(key))).casefold()
+
+
+_NO_TEXT: Final = 10**600
+"""Of integers as long as that nobody reads the digits, and Python refuses to write out longer ones."""

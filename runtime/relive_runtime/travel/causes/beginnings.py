@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from relive_runtime.travel.causes.journal import MANY, Journal, Version
-from relive_runtime.travel.causes.values import MISSING, same
+from relive_runtime.travel.causes.values import MISSING, items_beyond, same
 from relive_runtime.travel.trail import NOBODY
 
 __all__ = ["Beginnings"]
@@ -42,6 +42,9 @@ class Beginnings:
     def of_part(self, holder: Any, version: Version | None, value: Any) -> str:
         """Of what is in a container or an object since a version of it, or is in none that was seen."""
         journal = self._journal
+        items = items_beyond(holder)
+        if items:
+            return f"not all that is in it was looked at: it has {items:,} items"
         if version is None:
             return self._unseen()
         if version.step == NOBODY and version.seen == NOBODY:

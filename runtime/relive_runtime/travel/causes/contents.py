@@ -38,9 +38,13 @@ class Contents:
 
     def given(self, holder: Any, key: Any, read: Read) -> Hop:
         """The step that put a part where `read` found it."""
-        if isinstance(holder, tuple) and key in getattr(type(holder), "_fields", ()):
-            key = type(holder)._fields.index(key)  # type: ignore[attr-defined]
-        if isinstance(holder, dict) is False and type(key) is int and key < 0:
+        if (
+            type(key) is str
+            and issubclass(type(holder), tuple)
+            and key in getattr(type(holder), "_fields", ())
+        ):
+            key = type(holder)._fields.index(key)
+        if not issubclass(type(holder), dict) and type(key) is int and key < 0:
             key = self._from_the_front(holder, key, read.step)
         if type(key) is str and issubclass(type(holder), _CONTAINERS):
             own = own_dict(holder)
@@ -261,14 +265,14 @@ class Contents:
     ) -> Read | Made | None:
         """A dataclass's, a named tuple's, or keywords of any other."""
         for keyword in call.keywords:
-            if keyword.arg is not None and keyword.arg == key:
+            if keyword.arg is not None and same(keyword.arg, key):
                 return self._fits(keyword.value, value, frame, step)
         kind = type(holder)
         name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
         if name not in (kind.__name__, "cls"):
             return None
         fields = list(vars(kind).get("__dataclass_fields__", ())) or list(getattr(kind, "_fields", ()))
-        index = key if type(key) is int else fields.index(key) if key in fields else -1
+        index = key if type(key) is int else fields.index(key) if type(key) is str and key in fields else -1
         if index < 0 or any(isinstance(item, ast.Starred) for item in call.args):
             return None
         if index < len(call.args):
@@ -283,7 +287,7 @@ class Contents:
             held = self._evaluation.value_of(node, frame, step)
             if held is MISSING or not has_contents(held):
                 continue
-            if isinstance(held, dict) and same(self._journal.part(held, key, step + 1), value):
+            if issubclass(type(held), dict) and same(self._journal.part(held, key, step + 1), value):
                 return Read(node, frame, step, value, (key,))
             if not interned(value):
                 found = self.element_of(held, (), Read(node, frame, step, value))
@@ -301,7 +305,7 @@ class Contents:
         over = self._over(read) if until is None else until
         if path[:1] == ("values",):
             path = path[1:]
-        elif isinstance(held, dict) and not path:
+        elif issubclass(type(held), dict) and not path:
             return self.key_of(held, read)
         found = self._journal.version(held, over)
         if found is MISSING:

@@ -13,7 +13,7 @@ from relive_runtime.travel.causes.frames import Frames, name_of
 from relive_runtime.travel.causes.journal import Journal
 from relive_runtime.travel.causes.places import Read
 from relive_runtime.travel.causes.statements import plain
-from relive_runtime.travel.causes.values import MISSING, attribute, element
+from relive_runtime.travel.causes.values import MISSING, attribute, element, exactly
 
 __all__ = ["Evaluation"]
 
@@ -60,7 +60,7 @@ class Evaluation:
 
     def _of_negative(self, node: ast.UnaryOp, frame: int, step: int) -> Any:
         inner = self.value_of(node.operand, frame, step)
-        return -inner if isinstance(node.op, ast.USub) and type(inner) in (int, float) else MISSING
+        return -inner if isinstance(node.op, ast.USub) and exactly(inner, int, float) else MISSING
 
     def _of_attribute(self, node: ast.Attribute, frame: int, step: int) -> Any:
         base = self.value_of(node.value, frame, step)
@@ -87,7 +87,7 @@ class Evaluation:
             return [] if is_empty(nothing) else MISSING
         if name_of(node) == "len" and len(node.args) == 1:
             held = self.value_of(node.args[0], frame, step)
-            return len(held) if type(held) in (list, dict, tuple, str, set, bytes) else MISSING
+            return len(held) if exactly(held, list, dict, tuple, str, set, bytes) else MISSING
         return self._of_pure(node, frame, step)
 
     def _of_pure(self, node: ast.Call, frame: int, step: int) -> Any:
@@ -95,7 +95,7 @@ class Evaluation:
         if node.keywords or len(node.args) > _ARGUMENTS:
             return MISSING
         given = [self.value_of(one, frame, step) for one in node.args]
-        if any(type(one) not in _PLAIN or (type(one) is str and len(one) > _CHARS) for one in given):
+        if any(not exactly(one, *_PLAIN) or (type(one) is str and len(one) > _CHARS) for one in given):
             return MISSING
         work: Callable[..., Any] | None = None
         if isinstance(node.func, ast.Attribute):
@@ -110,17 +110,17 @@ class Evaluation:
             found = work(*given)
         except (ArithmeticError, ValueError, TypeError):
             return MISSING
-        return found if type(found) in _PLAIN else MISSING
+        return found if exactly(found, *_PLAIN) else MISSING
 
     def _of_display(self, node: ast.List | ast.Set, frame: int, step: int) -> Any:
         items = [self.value_of(one, frame, step) for one in node.elts]
-        if any(type(one) not in _PLAIN for one in items):
+        if any(not exactly(one, *_PLAIN) for one in items):
             return MISSING
         return items if isinstance(node, ast.List) else set(items)
 
     def _of_get(self, node: ast.Call, holder: ast.expr, frame: int, step: int) -> Any:
         held, key = self.value_of(holder, frame, step), self.value_of(node.args[0], frame, step)
-        if not isinstance(held, dict) or key is MISSING:
+        if not issubclass(type(held), dict) or key is MISSING:
             return MISSING
         found = self.journal.part(held, key, step)
         if found is not MISSING:
@@ -154,7 +154,7 @@ _BY_NODE: Final[dict[type[ast.expr], Callable[[Evaluation, Any, int, int], Any]]
 def combined(operator: ast.operator, left: Any, right: Any) -> Any:
     """Of plain numbers, or texts that are joined."""
     work = _ARITHMETIC.get(type(operator))
-    numbers = type(left) in (int, float) and type(right) in (int, float)
+    numbers = exactly(left, int, float) and exactly(right, int, float)
     if work is None or not (numbers or (type(left) is str and type(right) is str and work is add)):
         return MISSING
     try:

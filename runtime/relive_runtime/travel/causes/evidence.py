@@ -15,7 +15,7 @@ from relive_runtime.travel.causes.frames import name_of
 from relive_runtime.travel.causes.idioms import fills_a_default
 from relive_runtime.travel.causes.indexes import Choices
 from relive_runtime.travel.causes.sharing import Sharing
-from relive_runtime.travel.causes.values import MISSING, has_contents
+from relive_runtime.travel.causes.values import MISSING, exactly, has_contents, has_method
 
 __all__ = ["Evidence"]
 
@@ -127,12 +127,12 @@ class Evidence:
                 yield "gave a text with odd letters"
         elif kind is datetime.datetime:
             yield "gave a time without a zone" if value.tzinfo is None else "gave a time with a zone"
-        elif hasattr(kind, "__next__"):
+        elif has_method(value, "__next__"):
             if self._is_read_twice(value, step):
                 yield "gave an iterator that is read twice"
         elif issubclass(kind, _CONTAINERS) and has_contents(value) and not is_empty(value):
             yield "gave a container"
-        elif kind in _GAVE and not (kind is int and value <= 0):
+        elif exactly(value, *_GAVE) and not (kind is int and value <= 0):
             yield _GAVE[kind]
 
     def _gave(self, statement: ast.stmt, frame: int, step: int) -> Any:
@@ -169,7 +169,7 @@ _GAVE: Final[dict[type, str]] = {
 
 def _is_of_numbers(held: Any) -> bool:
     """Several texts with digits: their order is not that of the numbers."""
-    if type(held) not in (list, dict, tuple, set):
+    if not exactly(held, list, dict, tuple, set):
         return False
     items = [one for one, _ in zip(held, range(_ITEMS), strict=False)]
     return len(items) > 1 and all(type(one) is str and any(map(str.isdigit, one)) for one in items)

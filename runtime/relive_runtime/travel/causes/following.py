@@ -14,7 +14,7 @@ from relive_runtime.travel.causes.frames import name_of
 from relive_runtime.travel.causes.journal import COMPREHENSIONS, Journal
 from relive_runtime.travel.causes.places import Hop, Made, Read, target_path
 from relive_runtime.travel.causes.statements import plain, within
-from relive_runtime.travel.causes.values import MISSING, element, interned, same
+from relive_runtime.travel.causes.values import MISSING, element, exactly, interned, same
 from relive_runtime.travel.trail import NOBODY
 
 __all__ = ["Following"]
@@ -84,7 +84,7 @@ class Following(Evaluation):
             return self._global(read, name)
         limit = step if frame == read.frame else len(journal)
         for earlier in journal.steps_before(frame, limit):
-            if type(read.value) in (str, bytes) and _is_ignored(journal.plan(earlier).statement, name):
+            if exactly(read.value, str, bytes) and _is_ignored(journal.plan(earlier).statement, name):
                 return Hop(earlier, "", Made("ignored", read.value, frame, earlier, None, name))
             if name in journal.plan(earlier).binds and self._has_bound(earlier, name):
                 return self._bound(read, name, frame, earlier)
@@ -421,7 +421,7 @@ class Following(Evaluation):
             return None
         held = self.value_of(node.func.value, read.frame, read.step)
         key = self.value_of(node.args[0], read.frame, read.step)
-        if not isinstance(held, dict) or key is MISSING:
+        if not issubclass(type(held), dict) or key is MISSING:
             return None
         if self.journal.part(held, key, read.step) is not MISSING:
             return self.contents.given(held, key, read)
@@ -561,7 +561,7 @@ class Following(Evaluation):
 
 def bool_of(value: Any) -> bool | None:
     """Of plain values and containers; None of others."""
-    if type(value) in (int, float, str, bytes, bool, type(None), list, dict, tuple, set):
+    if exactly(value, int, float, str, bytes, bool, type(None), list, dict, tuple, set):
         return bool(value)
     return None
 

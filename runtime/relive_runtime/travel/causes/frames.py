@@ -32,11 +32,11 @@ class Frames:
             base = self._journal.read(step, ast.unparse(func.value))
             if base is not MISSING:
                 found = inspect.getattr_static(base, func.attr, MISSING)
-        if isinstance(found, staticmethod | classmethod):
+        if issubclass(type(found), (staticmethod, classmethod)):
             found = found.__func__
         if type(found) is MethodType:
             found = found.__func__
-        if type(found) is type or (isinstance(found, type) and "__init__" in vars(found)):
+        if type(found) is type or (issubclass(type(found), type) and "__init__" in vars(found)):
             found = inspect.getattr_static(found, "__init__", MISSING)
         return found.__code__ if type(found) is FunctionType else None
 

@@ -13,6 +13,7 @@ from relive_runtime.travel.causes.statements import Plan, Statements
 from relive_runtime.travel.causes.values import (
     MISSING,
     contents,
+    exactly,
     has_contents,
     kept,
     own_dict,
@@ -157,7 +158,7 @@ class Journal:
         seen for the first time; `step`: the one that has changed it, if it is another than before."""
         if not has_contents(value):
             return
-        if issubclass(type(value), (list, dict, set)) and type(value) not in (list, dict, set):
+        if issubclass(type(value), (list, dict, set)) and not exactly(value, list, dict, set):
             self.look_at(own_dict(value), born, step)
         history = self.history.get(id(value))
         now = contents(value)
@@ -225,7 +226,7 @@ class Journal:
     def as_it_was(self, value: Any, step: int, depth: int = 3) -> Any:
         """A plain container with what was in it before a step, to be shown; other objects themselves."""
         kind = type(value)
-        found = self.version(value, step) if depth and kind in (list, dict, tuple, set) else MISSING
+        found = self.version(value, step) if depth and exactly(value, list, dict, tuple, set) else MISSING
         if found is MISSING:
             return value
         if kind is dict:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from relive_runtime.travel.causes.badness import alike, is_empty
 from relive_runtime.travel.causes.frames import name_of
-from relive_runtime.travel.causes.values import MISSING, same
+from relive_runtime.travel.causes.values import MISSING, exactly, same
 
 __all__ = ["near_misses"]
 
@@ -52,7 +52,7 @@ def _of_truth(node: ast.AST, value: Value) -> set[str]:
     if not isinstance(node, ast.Name | ast.Attribute | ast.Subscript | ast.Call):
         return set()
     found = value(node)
-    if type(found) in _NUMBERS and found == 0:
+    if exactly(found, *_NUMBERS) and found == 0:
         return {"falsy"}
     if type(found) is str and found.casefold() in ("false", "no", "0", "off"):
         return {"types"}
@@ -86,14 +86,14 @@ def _of_pair(op: ast.cmpop, left: Any, right: Any, one: ast.expr, other: ast.exp
 
 def _of_order(left: Any, right: Any) -> set[str]:
     kinds = type(left), type(right)
-    if kinds[0] in _NUMBERS and kinds[1] in _NUMBERS:
+    if exactly(left, *_NUMBERS) and exactly(right, *_NUMBERS):
         if left == right:
             return {"edge"}
         return {"next"} if kinds == (int, int) and abs(left - right) == 1 else set()
     if kinds == (str, str):
         digits = any(letter.isdigit() for letter in left) and any(letter.isdigit() for letter in right)
         return {"types"} if digits and len(left) != len(right) and left[:1].isdigit() else set()
-    if kinds[0] is kinds[1] and kinds[0] in _MOMENTS and _is_ours(left) and _is_ours(right):
+    if kinds[0] is kinds[1] and exactly(left, *_MOMENTS) and _is_ours(left) and _is_ours(right):
         return {"edge"} if left == right else set()
     return set()
 
@@ -107,7 +107,7 @@ def _is_ours(moment: Any) -> bool:
 def _of_identity(left: Any, right: Any, one: ast.expr, other: ast.expr) -> set[str]:
     if isinstance(other, ast.Constant) and other.value is None:
         return set()
-    if type(left) in _PLAIN and type(right) in _PLAIN:
+    if exactly(left, *_PLAIN) and exactly(right, *_PLAIN):
         return {"types"} if type(left) is not type(right) or left is not right else set()
     return set()
 
@@ -116,17 +116,24 @@ def _of_equality(left: Any, right: Any) -> set[str]:
     if same(left, right):
         return set()
     first, second = type(left), type(right)
-    if first in _NUMBERS and second in _NUMBERS:
+    if exactly(left, *_NUMBERS) and exactly(right, *_NUMBERS):
         if left == right:
             return set()
-        if abs(left - right) <= 1e-6 * max(abs(left), abs(right)):
+        if _is_close(left, right):
             return {"alike"}
         return {"next"} if first is int and second is int and abs(left - right) == 1 else set()
-    if first in _PLAIN and second in _PLAIN and first is not second:
+    if exactly(left, *_PLAIN) and exactly(right, *_PLAIN) and first is not second:
         return set() if None in (left, right) else {"types"}
     if first is str and second is str:
         return {"alike"} if alike(left, right) and _is_spelled(left, right) else set()
     return set()
+
+
+def _is_close(left: float, right: float) -> bool:
+    try:
+        return abs(left - right) * 1_000_000 <= max(abs(left), abs(right))
+    except OverflowError:  # an integer that no float can hold
+        return False
 
 
 def _is_spelled(one: str, other: str) -> bool:
@@ -139,9 +146,9 @@ def _of_membership(key: Any, held: Any) -> set[str]:
     kind = type(held)
     if kind is str and type(key) is str:
         return {"types"} if key in held and key != held and " " not in held and "," not in held else set()
-    if kind not in (list, tuple, set, frozenset, dict) or is_empty(held):
+    if not exactly(held, list, tuple, set, frozenset, dict) or is_empty(held):
         return set()
-    if type(key) not in _PLAIN:
+    if not exactly(key, *_PLAIN):
         return set()
     items = [item for item, _ in zip(held, range(_ITEMS), strict=False)]
     if any(same(item, key) for item in items):

@@ -10,7 +10,7 @@ from typing import Any, Final
 from relive_runtime.travel.causes.badness import is_empty
 from relive_runtime.travel.causes.frames import name_of
 from relive_runtime.travel.causes.places import Made
-from relive_runtime.travel.causes.values import MISSING
+from relive_runtime.travel.causes.values import MISSING, exactly
 
 __all__ = ["oddity"]
 
@@ -64,7 +64,7 @@ def _turned(made: Made, value: Value) -> float:
     node, result = made.node, made.value
     if isinstance(node, ast.BinOp):
         left, right = value(node.left), value(node.right)
-        numbers = type(result) in (int, float) and type(left) in (int, float) and type(right) in (int, float)
+        numbers = exactly(result, int, float) and exactly(left, int, float) and exactly(right, int, float)
         if numbers and isinstance(node.op, ast.Sub) and result < 0 <= min(left, right):
             return 3.2
         if numbers and isinstance(node.op, ast.FloorDiv | ast.Mod) and result == 0 and left != 0:
@@ -127,14 +127,14 @@ def _of_order(call: ast.Call, held: Any) -> float:
     items = call.args[0] if call.args else None
     if isinstance(items, ast.Call) and name_of(items) == "items":
         return 4.0
-    several = type(held) in (list, tuple, set) and len(held) > 1
+    several = exactly(held, list, tuple, set) and len(held) > 1
     return 4.8 if several and all(type(item) is str and _DIGITS.search(item) for item in held) else 0.0
 
 
 def _of_operator(node: ast.BinOp, value: Value) -> float:
     points = _OPERATORS.get(type(node.op), 1.5)
     for side in (node.left, node.right):
-        if isinstance(side, ast.Constant) and type(side.value) in (int, float):
+        if isinstance(side, ast.Constant) and exactly(side.value, int, float):
             if isinstance(node.op, ast.Mult | ast.Div) and side.value in _UNITS:
                 points = max(points, 2.8)
             if isinstance(node.op, ast.Add | ast.Sub) and side.value == 1 and side is node.right:

@@ -11,7 +11,7 @@ from relive_runtime.travel.causes.arms import head_of
 from relive_runtime.travel.causes.following import Following
 from relive_runtime.travel.causes.frames import name_of
 from relive_runtime.travel.causes.statements import plain
-from relive_runtime.travel.causes.values import MISSING, parts
+from relive_runtime.travel.causes.values import MISSING, exactly, parts
 
 __all__ = ["Sharing"]
 
@@ -50,7 +50,7 @@ class Sharing:
 
     def _changes_later(self, value: Any, step: int) -> bool:
         """A container that was there before the step, and that a later one has changed."""
-        if type(value) not in _CONTAINERS:
+        if not exactly(value, *_CONTAINERS):
             return False
         born = self._journal.born(value)
         versions = self._journal.versions(value, self._failing + 1)

@@ -14,7 +14,8 @@ from relive_runtime.travel.causes.badness import Bad, bad_of, is_empty
 from relive_runtime.travel.causes.following import Following
 from relive_runtime.travel.causes.places import Read, parts_read
 from relive_runtime.travel.causes.statements import conditions
-from relive_runtime.travel.causes.values import CODE, MISSING, parts, same
+from relive_runtime.travel.causes.values import CODE, MISSING, exactly, has_method, parts, same
+from relive_runtime.travel.watch import shown
 
 __all__ = ["Failing", "Suspect", "suspects"]
 
@@ -155,7 +156,7 @@ def _type(failing: Failing, following: Following) -> list[Suspect]:
     found = _operands(failing, following)
     named = {name for groups in _QUOTED_TYPE.findall(failing.message) for name in groups if name}
     if "offset-naive" in failing.message:
-        naive = [read for read in found if getattr(read.value, "tzinfo", MISSING) is None]
+        naive = [read for read in found if _is_naive(read.value)]
         return [Suspect(read, Bad("naive", _is_naive), 20.0) for read in naive]
     rated: list[Suspect] = []
     for read in found:
@@ -253,7 +254,7 @@ def _zero(failing: Failing, following: Following) -> list[Suspect]:
 
 def _is_nothing(value: Any) -> bool:
     """Zero, empty, or full of zeros."""
-    if type(value) in (list, tuple):
+    if exactly(value, list, tuple):
         return all(map(_is_zero, value))
     return _is_zero(value) or is_empty(value)
 
@@ -273,9 +274,9 @@ def _value(failing: Failing, following: Following) -> list[Suspect]:
             rated.append(Suspect(read, _shape(read.value), 20.0))
             return rated
     for read in found:
-        shown = _shown(read.value)
-        points = 15.0 if shown and shown in message else 0.0
-        if "empty" in message and (is_empty(read.value) or hasattr(type(read.value), "__next__")):
+        text = _shown(read.value)
+        points = 15.0 if text and text in message else 0.0
+        if "empty" in message and (is_empty(read.value) or has_method(read.value, "__next__")):
             points = max(points, 16.0)
         points = max(points, 12.0 if _is_named(read, failing) else 0.0)
         if points:
@@ -294,21 +295,20 @@ def _is_named(read: Read, failing: Failing) -> bool:
 
 
 def _iterated(value: Any) -> Bad:
-    if hasattr(type(value), "__next__"):
+    if has_method(value, "__next__"):
         return Bad("used up", lambda one: one is value)
     return bad_of(value)
 
 
 def _shape(value: Any) -> Bad:
     """It has another number of parts than it should have."""
-    sized = type(value) in (list, tuple, dict)
-    return Bad("shape", lambda one: sized and type(one) in (list, tuple, dict) and len(one) == len(value))
+    sized = exactly(value, list, tuple, dict)
+    return Bad("shape", lambda one: sized and exactly(one, list, tuple, dict) and len(one) == len(value))
 
 
 def _shown(value: Any) -> str:
-    if type(value) in (str, int, float):
-        return repr(value)
-    return ""
+    kind = type(value)
+    return shown(value) if kind is str or kind is int or kind is float else ""
 
 
 def _unicode(failing: Failing, following: Following) -> list[Suspect]:
@@ -333,8 +333,8 @@ def _general(failing: Failing, following: Following) -> list[Suspect]:
     for read in _operands(failing, following):
         if issubclass(type(read.value), CODE):
             continue
-        shown = _shown(read.value)
-        points = 6.0 if shown and len(shown) > 2 and shown in failing.message else 0.0
+        text = _shown(read.value)
+        points = 6.0 if text and len(text) > 2 and text in failing.message else 0.0
         points += 6.0 if read.value is None else 2.0 if is_empty(read.value) else 0.0
         rated.append(Suspect(read, bad_of(read.value), points))
     return sorted(rated, key=lambda one: -one.weight)

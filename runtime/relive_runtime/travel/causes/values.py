@@ -6,6 +6,7 @@ import ast
 import enum
 from collections import deque
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from types import (
     AsyncGeneratorType,
     BuiltinFunctionType,
@@ -14,9 +15,12 @@ from types import (
     FrameType,
     FunctionType,
     GeneratorType,
+    GetSetDescriptorType,
+    MemberDescriptorType,
     MethodType,
     ModuleType,
     TracebackType,
+    WrapperDescriptorType,
 )
 from typing import Any, Final
 
@@ -28,9 +32,12 @@ __all__ = [
     "contents",
     "element",
     "evaluated",
+    "exactly",
     "has_contents",
+    "has_method",
     "interned",
     "is_plain",
+    "items_beyond",
     "kept",
     "parts",
     "same",
@@ -38,7 +45,8 @@ __all__ = [
 ]  # fmt: skip
 
 MISSING: Final[Any] = type("_Missing", (), {"__repr__": lambda _self: "(no value)"})()
-_PLAIN: Final = (type(None), bool, int, float, complex, str, bytes)
+_PLAIN: Final = frozenset(map(id, (type(None), bool, int, float, complex, str, bytes)))
+"""By identity: what is looked up in a tuple of types is compared with them, maybe by a metaclass."""
 CODE: Final = (
     ModuleType,
     FunctionType,
@@ -71,14 +79,21 @@ class Large:
 
 def kept(value: Any) -> Any:
     """The value, or what stands for it."""
-    if type(value) in (str, bytes) and len(value) > _LARGE_CHARS:
+    kind = type(value)
+    if (kind is str or kind is bytes) and len(value) > _LARGE_CHARS:
         return Large(value)
     return value
 
 
 def is_plain(value: object) -> bool:
     """It cannot change, and comparing it runs nobody's code."""
-    return type(value) in _PLAIN
+    return id(type(value)) in _PLAIN
+
+
+def exactly(value: object, *kinds: type) -> bool:
+    """Whether it is of one of these types, and not of one made from them. Asks no metaclass as `in` does."""
+    kind = type(value)
+    return any(kind is one for one in kinds)
 
 
 def interned(value: object) -> bool:
@@ -88,33 +103,41 @@ def interned(value: object) -> bool:
         return True
     if kind is int:
         return True
-    if kind in (str, bytes):
+    if kind is str or kind is bytes:
         return len(value) < 2  # type: ignore[arg-type]
-    return value == () if kind is tuple else False
+    return kind is tuple and not value
 
 
 def same(one: object, other: object) -> bool:
     """The same object, or equal plain values of one type."""
-    return one is other or (type(one) is type(other) and type(one) in _PLAIN and (one == other or one != one))
+    return one is other or (type(one) is type(other) and is_plain(one) and (one == other or one != one))
+
+
+def has_method(value: object, name: str) -> bool:
+    """Whether its class has it: what hands on everything to another object has each in name only."""
+    found = next((vars(one)[name] for one in type(value).__mro__ if name in vars(one)), None)
+    return issubclass(type(found), (FunctionType, BuiltinFunctionType, WrapperDescriptorType, type(str.join)))
 
 
 # ------------------------------------------------------------ parts
 
 
 def own_dict(value: object) -> dict[str, Any] | None:
-    """Of an object with attributes."""
-    try:
-        found = object.__getattribute__(value, "__dict__")
-    except (AttributeError, TypeError):
-        return None
-    return found if type(found) is dict else None
+    """Of an object with attributes, also if its class has a `__dict__` of its own making."""
+    kind = type(value)
+    for one in kind.__mro__:
+        place = vars(one).get("__dict__")
+        if type(place) is GetSetDescriptorType or type(place) is MemberDescriptorType:
+            found = place.__get__(value, kind)
+            return found if type(found) is dict else None
+    return None
 
 
 def attribute(base: Any, name: str) -> Any:
     """Of a plain object; MISSING of what only code could tell."""
-    if isinstance(base, ModuleType):
+    if issubclass(type(base), ModuleType):
         return vars(base).get(name, MISSING)
-    if isinstance(base, type):
+    if issubclass(type(base), type):
         return _of_class(base.__mro__, name, None)
     own = own_dict(base)
     if own is not None and name in own:
@@ -133,14 +156,14 @@ def _of_class(classes: tuple[type, ...], name: str, base: Any) -> Any:
                 return kind.__get__(found, base, type(base))
             except AttributeError:
                 return MISSING
-        return MISSING if hasattr(kind, "__get__") else found
+        return MISSING if any("__get__" in vars(one) for one in kind.__mro__) else found
     return MISSING
 
 
 def _hashes_plainly(key: object) -> bool:
     if type(key) is tuple:
         return all(map(_hashes_plainly, key))
-    return type(key) in _PLAIN or issubclass(type(key), enum.Enum) or type(key).__hash__ is object.__hash__
+    return is_plain(key) or issubclass(type(key), enum.Enum) or type(key).__hash__ is object.__hash__
 
 
 def element(base: Any, key: Any) -> Any:
@@ -150,14 +173,18 @@ def element(base: Any, key: Any) -> Any:
         if kind.__getitem__ is not dict.__getitem__ or not _hashes_plainly(key):
             return MISSING
         return dict.get(base, key, MISSING)
-    if issubclass(kind, (list, tuple, str, bytes, deque, range)) and type(key) in (int, bool):
-        if "__getitem__" in vars(kind) and kind not in (list, tuple, str, bytes, deque, range):
-            return MISSING
-        try:
-            return base[key]
-        except IndexError:
-            return MISSING
-    return MISSING
+    if type(key) is not int and type(key) is not bool:
+        return MISSING
+    plain = next((one for one in _INDEXED if issubclass(kind, one)), None)
+    if plain is None or kind.__getitem__ is not plain.__getitem__:
+        return MISSING
+    try:
+        return base[key]
+    except IndexError:
+        return MISSING
+
+
+_INDEXED: Final = (list, tuple, str, bytes, deque, range)
 
 
 def evaluated(node: ast.expr, names: Mapping[str, Any], outer: Mapping[str, Any]) -> Any:
@@ -176,7 +203,7 @@ def evaluated(node: ast.expr, names: Mapping[str, Any], outer: Mapping[str, Any]
         return MISSING if key is MISSING else element(base, key)
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         number = evaluated(node.operand, names, outer)
-        return -number if type(number) in (int, float) else MISSING
+        return -number if exactly(number, int, float) else MISSING
     if isinstance(node, ast.Tuple):
         items = [evaluated(item, names, outer) for item in node.elts]
         return MISSING if MISSING in map(_or_missing, items) else tuple(items)
@@ -193,7 +220,7 @@ def _or_missing(value: Any) -> Any:
 def has_contents(value: Any) -> bool:
     """Whether it is a container or an object with attributes, which may change inside."""
     kind = type(value)
-    if kind in _PLAIN or issubclass(kind, _CLOSED):
+    if id(kind) in _PLAIN or issubclass(kind, _CLOSED):
         return False
     if issubclass(kind, (list, dict, set, frozenset, tuple, deque)):
         return True
@@ -210,15 +237,11 @@ def contents(value: Any) -> Any:
     """A flat copy, in a form that `unchanged` and `parts` know: a tuple of items, or a dict."""
     kind = type(value)
     try:
-        if issubclass(kind, dict):
-            found: Any = dict(value.items()) if kind is not dict else value.copy()
-            return found if len(found) <= _ITEMS else dict(list(found.items())[-_ITEMS:])
-        if issubclass(kind, (list, tuple, deque)):
-            return tuple(value) if len(value) <= _ITEMS * 10 else tuple(list(value)[: _ITEMS * 10])
-        if issubclass(kind, (set, frozenset)):
-            return dict.fromkeys(list(value)[:_ITEMS], True)
+        found = _items(kind, value)
     except (RuntimeError, TypeError):  # another thread changes it
         return ()
+    if found is not None:
+        return found
     own = dict(own_dict(value) or {})
     for one in type(value).__mro__[:-1]:
         for name, slot in vars(one).items():
@@ -227,6 +250,42 @@ def contents(value: Any) -> Any:
                 if found is not MISSING:
                     own[name] = found
     return own
+
+
+def _items(kind: type, value: Any) -> Any:
+    """By the methods of the plain kinds: those of classes made from them are the user's. None of others. Of a
+    large one no more than what is kept is looked at: a line may change it a million times."""
+    if issubclass(kind, dict):
+        if dict.__len__(value) <= _ITEMS and kind.__iter__ is dict.__iter__:
+            return dict.copy(value)
+        newest = islice(reversed(dict.items(value)), _ITEMS)
+        return {key: part for key, part in [*newest][::-1] if _hashes_plainly(key)}
+    if issubclass(kind, list):
+        return tuple(list.__getitem__(value, slice(_ITEMS * 10)))
+    if issubclass(kind, tuple):
+        return tuple.__getitem__(value, slice(_ITEMS * 10))
+    if issubclass(kind, deque):
+        return tuple(islice(deque.__iter__(value), _ITEMS * 10))
+    if issubclass(kind, set):
+        return _members(value, set.__len__(value), set.__iter__(value))
+    if issubclass(kind, frozenset):
+        return _members(value, frozenset.__len__(value), frozenset.__iter__(value))
+    return None
+
+
+def items_beyond(value: Any) -> int:
+    """How many items it has if they are more than are kept; else 0."""
+    kind = type(value)
+    plain = next((one for one in (dict, list, tuple, set, frozenset, deque) if issubclass(kind, one)), None)
+    size = plain.__len__(value) if plain is not None else 0
+    ordered = plain is list or plain is tuple or plain is deque
+    return size if size > (_ITEMS * 10 if ordered else _ITEMS) else 0
+
+
+def _members(value: Any, size: int, each: Iterator[Any]) -> dict[Any, Any]:
+    if size <= _ITEMS:
+        return dict.fromkeys(set[Any]().union(value), True)
+    return {item: True for item in islice(each, _ITEMS) if _hashes_plainly(item)}
 
 
 def unchanged(before: Any, after: Any) -> bool:

@@ -16,8 +16,9 @@ from relive_runtime.travel.causes.oddity import oddity
 from relive_runtime.travel.causes.places import Made, Read, parts_read
 from relive_runtime.travel.causes.statements import within
 from relive_runtime.travel.causes.suspects import Suspect
-from relive_runtime.travel.causes.values import CODE, MISSING, has_contents, parts, same
+from relive_runtime.travel.causes.values import CODE, MISSING, exactly, has_contents, has_method, parts, same
 from relive_runtime.travel.trail import NOBODY
+from relive_runtime.travel.watch import shown
 
 __all__ = ["Passed", "Way", "Ways"]
 
@@ -237,7 +238,7 @@ class Ways:
             return None
         best, points = None, -1.0 if always else self._suspicion(made)
         for read in [*operands, *self._elements(made, operands)]:
-            joined = type(made.value) is str and type(read.value) in (list, tuple, dict, set)
+            joined = type(made.value) is str and exactly(read.value, list, tuple, dict, set)
             if issubclass(type(read.value), CODE) or joined:
                 continue
             found = self.back(read, any_of(read.value), depth + 1)
@@ -253,20 +254,20 @@ class Ways:
         for read in operands:
             inside = self._journal.version(read.value, made.step + 1) if has_contents(read.value) else MISSING
             numbers = (
-                [(key, part) for key, part in parts(inside) if type(part) in (int, float)]
-                if inside is not MISSING and type(read.value) in (list, dict, tuple)
+                [(key, part) for key, part in parts(inside) if exactly(part, int, float)]
+                if inside is not MISSING and exactly(read.value, list, dict, tuple)
                 else []
             )
-            if numbers and type(made.value) in (int, float):
+            if numbers and exactly(made.value, int, float):
                 key, part = numbers[-1]
                 found.append(replace(read, value=part, path=(*read.path, key)))
         return found
 
     def _changed(self, read: Read, bad: Bad) -> Made | None:
         """The step that last changed what is in a container, if that is what is bad."""
-        if bad.name in ("used up", "empty", "zero") and hasattr(type(read.value), "__next__"):
+        if bad.name in ("used up", "empty", "zero") and has_method(read.value, "__next__"):
             return self._used_up(read)
-        if bad.name not in ("thing", "empty", "shape", "zero") or type(read.value) not in _CHANGEABLE:
+        if bad.name not in ("thing", "empty", "shape", "zero") or not exactly(read.value, *_CHANGEABLE):
             return None
         versions = self._journal.versions(read.value, read.step)
         if len(versions) < 2:
@@ -294,7 +295,7 @@ class Ways:
     def _used_up(self, read: Read) -> Made | None:
         """The last step before that has gone through an iterator."""
         journal = self._journal
-        if not hasattr(type(read.value), "__next__"):
+        if not has_method(read.value, "__next__"):
             return None
         for step in range(read.step - 1, journal.start - 1, -1):
             for text, node in journal.plan(step).reads:
@@ -325,7 +326,7 @@ class Ways:
             now = any(same(name, key) or name is key for name, _ in parts(version.contents))
             if there and not now:
                 frame = self._journal.frame(version.step)
-                return Made("removed", held, frame, version.step, None, ast.unparse(ast.Constant(key)))
+                return Made("removed", held, frame, version.step, None, shown(key))
             there = now
         return None
 
@@ -462,9 +463,9 @@ def _short(held: Any, index: int) -> Bad:
 def _is_opaque(value: Any) -> bool:
     """A file, a cursor, an iterator of a library: what is in it shows only when it is read."""
     kind = type(value)
-    if kind.__module__ == "builtins" and not hasattr(kind, "__next__"):
-        return False
-    return hasattr(kind, "__next__") or hasattr(kind, "read") or hasattr(kind, "fetchone")
+    if kind.__module__ == "builtins":
+        return has_method(value, "__next__")
+    return any(has_method(value, name) for name in ("__next__", "read", "fetchone"))
 
 
 def steps_of(way: Way) -> Iterator[int]:

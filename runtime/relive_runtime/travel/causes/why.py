@@ -191,7 +191,7 @@ def _at(journal: Journal, step: int, error: BaseException | None) -> Failing:
     last = len(journal) - 1
     step = last if step < 0 else min(max(step, journal.start), last)
     statement = journal.plan(step).statement
-    return Failing(error, str(error or ""), journal.frame(step), step, statement, None)
+    return Failing(error, _message(error), journal.frame(step), step, statement, None)
 
 
 def _failing(journal: Journal, error: BaseException, own: Callable[[str], bool]) -> Failing | None:
@@ -211,9 +211,9 @@ def _failing(journal: Journal, error: BaseException, own: Callable[[str], bool])
     return None
 
 
-def _message(error: BaseException) -> str:
+def _message(error: BaseException | None) -> str:
     try:
-        return str(error)[:2_000]
+        return str(error or "")[:2_000]
     except Exception:
         return ""
 
