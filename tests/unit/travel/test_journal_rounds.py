@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from relive_runtime.travel.causes.indexes import Choices
 from relive_runtime.travel.causes.journal import Journal
 from relive_runtime.travel.causes.recorder import Recorder
 from relive_runtime.travel.causes.values import MISSING
@@ -19,14 +20,30 @@ def handler(rows):
     return doubled
 """
 BOUND = 4
+LONG = """
+def handler(rows):
+    return {
+        "sum": sum(row for row in rows),
+        "each": [row + 1 for row in rows],
+        "share": rows[0] + None,
+    }
+"""
+SHARE = 6
+LOOP = """
+def handler(rows):
+    total = 0
+    for number in [row + 1 for row in rows]:
+        total += number
+    return total
+"""
 
 
-def _journal(folder: Path, rows: list[Any]) -> Journal:
+def _journal(folder: Path, rows: list[Any], source: str = SOURCE) -> Journal:
     """Of a run of the handler."""
     file = folder / "application.py"
-    file.write_text(SOURCE)
+    file.write_text(source)
     names: dict[str, Callable[..., Any]] = {}
-    exec(compile(SOURCE, str(file), "exec"), names)  # noqa: S102 - the source is above
+    exec(compile(source, str(file), "exec"), names)  # noqa: S102 - the source is above
     journal = Journal()
     recorder = Recorder(journal, -1, lambda path: path == str(file), lambda: None, lambda: None)
     before = sys.gettrace()
@@ -90,3 +107,24 @@ def test_why_begins_at_the_round_that_failed(tmp_path: Path) -> None:
     # I expect it to begin where the error was raised, not where the comprehension was left
     assert found.failing in journal.raised
     assert journal.read(found.failing, "row") is None
+
+
+def test_a_line_beside_a_comprehension_is_none_of_its_rounds(tmp_path: Path) -> None:
+    # When a statement of several lines fails after its comprehension and its generator are through
+    journal = _journal(tmp_path, [1, 2], LONG)
+
+    # I expect the line that failed to be where the function is
+    failed = [step for step in range(len(journal)) if journal.line(step) == SHARE]
+    assert failed
+    assert failed[0] in journal.raised
+    assert journal.place(failed[0]) == journal.place(0)
+
+
+def test_a_loop_over_a_comprehension_is_gone_into(tmp_path: Path) -> None:
+    # When a loop goes over what a comprehension gives
+    journal = _journal(tmp_path, [1, 2], LOOP)
+    head = _steps(journal)[0]
+
+    # I expect its first step to have led into its body, and to have given the first number
+    assert Choices(journal).taken(head) == 0
+    assert journal.bound(head, "number") == 2

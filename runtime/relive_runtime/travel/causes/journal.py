@@ -258,7 +258,7 @@ class Journal:
         if step < self.start:
             return step, step
         plan = self.plan(step)
-        goes_round = plan.goes_round and sys.version_info >= (3, 12)
+        goes_round = plan.inlined and sys.version_info >= (3, 12)
         if not plan.is_long and not goes_round:
             return step, step
         steps = self.frames[frame].steps

@@ -201,8 +201,9 @@ class Recorder:
         Python 3.12."""
         if not _INLINED or call.began < self._journal.start:
             return False
+        now = self._plan(frame.f_code, frame.f_lineno)
         before = self._plan(frame.f_code, self._journal.line(call.pending))
-        return before.goes_round and before.statement is self._plan(frame.f_code, frame.f_lineno).statement
+        return frame.f_lineno in now.inlined and before.statement is now.statement
 
     def _finish(self, call: _Call, frame: FrameType) -> None:
         """Its last statement is over: what it has bound and changed. What one with a comprehension has bound

@@ -23,10 +23,10 @@ class Plan:
     binds: frozenset[str]
     stores: frozenset[str] = frozenset()
     """Names of attributes that it sets; "[]" for elements."""
-    goes_round: bool = False
-    """It has a comprehension, and is no loop itself."""
     is_long: bool = False
     """Its head has several lines."""
+    inlined: frozenset[int] = frozenset()
+    """The lines of its comprehensions that are no frames of their own since Python 3.12."""
 
 
 class Statements:
@@ -64,8 +64,8 @@ class Statements:
                 tuple(reads(statement).items())[:_MOST] if statement is not None else (),
                 bound_names(statement) if statement is not None else frozenset(),
                 _stores(statement) if statement is not None else frozenset(),
-                statement is not None and _goes_round(statement),
                 statement is not None and (_head_end(statement) or 0) > _first_line(statement),
+                _inlined(statement) if statement is not None else frozenset(),
             )
             self._plans[line] = found
         return found
@@ -203,10 +203,16 @@ def _stores(statement: ast.stmt) -> frozenset[str]:
     )
 
 
-def _goes_round(statement: ast.stmt) -> bool:
-    if isinstance(statement, ast.For | ast.AsyncFor | ast.While):
-        return False
-    return any(isinstance(part, ast.comprehension) for part in within(statement))
+def _inlined(statement: ast.stmt) -> frozenset[int]:
+    parts = list(within(statement))
+    frames = [part for part in parts if isinstance(part, ast.Lambda | ast.GeneratorExp)]
+    inner = {node for part in frames for node in ast.walk(part)}
+    return frozenset(
+        line
+        for part in parts
+        if isinstance(part, ast.ListComp | ast.SetComp | ast.DictComp) and part not in inner
+        for line in range(part.lineno, (part.end_lineno or part.lineno) + 1)
+    )
 
 
 def _of_comprehensions(statement: ast.stmt) -> set[ast.AST]:
