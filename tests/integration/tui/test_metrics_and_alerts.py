@@ -55,6 +55,9 @@ def test_a_chart_tells_gaps_from_zero_and_shows_its_highest_value() -> None:
     assert any(cell != "\u2800" for cell in dots)
     assert set(dots[-8:]) == {"\u2800"}
     assert len(lines) == 8
+    # ... and on little room first when it was left out, then the highest value with its word
+    titles = [line_text(chart_lines(chart, width, 8)[0]) for width in (25, 20, 19)]
+    assert titles == ["x [b]  now ·  most 5", "x [b]  now ·  most 5", "x [b]  now ·"]
     # And of nothing that is said
     late = Chart("z", [1.0, 2.0, None, None], 0, 4 * S, str, late=2)
     assert "now 2.0" in line_text(chart_lines(late, 40, 8)[0])

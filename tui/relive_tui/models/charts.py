@@ -52,10 +52,10 @@ def chart_lines(chart: Chart, width: int, height: int) -> list[Line]:
         ("now ", "dim"), (chart.label(newest) if newest is not None else "·", chart.style),
         ("  most ", "dim"), (chart.label(top), ""), (f" at {when}" if top > 0 else "", "dim"),
     ]  # fmt: skip
-    while (
-        line_width(title) > width and len(title) > 4
-    ):  # when, and then how high, is less than what it is now
-        title.pop()
+    # When, and then how high, is less than what it is now; the word for it does not stay alone.
+    for parts in (1, 2):
+        if line_width(title) > width:
+            del title[-parts:]
     scale = {0: chart.label(top), rows - 1: chart.label(0.0)} if top > 0 else {rows - 1: chart.label(0.0)}
     if top > 0 and rows >= 5:
         scale[rows // 2] = chart.label(top * (rows - 1 - rows // 2) / (rows - 1))
