@@ -63,6 +63,7 @@ class OtlpIn:
             "malformed": state.malformed,
             "held_back": state.held_back,
             "too_large": state.too_large,
+            "turned_away": state.turned_away,
             "spans": state.taken.get("traces", 0),
             "log_records": state.taken.get("logs", 0),
             "points": state.taken.get("metrics", 0),

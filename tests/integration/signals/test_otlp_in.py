@@ -156,6 +156,8 @@ async def test_what_programs_send_is_in_the_store(tmp_path: Path) -> None:
         counted = running.server.otlp_in.status()
         assert counted["refused"] == 2
         assert counted["malformed"] >= 4
+        assert counted["too_large"] >= 2  # one of them unpacked
+        assert counted["turned_away"] >= 3
         assert (counted["spans"], counted["log_records"], counted["points"]) == (4, 1, 4)
 
         # When the process is killed right after it has answered, I expect each row, once

@@ -136,6 +136,23 @@ def test_rows_of_nothing_have_a_limit_too() -> None:
         Converter(Redactor(), OtlpLimits(body_bytes=request.ByteSize() + 10), lambda: NOW).logs(request)
 
 
+@pytest.mark.parametrize(
+    ("status", "counted"),
+    [(413, "too_large"), (400, "malformed"), (401, "turned_away"), (415, "turned_away")],
+)
+def test_a_request_that_is_refused_before_it_is_read_is_counted(status: int, counted: str) -> None:
+    intake = Intake(Converter(Redactor(), OtlpLimits(), lambda: NOW), FullWriter(0, 0), 1_000)
+    # When a door refuses one, and lets another one in
+    with pytest.raises(Refused), intake.at_the_door():
+        raise Refused(status, "no")
+    with intake.at_the_door():
+        pass
+    # I expect the first one counted, by what it is
+    counts = intake.counts
+    assert (counts.requests, counts.too_large + counts.malformed + counts.turned_away) == (1, 1)
+    assert getattr(counts, counted) == 1
+
+
 @pytest.mark.parametrize("signal", sorted(SIGNALS))
 def test_a_request_whose_rows_would_be_too_large_is_refused(signal: str) -> None:
     body = bombs()[signal].SerializeToString()

@@ -76,9 +76,10 @@ class GrpcDoor:
 
     def _take(self, signal: str, body: bytes, context: Any) -> bytes:
         try:
-            self._entry.check(_texts(context.invocation_metadata()))
-            if len(body) > self._body_bytes:
-                raise Refused(413, f"the request is over {self._body_bytes} bytes: send smaller batches")
+            with self._intake.at_the_door():
+                self._entry.check(_texts(context.invocation_metadata()))
+                if len(body) > self._body_bytes:
+                    raise Refused(413, f"the request is over {self._body_bytes} bytes: send smaller batches")
             return bytes(self._intake.take(signal, body, PROTOBUF).SerializeToString())
         except Refused as refused:
             code = _CODES.get(refused.status, grpc.StatusCode.INVALID_ARGUMENT)

@@ -86,14 +86,16 @@ class HttpDoor:
         await send({"type": "http.response.body", "body": body})
 
     async def _take(self, scope: Scope, headers: dict[str, str], content_type: str, receive: Any) -> Any:
-        self._entry.check_page(headers)
-        version, _, signal = scope["path"].strip("/").partition("/")
-        if version != "v1" or signal not in SIGNALS:
-            raise Refused(404, "there is /v1/traces, /v1/logs and /v1/metrics")
-        if scope["method"] != "POST":
-            raise Refused(405, "OTLP is sent by POST")
+        with self._intake.at_the_door():
+            self._entry.check_page(headers)
+            version, _, signal = scope["path"].strip("/").partition("/")
+            if version != "v1" or signal not in SIGNALS:
+                raise Refused(404, "there is /v1/traces, /v1/logs and /v1/metrics")
+            if scope["method"] != "POST":
+                raise Refused(405, "OTLP is sent by POST")
         async with self._slots:  # so that not all bodies are in memory at once
-            body = await self._body(headers, receive)
+            with self._intake.at_the_door():
+                body = await self._body(headers, receive)
             return await asyncio.to_thread(self._work, signal, body, headers, content_type)
 
     async def _body(self, headers: dict[str, str], receive: Any) -> bytes:
@@ -120,4 +122,6 @@ class HttpDoor:
 
     def _work(self, signal: str, body: bytes, headers: dict[str, str], content_type: str) -> Any:
         encoding = headers.get("content-encoding", "").strip().lower()
-        return self._intake.take(signal, unpacked(body, encoding, self._body_bytes), content_type)
+        with self._intake.at_the_door():
+            whole = unpacked(body, encoding, self._body_bytes)
+        return self._intake.take(signal, whole, content_type)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -24,6 +25,8 @@ BUFFER_ROWS: Final = 100_000
 SPOOL_FULL: Final = 0.9
 RETRY_S: Final = 2.0
 FULL_RETRY_S: Final = 15.0
+_COUNTED_AS: Final = {400: "malformed", 413: "too_large"}
+"""Requests that are refused before they are read, by their HTTP status."""
 _log = logging.getLogger(__name__)
 
 
@@ -48,7 +51,8 @@ class RowWriter(Protocol):
 @dataclass(slots=True)
 class IntakeCounts:
     """Since the process began. `taken`: records by signal; `refused`: records by why; `held_back`: requests
-    that were told to come again; `too_large`: requests whose rows would be."""
+    that were told to come again; `too_large`: requests that are, or whose rows would be; `turned_away`: those
+    with no token, from a web page, to another path, or in a form that is not known."""
 
     taken: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
@@ -56,6 +60,7 @@ class IntakeCounts:
     malformed: int = 0
     held_back: int = 0
     too_large: int = 0
+    turned_away: int = 0
 
 
 class Intake:
@@ -65,6 +70,7 @@ class Intake:
         self, converter: Converter, writer: RowWriter, spool_bytes: int, ledger: Ledger | None = None
     ) -> None:
         self.counts = IntakeCounts()
+        self._counting = threading.Lock()  # held for a moment: the other one may be held for long
         self._ledger = ledger
         self._writer = writer
         self._spool_bytes = spool_bytes
@@ -75,20 +81,34 @@ class Intake:
             "metrics": converter.metrics,
         }
 
+    @contextmanager
+    def at_the_door(self) -> Iterator[None]:
+        """Around what is done before `take`: a request that is refused there is counted, too."""
+        try:
+            yield
+        except Refused as refused:
+            self._count("requests", _COUNTED_AS.get(refused.status, "turned_away"))
+            raise
+
+    def _count(self, *names: str) -> None:
+        with self._counting:
+            for name in names:
+                setattr(self.counts, name, getattr(self.counts, name) + 1)
+
     def take(self, signal: str, body: bytes, content_type: str) -> Any:
         """A request; its response message. Raises Refused."""
         with self._lock:
-            self.counts.requests += 1
+            self._count("requests")
             self._check_room()
             try:
                 request = read(signal, body, content_type)
             except Refused:
-                self.counts.malformed += 1
+                self._count("malformed")
                 raise
             try:
                 done = self._convert[signal](request)
             except Refused:
-                self.counts.too_large += 1
+                self._count("too_large")
                 raise
             if done.tables:
                 ledger = self._ledger

@@ -51,3 +51,4 @@ class OtlpState(msgspec.Struct, array_like=True):
     last_error: str = ""
     flushed: int = 0
     too_large: int = 0
+    turned_away: int = 0

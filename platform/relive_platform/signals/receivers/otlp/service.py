@@ -184,7 +184,7 @@ class OtlpService:
         """How it stands, if that has changed."""
         state, counts, stats = self._state, self._intake.counts, self._writer.stats()
         state.requests, state.malformed, state.held_back = counts.requests, counts.malformed, counts.held_back
-        state.too_large = counts.too_large
+        state.too_large, state.turned_away = counts.too_large, counts.turned_away
         state.taken, state.refused = dict(counts.taken), dict(counts.refused)
         state.written_rows, state.dropped_rows = stats.written_rows, stats.dropped_rows
         state.waiting_rows = stats.buffered_rows + stats.spooled_rows
