@@ -169,3 +169,91 @@ def test_of_a_large_container_it_says_that_not_all_of_it_is_known(tmp_path: Path
     # I expect that as the reason, and not that no line has put it there
     assert "not all that is in it was looked at: it has 3,000 items" in text
     assert "no line that was followed" not in text
+
+
+GENERATORS = """
+    def lines(text):
+        for line in text.splitlines():
+            yield line.strip()
+
+    def pairs(source):
+        for line in source:
+            key, _, value = line.partition("=")
+            got = yield key, value or None
+            if got:
+                yield got
+
+    def merged(*sources):
+        for source in sources:
+            yield from source
+
+    def handler(event, context):
+        conf = dict(merged(pairs(lines("a=1 \\nb\\nc=3")), pairs(lines("d=4"))))
+        return sum(int(value) for value in conf.values())
+    """
+CALLED = """
+    class Cached:
+        def __init__(self, function):
+            self.function, self.known = function, {}
+        def __call__(self, code):
+            if code not in self.known:
+                self.known[code] = self.function(code)
+            return self.known[code]
+
+    @Cached
+    def rate(code):
+        return {"EUR": 1.0, "USD": None}[code]
+
+    def price(cents, code):
+        return cents * rate(code)
+
+    def handler(event, context):
+        return price(100, "EUR") + price(100, "USD")
+    """
+
+
+def test_of_what_generators_gave_to_a_library_the_line_that_called_it_is_not_sure(tmp_path: Path) -> None:
+    # Given a value that a generator has made, and that `dict` has put into another object
+    file = tmp_path / "application.py"
+    file.write_text(textwrap.dedent(GENERATORS))
+
+    # When it is asked why
+    text = in_a_worker(file, "handler", talked(["why"]), {})
+
+    # I expect no certainty about the line that has only handed it on
+    assert "conf = dict(" in text
+    assert "arose at" not in text
+
+
+def test_what_an_object_gave_that_is_called_like_a_function_is_the_bad_value(tmp_path: Path) -> None:
+    # Given an operand that is the result of an object's `__call__`, beside one that is good
+    file = tmp_path / "application.py"
+    file.write_text(textwrap.dedent(CALLED))
+
+    # When it is asked why
+    text = in_a_worker(file, "handler", talked(["why"]), {})
+
+    # I expect it to be named, and the good one not
+    assert "rate(code) = None" in text
+    assert "cents = 100" not in text
+
+
+OPERANDS = """
+    def handler(event, context):
+        host = event.get("host")
+        port = event.get("port", None)
+        return (host or "localhost") + ":" + port
+    """
+
+
+def test_the_operand_that_failed_is_named_before_what_is_deeper_in_the_line(tmp_path: Path) -> None:
+    # Given a line that reads two values that are None, and has dealt with the first
+    file = tmp_path / "application.py"
+    file.write_text(textwrap.dedent(OPERANDS))
+
+    # When it is asked why
+    text = in_a_worker(file, "handler", talked(["why"]), {})
+
+    # I expect the second as what it stumbled over, and the line that gave it
+    assert "\n  port = None\n" in text
+    assert next(row for row in text.splitlines() if row.startswith("→ ")).endswith('event.get("port", None)')

@@ -38,6 +38,8 @@ class Frames:
             found = found.__func__
         if type(found) is type or (issubclass(type(found), type) and "__init__" in vars(found)):
             found = inspect.getattr_static(found, "__init__", MISSING)
+        if found is not MISSING and type(found) is not FunctionType:
+            found = inspect.getattr_static(type(found), "__call__", MISSING)
         return found.__code__ if type(found) is FunctionType else None
 
     def run_by(self, call: ast.Call, frame: int, step: int, value: Any = MISSING) -> int | None:

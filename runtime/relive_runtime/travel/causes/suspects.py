@@ -165,11 +165,17 @@ def _type(failing: Failing, following: Following) -> list[Suspect]:
         points += {"NoneType": 4.0, "str": 2.0}.get(kind, 0.0) if points else 0.0
         points += 4.0 if points and kind == "str" and _NUMBER.fullmatch(read.value) else 0.0
         points += 3.0 if f'(not "{kind}")' in failing.message or f"not {kind}" in failing.message else 0.0
+        points += 5.0 if points and _is_operand(read.node, failing.node) else 0.0
         if points:
             rated.append(Suspect(read, _typed(read.value), points))
     for read in found if not rated else ():
         rated += _elements(read, named, following)
     return sorted(rated, key=lambda one: -one.weight)
+
+
+def _is_operand(node: ast.expr, failing: ast.expr | None) -> bool:
+    """What is deeper in an operation was gone through already, and did not fail."""
+    return isinstance(failing, ast.BinOp) and (node is failing.left or node is failing.right)
 
 
 def _typed(value: Any) -> Bad:

@@ -12,6 +12,7 @@ from typing import Any, Final
 from relive_runtime.travel.causes.badness import Bad, alike, any_of, bad_of, is_empty
 from relive_runtime.travel.causes.following import Following
 from relive_runtime.travel.causes.frames import name_of
+from relive_runtime.travel.causes.journal import COMPREHENSIONS
 from relive_runtime.travel.causes.oddity import oddity
 from relive_runtime.travel.causes.places import Made, Read, parts_read
 from relive_runtime.travel.causes.statements import within
@@ -121,10 +122,21 @@ class Ways:
         else:
             self._computed(way, made, read)
             way.root = made.step
+            way.sure = way.sure and not self._ran_more(made)
         way.kind, way.score, way.unknown = made.kind, self._suspicion(made), made.unknown
         way.sure = way.sure and not made.unknown
         way.composed = type(made.value) is str and (_composes(made.node) or _transforms(made.node))
         return way
+
+    def _ran_more(self, made: Made) -> bool:
+        """A library went through generators of the application there: the value may be one of theirs."""
+        if made.kind != "computed" or made.step < self._journal.start:
+            return False
+        frames = self._journal.frames
+        return any(
+            frames[number].yields and frames[number].code.co_name not in COMPREHENSIONS
+            for number in self._journal.called_in(made.frame, made.step)
+        )
 
     def _oddity(self, made: Made) -> float:
         return oddity(made, lambda node: self._following.value_of(node, made.frame, made.step))
