@@ -44,7 +44,7 @@ _TIMEOUT_S: Final = 900.0
 _ROOM_MB: Final = 1_024
 _TRAIL_MB: Final = 128
 _ISOLATED: Final = 1
-_CODE: Final = "run it on your working copy: relive replay ID --code PATH"
+_CODE: Final = "run it on your working copy with --code PATH"
 CLOCK_DISTRIBUTION: Final = "time-machine"
 
 

@@ -148,6 +148,8 @@ def test_a_script_that_raises(tmp_path: Path) -> None:
     told = relive.run("replay", "job", "--trust", "--travel", "-c", "why", check=False)
     assert "day = 'tue'" in told.stdout
     assert "the same failure" in told.stdout
+    asked = relive.run("why", "job", "--code", str(tmp_path), check=False)
+    assert "day = 'tue'" in asked.stdout, asked.stderr
     made = relive.run("scene", "job", "--to-test", str(tmp_path / "tests/"), "--code", str(tmp_path))
     assert "failed with the recorded error, KeyError: 'tue'" in made.stdout
 

@@ -27,6 +27,12 @@ __all__ = ["why"]
     "ident", default="last", metavar="[ID | FUNCTION | last | FILE]", shell_complete=complete_failure
 )
 @click.argument("expression", default="", metavar="[EXPRESSION]")
+@click.option(
+    "--code",
+    type=click.Path(exists=True, path_type=Path),
+    default=None,
+    help="Run this working copy (a folder or a relive.toml) instead of the version that failed.",
+)
 @click.option("--trust", is_flag=True, help="Run the sources in the scene if the code is not deployed here.")
 @click.option(
     "--python",
@@ -34,7 +40,9 @@ __all__ = ["why"]
     help="Of what was recorded outside of Relive: a Python whose packages it gets.",
 )
 @click.pass_obj
-def why(session: Session, ident: str, expression: str, trust: bool, python: Path | None) -> int:
+def why(
+    session: Session, ident: str, expression: str, code: Path | None, trust: bool, python: Path | None
+) -> int:
     """Where a failure began: the line that made the bad value, and the way from there to the failing line.
 
     The failure is replayed, and gone back in. Needs no server. EXPRESSION is a local of the failing line, or
@@ -46,6 +54,7 @@ def why(session: Session, ident: str, expression: str, trust: bool, python: Path
     relive why                           of the newest failure
     relive why checkout                  of the newest one of a function
     relive why 01a2086a 'cart["total"]'  where has this value come from?
+    relive why app --code .              of what was recorded elsewhere, on your working copy
     relive replay last --travel          go there, and look around
     """
     from relive_platform.replay import ReplayOptions
@@ -59,7 +68,7 @@ def why(session: Session, ident: str, expression: str, trust: bool, python: Path
         talk(call)
 
     options = ReplayOptions(
-        trust=trust, python=python, travel=True, debug=ask,
+        code=code, trust=trust, python=python, travel=True, debug=ask,
         elsewhere=is_from_elsewhere(session, ident, scene),
     )  # fmt: skip
     outcome = run_again(session, scene, options)
