@@ -60,10 +60,11 @@ class Actions:
         head = "read-only, in the scene: its process is gone or in use" if elsewhere else ""
         return _told(ran, ran.out, f'why(id="{whole}"), or fix it and replay(id="{whole}", code=".")', head)
 
-    async def why(self, ident: str) -> Answer:
-        """Where the bad value arose."""
+    async def why(self, ident: str, code: str = "") -> Answer:
+        """Where the bad value arose. `code`: run this instead of the version that failed."""
         whole = await self._whole(ident)
-        ran = await self._commands.run("replay", whole, "--travel", "--command=why")
+        given = ["--code", str(self._workspace.inside(code))] if code else []
+        ran = await self._commands.run("replay", whole, "--travel", "--command=why", *given)
         following = f'inspect(id="{whole}", session="travel", commands=["goto STEP", "p NAME"]), or fix it'
         return _told(ran, _without_outcome(ran.out), following)
 

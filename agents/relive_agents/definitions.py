@@ -69,8 +69,9 @@ TOOLS: Final = (
     ),
     Tool(
         "why",
-        "Runs the failure again and names the line that is most likely at fault, and the next likely ones.",
-        {"id": _ID},
+        "Runs the failure again and names the line that is most likely at fault, and the next likely ones."
+        " code: a path below the served folder, for a failure of which this home has no code.",
+        {"id": _ID, "code": _TEXT},
         ("id",),
         writes=True,
     ),

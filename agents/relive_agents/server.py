@@ -78,7 +78,7 @@ class Desk:
             case "scene" if given.pop("heap", False):
                 return await self._actions.heap(ident)
             case "why":
-                return await self._actions.why(ident)
+                return await self._actions.why(ident, **given)
             case "replay":
                 return await self._actions.replay(ident, **given)
             case "to_test":

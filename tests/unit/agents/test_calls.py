@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 from relive_agents.actions import Actions
-from relive_agents.commands import Commands
+from relive_agents.commands import Commands, Ran
 from relive_agents.diffs import Edit
 from relive_agents.reader import Reader, since_ns
 from relive_agents.server import Desk
@@ -111,3 +111,28 @@ async def test_large_answers_come_as_files_and_odd_ones_are_refused(tmp_path: Pa
         refused = await desk.call(name, {"id": "a", **given})
         assert refused.failed
         assert said in refused.head
+
+
+class Asked:
+    """In the place of the command line: what it was asked."""
+
+    def __init__(self) -> None:
+        self.words: tuple[str, ...] = ()
+
+    async def run(self, *words: str) -> Ran:
+        self.words = words
+        return Ran(0, "step 1", "")
+
+
+async def test_why_can_be_asked_of_the_working_copy(tmp_path: Path) -> None:
+    # Given a failure of which this home has no code
+    asked = Asked()
+    actions = Actions(cast(Commands, asked), Workspace(tmp_path), lambda ident: ident)
+    desk = Desk(cast(Reader, None), actions)
+
+    # When why is asked with a path below the served folder
+    answer = await desk.call("why", {"id": "a", "code": "."})
+
+    # I expect the replay to run what is there
+    assert "step 1" in answer.data
+    assert asked.words == ("replay", "a", "--travel", "--command=why", "--code", str(tmp_path))
