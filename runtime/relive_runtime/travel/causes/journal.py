@@ -6,6 +6,7 @@ import bisect
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from types import CodeType
 from typing import Any, Final
 
@@ -240,16 +241,18 @@ class Journal:
     def called_in(self, frame: int, step: int) -> list[int]:
         """The frames that a step has called itself, also from within its comprehensions and lambdas."""
         found = list[int]()
-        inside = (
-            self.frames[frame].code.co_name in COMPREHENSIONS
-        )  # its steps are one line's, again and again
         first, last = self.execution(frame, step)
-        for number in self.frames[frame].children:
+        if self.frames[frame].code.co_name in COMPREHENSIONS:  # its steps are one line's, again and again
+            first = NOBODY
+        children = self.frames[frame].children  # in the order in which they were called
+        at = bisect.bisect_left(children, first, key=lambda number: self.frames[number].called)
+        for number in islice(children, at, None):
             child = self.frames[number]
-            if first <= child.called <= last or (inside and child.called <= step):
-                found.append(number)
-                if child.code.co_name.startswith("<") and child.steps:
-                    found += self.called_in(number, child.steps[-1])
+            if child.called > last:
+                break
+            found.append(number)
+            if child.code.co_name.startswith("<") and child.steps:
+                found += self.called_in(number, child.steps[-1])
         return found
 
     def execution(self, frame: int, step: int) -> tuple[int, int]:
