@@ -169,6 +169,22 @@ def test_pages_by_key_see_every_invocation_once(clean_store: Store) -> None:
         )
 
 
+def test_a_page_goes_as_far_back_as_it_has_to(clean_store: Store) -> None:
+    # Given two invocations of the last hour, two of the day before that, and two of before
+    now = time.time_ns()
+    ages_s = (60, 1_800, 7_200, 40_000, 100_000, 900_000)
+    kept = [record(now - age_s * 10**9) for age_s in ages_s]
+    keep(clean_store, *kept)
+    # When pages of each size are asked for
+    # I expect the newest of all in each, the newest first, wherever a window ends
+    ids = [one.invocation_id for one in kept]
+    for limit in range(1, len(kept) + 2):
+        found = invocations.page(clean_store, InvocationFilter(), limit=limit)
+        assert [row.invocation_id for row in found] == ids[:limit]
+        older = invocations.page(clean_store, InvocationFilter(), before=key_of(found[0]), limit=limit)
+        assert [row.invocation_id for row in older] == ids[1 : limit + 1]
+
+
 def test_filters(clean_store: Store) -> None:
     failed = failed_record(NOW, duration_ns=500 * MS)
     other = record(NOW + MS, function="pricing", trigger="call", version=4, cold=True, http_path="")

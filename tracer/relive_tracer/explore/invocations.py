@@ -75,7 +75,7 @@ ORDER BY at DESC
 LIMIT 2
 """
 
-_DAY_NS: Final = 86_400 * 1_000_000_000
+_WINDOWS_NS: Final = (3_600 * 1_000_000_000, 86_400 * 1_000_000_000)
 _BOOLEANS: Final = frozenset({8, 9, 47})  # positions of Cold, Pooled, HasScene
 
 
@@ -124,13 +124,12 @@ def page(
 def _windows(
     filter: InvocationFilter, order: str, before: tuple[int, str, int] | None, after: object
 ) -> Iterator[int]:
-    """Times since which a page is looked for. The newest rows are mostly those of the last day, and the store
-    keeps each day apart: a page costs the same however many days there are. What a window does not fill is
-    looked for in all of the time."""
+    """Times since which a page is looked for: in the last hour, of which only granules at the end of each
+    function are read; in the last day, as the store keeps each day apart; then in all of the time. So a page
+    costs the same however much there is."""
     if order == "newest" and after is None:
         newest_ns = before[0] if before is not None else filter.until_ns or time.time_ns()
-        if newest_ns - _DAY_NS > filter.since_ns:
-            yield newest_ns - _DAY_NS
+        yield from (newest_ns - window for window in _WINDOWS_NS if newest_ns - window > filter.since_ns)
     yield filter.since_ns
 
 
