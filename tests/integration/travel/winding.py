@@ -181,7 +181,7 @@ def threads(event, context):
     workers.append(threading.Thread(target=stays.wait))
     for worker in workers:
         worker.start()
-    for _ in range(150):
+    for _ in range(3_000):  # so long that a fork comes in between, however long the one before took
         work(found, 2)
     stays.set()
     for worker in workers:
