@@ -118,6 +118,21 @@ def _within(measure):
     pytest.fail(f"{off:.1%} off: {found} instead of {true}")
 
 
+@pytest.fixture
+def undisturbed():
+    """What else runs on the machine takes no turn from these threads, if that may be had: turns that other
+    programs cut begin and end with the kernel's ticks, and a tick then meets the end of a turn too often."""
+    try:
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+    except PermissionError:
+        yield  # then the machine has to be quiet
+        return
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+
+
 def test_a_hundred_tasks_in_one_loop(make_sampler):
     _holds(make_sampler, lambda: asyncio.run(hundred()))
 
@@ -140,12 +155,21 @@ def test_waiting_beside_computing(make_sampler):
     _holds(make_sampler, work, limits=SamplerLimits())
 
 
-def test_short_handlers_in_their_sum(make_sampler):
+@pytest.mark.parametrize(
+    "parts",
+    [
+        pytest.param(((python_code, 0.0003), (native_code, 0.0006)), id="python first"),
+        pytest.param(((native_code, 0.0006), (python_code, 0.0003)), id="native first"),
+    ],
+)
+def test_short_handlers_in_their_sum(make_sampler, undisturbed, parts):
     def work():
-        python_code(0.0003)
-        native_code(0.0006)
+        for function, cpu_s in parts:
+            function(cpu_s)
 
-    _holds(make_sampler, work, handlers=400, cpu_timer_factory=lambda signum: None)
+    # As often as by default: more often, what a look costs is no small part of so short a handler, which
+    # takes it for its own time
+    _holds(make_sampler, work, handlers=1_600, limits=SamplerLimits(), cpu_timer_factory=lambda signum: None)
 
 
 def _in_threads(*pairs):
@@ -209,21 +233,6 @@ def test_a_thread_that_computes_between_waits(make_sampler):
         thread.join()
 
     _holds(make_sampler, work, threads=True)
-
-
-@pytest.fixture
-def undisturbed():
-    """What else runs on the machine takes no turn from these threads, if that may be had: turns that other
-    programs cut begin and end with the kernel's ticks, and a tick then meets the end of a turn too often."""
-    try:
-        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
-    except PermissionError:
-        yield  # then the machine has to be quiet
-        return
-    try:
-        yield
-    finally:
-        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
 def test_short_threads_in_their_sum(make_sampler, undisturbed):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import socket
 from typing import Any, Final
@@ -20,6 +21,9 @@ __all__ = ["HttpDoor"]
 _CONNECTIONS: Final = 256
 _BODIES: Final = 16
 _BODY_S: Final = 30.0
+_LINGER_S: Final = 5.0
+"""For how long a client that was refused is heard out, as nginx has it (lingering_timeout). To close while it
+still sends would reset the connection, and it would see that instead of its answer."""
 _CODES: Final = {400: 3, 401: 16, 403: 7, 404: 5, 405: 12, 408: 4, 413: 8, 415: 3, 503: 14}
 """Of google.rpc.Code, for the body of an error."""
 
@@ -70,22 +74,25 @@ class HttpDoor:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
         as_json = content_type == JSON
+        body = _Body(receive, headers, self._body_bytes)
         try:
-            status, message = 200, await self._take(scope, headers, content_type, receive)
+            status, message = 200, await self._take(scope, headers, content_type, body)
             more: list[tuple[bytes, bytes]] = []
         except Refused as refused:
             status = refused.status
             message = Status(code=_CODES.get(status, 2), message=refused.message)
             more = [(b"retry-after", b"%d" % max(round(refused.retry_s), 1))] if refused.retry_s else []
-            if status in (401, 408, 413):
-                more.append((b"connection", b"close"))  # the rest of its body is not read
-        body = json.dumps(MessageToDict(message)).encode() if as_json else message.SerializeToString()
+            if not body.ended:
+                more.append((b"connection", b"close"))
+        answer = json.dumps(MessageToDict(message)).encode() if as_json else message.SerializeToString()
         kind = JSON if as_json else PROTOBUF
-        head = [(b"content-type", kind.encode()), (b"content-length", b"%d" % len(body)), *more]
+        head = [(b"content-type", kind.encode()), (b"content-length", b"%d" % len(answer)), *more]
         await send({"type": "http.response.start", "status": status, "headers": head})
-        await send({"type": "http.response.body", "body": body})
+        await send({"type": "http.response.body", "body": answer, "more_body": True})
+        await body.thrown_away(_LINGER_S)
+        await send({"type": "http.response.body", "body": b""})
 
-    async def _take(self, scope: Scope, headers: dict[str, str], content_type: str, receive: Any) -> Any:
+    async def _take(self, scope: Scope, headers: dict[str, str], content_type: str, body: _Body) -> Any:
         with self._intake.at_the_door():
             self._entry.check_page(headers)
             version, _, signal = scope["path"].strip("/").partition("/")
@@ -95,33 +102,52 @@ class HttpDoor:
                 raise Refused(405, "OTLP is sent by POST")
         async with self._slots:  # so that not all bodies are in memory at once
             with self._intake.at_the_door():
-                body = await self._body(headers, receive)
-            return await asyncio.to_thread(self._work, signal, body, headers, content_type)
-
-    async def _body(self, headers: dict[str, str], receive: Any) -> bytes:
-        limit = self._body_bytes
-        length = headers.get("content-length", "0")
-        if length.isdecimal() and int(length) > limit:
-            raise Refused(413, f"the request is over {limit} bytes: send smaller batches")
-        parts: list[bytes] = []
-        size = 0
-        try:
-            async with asyncio.timeout(_BODY_S):
-                while True:
-                    message = await receive()
-                    if message["type"] != "http.request":
-                        raise Refused(400, "the client went away")
-                    parts.append(message.get("body", b""))
-                    size += len(parts[-1])
-                    if size > limit:
-                        raise Refused(413, f"the request is over {limit} bytes: send smaller batches")
-                    if not message.get("more_body"):
-                        return b"".join(parts)
-        except TimeoutError:
-            raise Refused(408, f"the body did not come within {_BODY_S:g} s") from None
+                data = await body.read()
+            return await asyncio.to_thread(self._work, signal, data, headers, content_type)
 
     def _work(self, signal: str, body: bytes, headers: dict[str, str], content_type: str) -> Any:
         encoding = headers.get("content-encoding", "").strip().lower()
         with self._intake.at_the_door():
             whole = unpacked(body, encoding, self._body_bytes)
         return self._intake.take(signal, whole, content_type)
+
+
+class _Body:
+    """Of one request, of up to `limit` bytes."""
+
+    def __init__(self, receive: Any, headers: dict[str, str], limit: int) -> None:
+        length = headers.get("content-length", "0")
+        self._receive = receive
+        self._limit = limit
+        self._length = int(length) if length.isdecimal() else 0  # as its head says it
+        self.ended = not self._length and "transfer-encoding" not in headers  # nothing more comes
+
+    async def _next(self) -> bytes:
+        message = await self._receive()
+        self.ended = message["type"] != "http.request" or not message.get("more_body")
+        if message["type"] != "http.request":
+            raise Refused(400, "the client went away")
+        part: bytes = message.get("body", b"")
+        return part
+
+    async def read(self) -> bytes:
+        """All of it. Raises Refused."""
+        parts: list[bytes] = []
+        size = 0
+        try:
+            async with asyncio.timeout(_BODY_S):
+                while max(size, self._length) <= self._limit and not self.ended:
+                    parts.append(await self._next())
+                    size += len(parts[-1])
+        except TimeoutError:
+            raise Refused(408, f"the body did not come within {_BODY_S:g} s") from None
+        if max(size, self._length) > self._limit:
+            raise Refused(413, f"the request is over {self._limit} bytes: send smaller batches")
+        return b"".join(parts)
+
+    async def thrown_away(self, timeout_s: float) -> None:
+        """What is left of it, for so long."""
+        with contextlib.suppress(TimeoutError, Refused):
+            async with asyncio.timeout(timeout_s):
+                while not self.ended:
+                    await self._next()

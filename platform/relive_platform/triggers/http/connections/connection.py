@@ -89,7 +89,7 @@ class Connection(HttpToolsProtocol):
     # ------------------------------------------------------------ in
 
     def data_received(self, data: bytes) -> None:
-        if self.deaf_since or self.transport.is_closing():
+        if self._mute:
             return
         if self.fresh and not (data := self._first_of(data)):
             return
@@ -108,7 +108,7 @@ class Connection(HttpToolsProtocol):
             return  # else it is answered as if it had not asked for another protocol
         except httptools.HttpParserError:
             if self.refusal is not None:
-                self.refuse(self.refusal)
+                self.refuse(self.refusal, sending=True)
             else:
                 self.send_400_response("")
             return
@@ -151,20 +151,20 @@ class Connection(HttpToolsProtocol):
                 self.parser.feed_data(piece)
             except httptools.HttpParserUpgrade as end:
                 raise httptools.HttpParserUpgrade(start + end.args[0]) from None
-            if self.deaf_since or self.transport.is_closing():
+            if self._mute:
                 break
             if len(self.pipeline) > _PIPELINED:
                 self.unparsed = bytes(view[start + SLICE_BYTES :])
                 break
             if self.receiving and start + SLICE_BYTES < len(data):
                 self._watch(len(piece))
-                if self.transport.is_closing():
+                if self._mute:
                     break
         return len(piece)
 
     def _watch(self, size: int) -> None:
         """A request has not come in one piece: from now on it is timed and counted."""
-        if self.transport.is_closing():
+        if self._mute:
             return
         now = self.loop.time()
         if self.receiving == "body":
@@ -176,9 +176,9 @@ class Connection(HttpToolsProtocol):
         self.head_bytes += size
         limits = self.owner.limits
         if len(self.url) > limits.target_bytes:
-            self.refuse(too_long(limits.target_bytes))
+            self.refuse(too_long(limits.target_bytes), sending=True)
         elif self.head_bytes > limits.head_bytes:
-            self.refuse(too_large(f"the request head is over {limits.head_bytes} bytes"))
+            self.refuse(too_large(f"the request head is over {limits.head_bytes} bytes"), sending=True)
 
     def _count_framing(self, size: int) -> None:
         """Sizes of chunks, extensions and trailers are no body, and count as well."""
@@ -187,9 +187,11 @@ class Connection(HttpToolsProtocol):
         self.wire_bytes += size
         rest = self.wire_bytes - self.body_bytes
         if self.framing > limits.chunk_bytes + SLICE_BYTES:
-            self.refuse(too_large(f"chunk extensions or trailers are over {limits.chunk_bytes} bytes"))
+            self.refuse(
+                too_large(f"chunk extensions or trailers are over {limits.chunk_bytes} bytes"), sending=True
+            )
         elif rest > limits.head_bytes + _FRAMING_RATIO * self.body_bytes:
-            self.refuse(too_large("the body has more framing than content"))
+            self.refuse(too_large("the body has more framing than content"), sending=True)
 
     def on_message_begin(self) -> None:
         self.receiving = "head"
@@ -343,8 +345,7 @@ class Connection(HttpToolsProtocol):
 
     def respond(self, exchange: Exchange, response: Response) -> None:
         """Head and body in one write: two would be two system calls, and wake the client twice."""
-        transport = self.transport
-        if exchange.disconnected or transport.is_closing():
+        if exchange.disconnected or self._mute:
             return
         status, head, body, close = response
         if exchange.head.method == "HEAD":
@@ -378,7 +379,13 @@ class Connection(HttpToolsProtocol):
 
         To close now would reset the connection, and most clients would see that instead of their answer.
         """
-        if exchange.more_body and exchange is self.cycle and self.transport.can_write_eof():
+        if exchange.more_body and exchange is self.cycle:
+            self._hear_out()
+        else:
+            self.transport.close()
+
+    def _hear_out(self) -> None:
+        if self.transport.can_write_eof():
             self.deaf_since = self.loop.time()
             self.transport.write_eof()
         else:
@@ -387,7 +394,7 @@ class Connection(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Begin the next request, but not for a client that does not read: its answers would pile up."""
         flow = self.flow
-        over = self.deaf_since or self.transport.is_closing()
+        over = self._mute
         if flow.write_paused and not over:
             self.held = True
             flow.pause_reading()
@@ -403,7 +410,7 @@ class Connection(HttpToolsProtocol):
         """The head of an answer whose body follows."""
         transport = self.transport
         self.streamed = exchange
-        if exchange.disconnected or transport.is_closing():
+        if exchange.disconnected or self._mute:
             exchange.lost()
             return
         transport.write(begin_answer(exchange, response, self.owner.date))
@@ -412,7 +419,7 @@ class Connection(HttpToolsProtocol):
 
     def write_part(self, exchange: Exchange, part: bytes) -> bool:
         """Whether it was written: the client is there, and wants a body."""
-        if exchange.disconnected or self.transport.is_closing() or not exchange.length:
+        if exchange.disconnected or self._mute or not exchange.length:
             return False
         self.transport.write(framed(exchange, part))
         return True
@@ -421,7 +428,7 @@ class Connection(HttpToolsProtocol):
         """A clean end, or none: a client has to see that an answer broke off."""
         self.streamed = None
         transport = self.transport
-        if exchange.disconnected or transport.is_closing():
+        if exchange.disconnected or self._mute:
             return
         if not ok and exchange.length:
             if exchange.chunked or exchange.length > 0:
@@ -447,15 +454,22 @@ class Connection(HttpToolsProtocol):
         super().shutdown()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        cycle = self.cycle
-        if cycle is not None and cycle.upstream is not None and not cycle.told and cycle is not self.streamed:
-            cycle.lost()
+        if self.cycle is not None:
+            self._lose(self.cycle)
         super().connection_lost(exc)
         if self.upgraded is not None:
             self.upgraded.lost_early()
         if self.streamed is not None:
             self.streamed.lost()
             self.streamed = None
+
+    def _lose(self, cycle: Exchange) -> None:
+        """Its client has gone, or hears no more."""
+        if cycle.upstream is not None and not cycle.told and cycle is not self.streamed:
+            cycle.lost()
+        if not cycle.response_complete:
+            cycle.disconnected = True
+        cycle.message_event.set()
 
     def resume_writing(self) -> None:
         super().resume_writing()
@@ -491,7 +505,12 @@ class Connection(HttpToolsProtocol):
     @property
     def _stopped(self) -> bool:
         """Nothing more is begun."""
-        return self.held or bool(self.deaf_since) or self.transport.is_closing()
+        return self.held or self._mute
+
+    @property
+    def _mute(self) -> bool:
+        """Nothing more is said to the client."""
+        return bool(self.deaf_since) or self.transport.is_closing()
 
     def _take_more(self) -> None:
         """What waits to be parsed comes before what waits in the socket."""
@@ -507,22 +526,32 @@ class Connection(HttpToolsProtocol):
             if not self.unparsed and not self.pipeline and not self.transport.is_closing():
                 self.flow.resume_reading()
 
-    def refuse(self, response: Response) -> None:
-        """Answer and close, whatever the client still sends."""
+    def refuse(self, response: Response, *, sending: bool = False) -> None:
+        """Answer and close. A client that is `sending` is heard out."""
         status, head, body, _ = response
         end = b"connection: close\r\n\r\n"
         self.transport.write(b"".join((STATUS_LINE[status], self.owner.date, head, end, body)))
-        self.transport.close()
+        if not sending:
+            self.transport.close()
+            return
+        cycle = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            self._lose(cycle)
+        self._hear_out()
+        self.flow.resume_reading()
 
     def send_400_response(self, msg: str) -> None:
         """What uvicorn does with a request that cannot be parsed."""
-        self.refuse(refusal(400, "BadRequest", "this is not an HTTP request that can be understood"))
+        response = refusal(400, "BadRequest", "this is not an HTTP request that can be understood")
+        self.refuse(response, sending=True)
 
     @property
     def waits_since(self) -> float:
-        """Since when it has no request, not even a part of one; 0 if it has."""
-        if self.transport is None or self.transport.is_closing() or self.receiving or self.deaf_since:
+        """Since when it has no request, not even a part of one that will be answered; 0 if it has."""
+        if self.transport is None or self.transport.is_closing():
             return 0.0
+        if self.deaf_since or self.receiving:
+            return self.deaf_since
         return self.idle_since or (self.head_since if self.cycle is None else 0.0)
 
     def sweep(self, now: float, limits: ListenerLimits) -> None:

@@ -210,10 +210,10 @@ class MovingConnection(Connection):
             self.mark.tell(ANSWERS)
         super().begin_stream(exchange, response)
 
-    def refuse(self, response: Response) -> None:
+    def refuse(self, response: Response, *, sending: bool = False) -> None:
         if self.mark is not None:
             self.mark.tell(ANSWERS)
-        super().refuse(response)
+        super().refuse(response, sending=sending)
 
     def _tell_gone(self) -> None:
         """The last word: the place may be another connection's from now on."""
