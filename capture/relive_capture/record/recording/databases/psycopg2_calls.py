@@ -10,7 +10,7 @@ from functools import partial
 from types import ModuleType
 from typing import Any, Final
 
-from relive_base.unseen import without_this_frame
+from relive_base.unseen import UNSEEN, without_this_frame
 
 from relive_capture.record.recording.databases.pg_results import PARAMETERS, target_of
 from relive_capture.record.recording.databases.queries import (
@@ -81,11 +81,8 @@ def with_factory(
         factory = connection_factory
         if not options.get("async") and not options.get("async_"):
             factory = factory_of(factory or _c_class("connection"))
-        try:
+        with UNSEEN:
             return connect(dsn, connection_factory=factory, **options)
-        except BaseException as error:
-            without_this_frame(error)
-            raise
 
     put(module, "_connect", recorded)
 
@@ -205,25 +202,19 @@ class RecordedConnection(_extensions.connection):  # type: ignore[misc]
             without_this_frame(error)
             raise
 
-    def commit(self, *arguments: Any, **options: Any) -> None:
+    def commit(self, *arguments: Any, **options: Any) -> Any:
         end = super().commit
-        try:
+        with UNSEEN:
             if arguments or options:
-                end(*arguments, **options)  # it raises
-            self._relive_ends("commit", end)
-        except BaseException as error:
-            without_this_frame(error)
-            raise
+                return end(*arguments, **options)  # it raises
+            return self._relive_ends("commit", end)
 
-    def rollback(self, *arguments: Any, **options: Any) -> None:
+    def rollback(self, *arguments: Any, **options: Any) -> Any:
         end = super().rollback
-        try:
+        with UNSEEN:
             if arguments or options:
-                end(*arguments, **options)  # it raises
-            self._relive_ends("rollback", end)
-        except BaseException as error:
-            without_this_frame(error)
-            raise
+                return end(*arguments, **options)  # it raises
+            return self._relive_ends("rollback", end)
 
     def _relive_ends(self, method: str, end: Callable[[], None]) -> None:
         call = None if self.status == _READY else self._relive_call(method)
@@ -248,11 +239,8 @@ class _Copied:
     def write(self, data: Any) -> Any:
         """To both."""
         self.data.append(data)
-        try:
+        with UNSEEN:
             return self._file.write(data)
-        except BaseException as error:
-            without_this_frame(error)
-            raise
 
 
 class _CopiedText(_Copied, io.TextIOBase):
@@ -312,26 +300,20 @@ class RecordedCursor(_extensions.cursor):  # type: ignore[misc]
     def executemany(self, *arguments: Any, **options: Any) -> Any:
         run = super().executemany
         query, given = _first_two(arguments, options, "query", "vars_list")
-        try:
+        with UNSEEN:
             if not _fits(arguments, options, _EXECUTEMANY, 2):
                 return run(*arguments, **options)
             if type(given) not in (list, tuple):
                 given = list(given)
             return self._relive_run("executemany", query, list(given[:_MANY]), lambda: run(query, given))
-        except BaseException as error:
-            without_this_frame(error)
-            raise
 
     def callproc(self, *arguments: Any, **options: Any) -> Any:
         run = super().callproc
         name, given = _first_two(arguments, options, "procname", "parameters")
-        try:
+        with UNSEEN:
             if not _fits(arguments, options, _CALLPROC):
                 return run(*arguments, **options)
             return self._relive_run("callproc", name, given, partial(run, *arguments, **options))
-        except BaseException as error:
-            without_this_frame(error)
-            raise
 
     def copy_expert(self, *arguments: Any, **options: Any) -> Any:
         run = super().copy_expert
@@ -340,13 +322,10 @@ class RecordedCursor(_extensions.cursor):  # type: ignore[misc]
         def other(copied: Any) -> Any:
             return run(*_with(arguments, options, 1, "file", copied), **options)
 
-        try:
+        with UNSEEN:
             if not _fits(arguments, options, _COPY_EXPERT, 2):
                 return run(*arguments, **options)
             return self._relive_copy("copy_expert", sql, file, other)
-        except BaseException as error:
-            without_this_frame(error)
-            raise
 
     def copy_to(self, *arguments: Any, **options: Any) -> Any:
         run = super().copy_to
@@ -355,26 +334,20 @@ class RecordedCursor(_extensions.cursor):  # type: ignore[misc]
         def other(copied: Any) -> Any:
             return run(*_with(arguments, options, 0, "file", copied), **options)
 
-        try:
+        with UNSEEN:
             if not _fits(arguments, options, _COPY_TO, 2):
                 return run(*arguments, **options)
             statement = copy_statement("copy_to", table, options.get("columns"))
             return self._relive_copy("copy_to", statement, file, other)
-        except BaseException as error:
-            without_this_frame(error)
-            raise
 
     def copy_from(self, *arguments: Any, **options: Any) -> Any:
         run = super().copy_from
         file, table = _first_two(arguments, options, "file", "table")
-        try:
+        with UNSEEN:
             if not _fits(arguments, options, _COPY_FROM, 2):
                 return run(*arguments, **options)
             statement = copy_statement("copy_from", table, options.get("columns"))
             return self._relive_copy("copy_from", statement, file, lambda _other: run(*arguments, **options))
-        except BaseException as error:
-            without_this_frame(error)
-            raise
 
     def _relive_copy(self, method: str, sql: Any, file: Any, run: Callable[[Any], Any]) -> Any:
         copied: Any = file
@@ -491,11 +464,8 @@ class RecordedCursor(_extensions.cursor):  # type: ignore[misc]
         answer(call, lambda: end)
 
     def nextset(self, *arguments: Any, **options: Any) -> Any:
-        try:
+        with UNSEEN:
             found = super().nextset(*arguments, **options)
-        except BaseException as error:
-            without_this_frame(error)
-            raise
         if self._relive_call is not None and found:
             self._relive_told(self._relive_call, self.connection)
         return found

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any, Final
 
-from relive_base.unseen import without_this_frame
+from relive_base.unseen import UNSEEN, without_this_frame
 
 from relive_capture.record.recording.databases.queries import answer, asks, begin, exception_parts, rows
 from relive_capture.record.recording.databases.sqlite_parts import (
@@ -164,23 +164,17 @@ class RecordedCursor(sqlite3.Cursor):
 
     def executemany(self, *arguments: Any, **options: Any) -> Any:
         run = super().executemany
-        try:
+        with UNSEEN:
             if options or len(arguments) != _THREE - 1:
                 return run(*arguments, **options)
             return self._relive_run("executemany", arguments, run)
-        except BaseException as error:
-            without_this_frame(error)
-            raise
 
     def executescript(self, *arguments: Any, **options: Any) -> Any:
         run = super().executescript
-        try:
+        with UNSEEN:
             if options or len(arguments) != 1:
                 return run(*arguments, **options)
             return self._relive_run("executescript", arguments, run)
-        except BaseException as error:
-            without_this_frame(error)
-            raise
 
     def _relive_run(self, method: str, arguments: tuple[Any, ...], run: Callable[..., Any]) -> Any:
         connection: Any = self.connection

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, Final
 
-from relive_base.unseen import without_this_frame
+from relive_base.unseen import UNSEEN, without_this_frame
 
 from relive_capture.record.recording.databases.subclassing import below, described_as
 
@@ -37,11 +37,8 @@ def with_factory(
             arguments = (*arguments[:_FACTORY], factory, *arguments[_FACTORY + 1 :])
         else:
             options["factory"] = factory_of(options.get("factory", sqlite3.Connection))
-        try:
+        with UNSEEN:
             return connect(*arguments, **options)
-        except BaseException as error:
-            without_this_frame(error)
-            raise
 
     put(module, "connect", recorded)
     inner: Any = sys.modules.get("sqlite3.dbapi2")
@@ -112,35 +109,27 @@ class StandIn(sqlite3.Connection):
     def executescript(self, *arguments: Any, **options: Any) -> Any:
         one = self._relive_target and len(arguments) == 1
         run = StandIn.cursor(self).executescript if one else super().executescript
-        try:
+        with UNSEEN:
             return run(*arguments, **options)
-        except BaseException as error:
-            without_this_frame(error)
-            raise
 
-    def commit(self, *arguments: Any, **options: Any) -> None:
+    def commit(self, *arguments: Any, **options: Any) -> Any:
         end = super().commit
-        try:
-            self._relive_ends("commit", lambda: end(*arguments, **options))
-        except BaseException as error:
-            without_this_frame(error)
-            raise
+        with UNSEEN:
+            if arguments or options:
+                return end(*arguments, **options)  # it raises
+            return self._relive_ends("commit", end)
 
-    def rollback(self, *arguments: Any, **options: Any) -> None:
+    def rollback(self, *arguments: Any, **options: Any) -> Any:
         end = super().rollback
-        try:
-            self._relive_ends("rollback", lambda: end(*arguments, **options))
-        except BaseException as error:
-            without_this_frame(error)
-            raise
+        with UNSEEN:
+            if arguments or options:
+                return end(*arguments, **options)  # it raises
+            return self._relive_ends("rollback", end)
 
     def __exit__(self, *arguments: Any, **options: Any) -> Any:
         leave = super().__exit__
-        try:
+        with UNSEEN:
             return self._relive_ends("exit", lambda: leave(*arguments, **options))
-        except BaseException as error:
-            without_this_frame(error)
-            raise
 
     def _relive_ends(self, method: str, end: Callable[[], Any]) -> Any:
         """A transaction ends, by `end`."""
@@ -156,12 +145,9 @@ def _unknown(name: str) -> Any:
 
     @wraps(original)
     def method(self: Any, *arguments: Any, **options: Any) -> Any:
-        try:
+        with UNSEEN:
             self._relive_unknown(name)
             return original(self, *arguments, **options)
-        except BaseException as error:
-            without_this_frame(error)
-            raise
 
     return method
 
