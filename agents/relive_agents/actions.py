@@ -21,6 +21,8 @@ from relive_agents.workspace import Workspace
 
 __all__ = ["Actions"]
 
+_CANNOT: Final = 4
+"""The exit status of a replay that cannot be."""
 _COMMANDS: Final = 20
 _CHARS: Final = 2_000
 _ANSWERS: Final = 50
@@ -41,8 +43,9 @@ class Actions:
         """End what runs."""
         self._commands.close()
 
-    async def inspect(self, ident: str, commands: Sequence[str], session: str = "") -> Answer:
-        """Debugger commands. Without a session that of the process, else of the scene."""
+    async def inspect(self, ident: str, commands: Sequence[str], session: str = "", code: str = "") -> Answer:
+        """Debugger commands. Without a session that of the process, else of the scene. `code`: what a session
+        that goes back runs instead of the version that failed."""
         if len(commands) > _COMMANDS or any(map(_is_no_line, commands)):
             raise UsageError(
                 f"at most {_COMMANDS} commands of one line and {_CHARS:,} characters",
@@ -51,8 +54,11 @@ class Actions:
         whole = await self._whole(ident)
         options = [f"--command={line}" for line in commands]
         if session == "travel":
-            ran = await self._commands.run("replay", whole, "--travel", *options)
-            return _told(ran, _without_outcome(ran.out), "origin NAME or why(id) goes to where a value arose")
+            return await self._travel(
+                whole, options, code, "origin NAME or why(id) goes to where a value arose"
+            )
+        if code:
+            raise UsageError("code is for the session travel", hint='session="travel"')
         ran = await self._commands.run("debug", whole, *(["--scene"] if session == "scene" else []), *options)
         elsewhere = "opening its scene instead" in ran.err
         if session == "process" and elsewhere:
@@ -63,9 +69,17 @@ class Actions:
     async def why(self, ident: str, code: str = "") -> Answer:
         """Where the bad value arose. `code`: run this instead of the version that failed."""
         whole = await self._whole(ident)
+        more = f', code="{code}"' if code else ""
+        following = (
+            f'inspect(id="{whole}", session="travel", commands=["goto STEP", "p NAME"]{more}), or fix it'
+        )
+        return await self._travel(whole, ["--command=why"], code, following)
+
+    async def _travel(self, whole: str, options: Sequence[str], code: str, following: str) -> Answer:
         given = ["--code", str(self._workspace.inside(code))] if code else []
-        ran = await self._commands.run("replay", whole, "--travel", "--command=why", *given)
-        following = f'inspect(id="{whole}", session="travel", commands=["goto STEP", "p NAME"]), or fix it'
+        ran = await self._commands.run("replay", whole, "--travel", *options, *given)
+        if ran.status == _CANNOT and not code:
+            following = 'the same with code=".", if what failed lies there'
         return _told(ran, _without_outcome(ran.out), following)
 
     async def heap(self, ident: str) -> Answer:

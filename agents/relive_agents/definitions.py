@@ -63,6 +63,7 @@ TOOLS: Final = (
             "id": _ID,
             "commands": _TEXTS,
             "session": {"type": "string", "enum": ["process", "scene", "travel"]},
+            "code": {"type": "string", "description": "of travel: as in why"},
         },
         ("id", "commands"),
         writes=True,

@@ -121,18 +121,27 @@ class Asked:
 
     async def run(self, *words: str) -> Ran:
         self.words = words
-        return Ran(0, "step 1", "")
+        return Ran(0, "step 1", "") if "--code" in words else Ran(4, "", "this home has no code of it")
 
 
-async def test_why_can_be_asked_of_the_working_copy(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("tool", "given", "command"),
+    [("why", {}, "why"), ("inspect", {"session": "travel", "commands": ["rs"]}, "rs")],
+)
+async def test_what_goes_back_can_run_the_working_copy(
+    tool: str, given: dict[str, Any], command: str, tmp_path: Path
+) -> None:
     # Given a failure of which this home has no code
     asked = Asked()
     actions = Actions(cast(Commands, asked), Workspace(tmp_path), lambda ident: ident)
     desk = Desk(cast(Reader, None), actions)
 
-    # When why is asked with a path below the served folder
-    answer = await desk.call("why", {"id": "a", "code": "."})
+    # When it is asked for without a path, and with one below the served folder
+    refused = await desk.call(tool, {"id": "a", **given})
+    answer = await desk.call(tool, {"id": "a", "code": ".", **given})
 
-    # I expect the replay to run what is there
+    # I expect to be told of the path, and the replay to run what is there
+    assert refused.failed
+    assert 'code="."' in refused.next
     assert "step 1" in answer.data
-    assert asked.words == ("replay", "a", "--travel", "--command=why", "--code", str(tmp_path))
+    assert asked.words == ("replay", "a", "--travel", f"--command={command}", "--code", str(tmp_path))
