@@ -7,7 +7,7 @@ from types import CodeType, FrameType
 from typing import Any, Final
 
 from relive_base.frame_locals import locals_of
-from relive_runtime.travel.causes.values import exactly, own_dict
+from relive_runtime.travel.causes.values import exactly, is_plain, own_dict
 from relive_runtime.travel.messages import Change, Seen
 
 __all__ = ["Watch", "shown"]
@@ -16,8 +16,6 @@ _KEPT: Final = 500
 _CHARS: Final = 200
 _ITEMS: Final = 64
 _CONTAINERS: Final = (list, dict, set, deque, bytearray)
-_PLAIN: Final = frozenset(map(id, (int, float, complex, str, bytes, bool, type(None))))
-"""By identity: `in` would ask a metaclass whether its class equals one of them."""
 _UNBOUND: Final = object()
 
 
@@ -61,9 +59,7 @@ class Watch:
 
     def _look_at(self, expression: _Expression, frame: FrameType, step: int) -> None:
         before, value = expression.value, expression.evaluate(frame)
-        same = before is value or (
-            type(before) is type(value) and id(type(value)) in _PLAIN and before == value
-        )
+        same = before is value or (type(before) is type(value) and is_plain(value) and before == value)
         mark = fingerprint(value) if self._by_value else None
         if same and mark == expression.print:
             return
@@ -91,10 +87,8 @@ class Watch:
 
 def fingerprint(value: object) -> object:
     """Of what is inside of a container or of a plain object, one level deep; None of what has no inside. The
-    first
-    and the last 64 items count."""
-    kind = type(value)
-    if id(kind) in _PLAIN or value is _UNBOUND:
+    first and the last 64 items count."""
+    if is_plain(value) or value is _UNBOUND:
         return None
     inside: Any = value if exactly(value, *_CONTAINERS) else own_dict(value)
     if inside is None:
@@ -112,7 +106,7 @@ def fingerprint(value: object) -> object:
 
 
 def _token(item: object) -> object:
-    return (type(item), item) if id(type(item)) in _PLAIN else id(item)
+    return (type(item), item) if is_plain(item) else id(item)
 
 
 def shown(value: object) -> str:

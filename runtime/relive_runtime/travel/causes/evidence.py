@@ -14,6 +14,7 @@ from relive_runtime.travel.causes.following import Following
 from relive_runtime.travel.causes.frames import name_of
 from relive_runtime.travel.causes.idioms import fills_a_default
 from relive_runtime.travel.causes.indexes import Choices
+from relive_runtime.travel.causes.iterating import goes_through
 from relive_runtime.travel.causes.sharing import Sharing
 from relive_runtime.travel.causes.values import MISSING, exactly, has_contents, has_method
 
@@ -80,15 +81,17 @@ class Evidence:
         name = name_of(node)
         held = self._value(node.func.value, frame, step) if isinstance(node.func, ast.Attribute) else MISSING
         first = self._value(node.args[0], frame, step) if node.args else MISSING
-        if name == "pop" and has_contents(held) and not self._is_changed(held, frame, step):
+        takes = name == "pop" and len(node.args) > 1 and issubclass(type(held), dict)
+        if takes and not self._is_changed(held, frame, step):
             yield "found nothing to take out"
         if name == "len" and type(first) is str and not first.isascii():
             yield "counted letters, not bytes"
-        if name in ("max", "min", "sorted") and _is_of_numbers(first):
+        by_key = any(one.arg == "key" for one in node.keywords)
+        if name in ("max", "min", "sorted") and not by_key and _is_of_numbers(first):
             yield "ordered numbers as texts"
         if name in ("replace", "astimezone") and type(held) is datetime.datetime and held.tzinfo is not None:
             yield "from a time with a zone"
-        if name == "isinstance" and type(first) is bool:
+        if name == "isinstance" and type(first) is bool and _names_numbers(node):
             yield "took a flag for a number"
         if name == "float" and type(first) is str and "." in first:
             yield "made a float of a fraction"
@@ -102,6 +105,8 @@ class Evidence:
     def _errors(self, statement: ast.stmt, frame: int, step: int) -> Iterator[str]:
         journal = self._journal
         if isinstance(statement, ast.With | ast.AsyncWith):
+            if not _suppresses(statement):
+                return
             inside = range(statement.lineno + 1, (statement.end_lineno or statement.lineno) + 1)
             for later in journal.frames[frame].steps:
                 if step < later < self._failing and later in journal.raised and journal.line(later) in inside:
@@ -151,20 +156,31 @@ class Evidence:
 
     def _is_read_twice(self, value: Any, step: int) -> bool:
         """By different statements: the second one finds nothing."""
-        journal = self._journal
-        readers = set[int]()
+        journal, readers = self._journal, set[int]()
         for later in range(step + 1, min(self._failing + 1, len(journal))):
             plan = journal.plan(later)
-            if plan.statement is None or isinstance(plan.statement, ast.Return):
-                continue
-            if any(journal.read(later, text) is value for text, _ in plan.reads):
-                readers.add(id(plan.statement))
+            for text, node in plan.reads:
+                if journal.read(later, text) is value and goes_through(self._following, node, later):
+                    readers.add(id(plan.statement))
         return len(readers) > 1
 
 
 _GAVE: Final[dict[type, str]] = {
     type(None): "gave None", bool: "gave a flag", int: "gave a number", bytes: "gave bytes",
 }  # fmt: skip
+
+
+def _suppresses(statement: ast.With | ast.AsyncWith) -> bool:
+    calls = (item.context_expr for item in statement.items)
+    return any(isinstance(one, ast.Call) and name_of(one) == "suppress" for one in calls)
+
+
+def _names_numbers(call: ast.Call) -> bool:
+    """`isinstance(value, int)` and its like, which hold for a flag."""
+    names = (
+        {one.id for one in ast.walk(call.args[1]) if isinstance(one, ast.Name)} if call.args[1:] else set()
+    )
+    return "int" in names and "bool" not in names
 
 
 def _is_of_numbers(held: Any) -> bool:

@@ -76,9 +76,8 @@ class Journal:
         self.before: list[dict[str, Any]] = []  # by step: what its line was about to read
         self.after: list[dict[str, Any]] = []  # by step: the names it bound
         self.raised: dict[int, BaseException] = {}  # by step: what came out of its line
-        self.rounds: dict[
-            int, int
-        ] = {}  # by step in a comprehension without a frame: where its statement began
+        self.rounds: dict[int, int] = {}
+        """By step in a comprehension that has no frame: where its statement began."""
         self.history: dict[int, list[Version]] = {}  # by identity
         self.threads = MANY
         """The step from which on there were other threads."""
@@ -266,11 +265,13 @@ class Journal:
             return step, step
         steps = self.frames[frame].steps
         first = last = bisect.bisect_left(steps, step)
+        if steps[first : first + 1] != [step]:  # it is one of another frame
+            return step, step
         while first > 0 and self._is_of(steps[first - 1], plan):
             first -= 1
         while last + 1 < len(steps) and self._is_of(steps[last + 1], plan):
             last += 1
-        return steps[first], steps[min(last, len(steps) - 1)]
+        return steps[first], steps[last]
 
     def _is_of(self, step: int, plan: Plan) -> bool:
         return step >= self.start and self.plan(step).statement is plan.statement

@@ -16,6 +16,7 @@ from relive_runtime.travel.causes.values import MISSING, exactly, parts
 __all__ = ["Sharing"]
 
 _CONTAINERS: Final = (list, dict, set, deque, bytearray)
+_COPIED: Final = (list, dict, set, tuple, deque)
 _GIVING: Final = (ast.Assign, ast.AnnAssign, ast.Expr)
 _STORING: Final = frozenset(("append", "add", "insert", "appendleft", "setdefault", "put"))
 _COPYING: Final = frozenset(("dict", "list", "set", "copy", "tuple"))
@@ -58,20 +59,16 @@ class Sharing:
 
     def _copied(self, node: ast.AST, frame: int, step: int) -> Any:
         """What an expression makes a new container of, with the same parts."""
-        of = None
+        of: ast.expr | None = None
         if isinstance(node, ast.Call) and name_of(node) in _COPYING:
-            of = (
-                node.args[0]
-                if node.args
-                else node.func.value
-                if isinstance(node.func, ast.Attribute)
-                else None
-            )
+            places = [*node.args[:1], *([node.func.value] if isinstance(node.func, ast.Attribute) else [])]
+            of = places[0] if places else None
         elif isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Slice):
             of = node.value
         elif isinstance(node, ast.Dict) and None in node.keys:
             of = node.values[node.keys.index(None)]
-        return MISSING if of is None else self._following.value_of(of, frame, step)
+        held = MISSING if of is None else self._following.value_of(of, frame, step)
+        return held if exactly(held, *_COPIED) else MISSING  # a class of the user's may copy in its own way
 
 
 def _handed_on(statement: ast.stmt) -> list[ast.expr]:

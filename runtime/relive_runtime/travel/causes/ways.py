@@ -12,10 +12,10 @@ from typing import Any, Final
 from relive_runtime.travel.causes.badness import Bad, alike, any_of, bad_of, is_empty
 from relive_runtime.travel.causes.following import Following
 from relive_runtime.travel.causes.frames import name_of
+from relive_runtime.travel.causes.iterating import goes_through
 from relive_runtime.travel.causes.journal import COMPREHENSIONS
 from relive_runtime.travel.causes.oddity import oddity
 from relive_runtime.travel.causes.places import Made, Read, parts_read
-from relive_runtime.travel.causes.statements import within
 from relive_runtime.travel.causes.suspects import Suspect
 from relive_runtime.travel.causes.values import CODE, MISSING, exactly, has_contents, has_method, parts, same
 from relive_runtime.travel.trail import NOBODY
@@ -311,23 +311,9 @@ class Ways:
             return None
         for step in range(read.step - 1, journal.start - 1, -1):
             for text, node in journal.plan(step).reads:
-                if journal.read(step, text) is read.value and self._goes_through(node, step):
+                if journal.read(step, text) is read.value and goes_through(self._following, node, step):
                     return Made("used up", read.value, journal.frame(step), step, None, text)
         return None
-
-    def _goes_through(self, node: ast.expr, step: int) -> bool:
-        """Whether a step's line iterates over what an expression of it gives, or has a library do so."""
-        statement = self._journal.plan(step).statement
-        frame = self._journal.frame(step)
-        if isinstance(statement, ast.For | ast.AsyncFor) and statement.iter is node:
-            return True
-        for part in within(statement) if statement is not None else ():
-            if isinstance(part, ast.comprehension) and any(one is node for one in ast.walk(part.iter)):
-                return True
-            if isinstance(part, ast.Call) and any(one is node for one in part.args):
-                lazy = name_of(part) in ("map", "filter", "zip", "enumerate", "iter", "islice", "chain")
-                return not lazy and self._following.frames.run_by(part, frame, step) is None
-        return False
 
     def _removal(self, held: Any, key: Any, step: int) -> Made | None:
         """The step that took a key out of a container."""

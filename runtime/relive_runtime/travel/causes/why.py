@@ -213,7 +213,7 @@ def _failing(journal: Journal, error: BaseException, own: Callable[[str], bool])
 
 def _message(error: BaseException | None) -> str:
     try:
-        return str(error or "")[:2_000]
+        return str(error)[:2_000] if error is not None else ""
     except Exception:
         return ""
 
