@@ -1,8 +1,8 @@
 """Fit what `why` weighs to the functions of its sets: `why_fit.py [--hold-out]`.
 
 Prints the weights of `relive_runtime/travel/causes/likelihood.py`. `--hold-out` fits without some of the sets
-in turn, and prints how many of their lines are named. The last two sets are never fitted to. It takes some
-five minutes on two cores, `--hold-out` half an hour.
+in turn, and prints how many of their lines are named. The last two sets are never fitted to. It takes two
+minutes on two cores, `--hold-out` four.
 """
 
 from __future__ import annotations

@@ -86,9 +86,16 @@ class LambdaHost:
 
 @contextlib.contextmanager
 def lambda_host(
-    folder: Path, layer: Path | None, *, timeout_s: float = PATIENCE_S, **more: str
+    folder: Path,
+    layer: Path | None,
+    *,
+    timeout_s: float = PATIENCE_S,
+    command: tuple[str, ...] = (),
+    **more: str,
 ) -> Iterator[LambdaHost]:
-    """The runtime with the function in `folder`/task (shop.handler), and the layer if there is one."""
+    """The runtime with the function in `folder`/task (shop.handler), and the layer if there is one.
+
+    `command`: that of a container's image, which names the handler itself."""
     host = LambdaHost(timeout_s)
     task = folder / "task"
     (folder / "bootstrap.py").write_text(BOOTSTRAP)
@@ -100,14 +107,14 @@ def lambda_host(
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
         "AWS_REGION": "eu-west-1",
         "LAMBDA_TASK_ROOT": str(task),
-        "_HANDLER": "shop.handler",
+        **({} if command else {"_HANDLER": "shop.handler"}),
         "PYTHONPATH": str(task) if layer is None else f"{task}{os.pathsep}{layer / 'python'}",
         **more,
     }
     wrapper = [] if layer is None else [str(layer / "relive-record")]
     with (folder / "host.log").open("ab") as log:
         process = subprocess.Popen(
-            [*wrapper, sys.executable, str(folder / "bootstrap.py")],
+            [*wrapper, sys.executable, *(command or (str(folder / "bootstrap.py"),))],
             cwd=task,
             env=given,
             stdout=log,

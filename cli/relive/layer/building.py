@@ -28,9 +28,26 @@ _DATE: Final = (1980, 1, 1, 0, 0, 0)
 _INSTALL_S: Final = 300.0
 _PLATFORMS: Final = {"x86_64": "x86_64-manylinux2014", "arm64": "aarch64-manylinux2014"}
 _SCRIPT: Final = b"""#!/bin/sh
-# AWS_LAMBDA_EXEC_WRAPPER: the function's handler is loaded, and recorded, by Relive's.
-export RELIVE_RECORD_HANDLER="$_HANDLER"
-export _HANDLER="relive_outside.hosts.aws_lambda.handler"
+# AWS_LAMBDA_EXEC_WRAPPER: the function's handler is loaded, and recorded, by Relive's. So it is before the
+# command of a container's image: python -m awslambdaric HANDLER
+ours=relive_outside.hosts.aws_lambda.handler
+before= name=
+for word do
+  shift
+  if [ "${before##*/}" = awslambdaric ]; then
+    name=$word word=$ours
+  fi
+  set -- "$@" "$word"
+  before=$word
+done
+if [ -z "$name" ] && [ -n "$_HANDLER" ]; then
+  name=$_HANDLER
+  export _HANDLER="$ours"
+fi
+if [ -z "$name" ]; then
+  echo "relive-record: nothing is recorded: neither _HANDLER nor 'awslambdaric HANDLER' names a handler" >&2
+fi
+export RELIVE_RECORD_HANDLER="$name"
 if [ -z "$PYTHONHASHSEED" ]; then
   seed=$(od -An -N4 -tu4 /dev/urandom 2>/dev/null | tr -d ' ')
   if [ -n "$seed" ] && [ "$seed" != 0 ]; then export PYTHONHASHSEED="$seed"; fi

@@ -22,6 +22,7 @@ from relive_outside.recording import encoded_call, own_recorder
 __all__ = ["handler"]
 
 _HANDLER: Final = "RELIVE_RECORD_HANDLER"
+_OURS: Final = f"{__name__}.handler"
 _WAIT_S: Final = 2.0
 _MARGIN_S: Final = 1.5
 """Before its deadline, a scene is made of what still runs; of short limits, a fourth of them before."""
@@ -115,7 +116,7 @@ def _traceparent() -> str:
 
 def _made() -> _Function:
     name = os.environ.pop(_HANDLER, "")
-    if name:
+    if name and os.environ.get("_HANDLER") == _OURS:
         os.environ["_HANDLER"] = name  # what the function sees is its own
     return _Function(own_recorder("lambda", _WAIT_S), name or os.environ.get("_HANDLER", ""))
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import platform
+import subprocess
 import zipfile
 from pathlib import Path
 
 import pytest
 from lambda_host import lambda_host
+from patience import PATIENCE_S
 from recorded_hosts import scenes_in
 from relive.layer.building import build_layer, write_layer
 from relive_capture.explore.parts import outside_facts
@@ -82,6 +84,29 @@ def test_an_invocation_that_fails(tmp_path: Path, layer: Path) -> None:
     # ... which is the same one in a replay, and from where one can go back
     home = tmp_path / "home"
     assert replay(scene, home, ReplayOptions(code=tmp_path / "task", travel=True)).outcome == "same"
+
+
+def test_a_container_whose_command_names_the_handler(tmp_path: Path, layer: Path) -> None:
+    # Given the command of an image, which is told the handler as an argument
+    (tmp_path / "task").mkdir()
+    (tmp_path / "task" / "shop.py").write_text(SHOP.replace('["_HANDLER"]', '.get("_HANDLER")'))
+    command = ("-m", "awslambdaric", "shop.handler")
+    with lambda_host(tmp_path, layer, command=command, RELIVE_RECORD_WAIT_S="60") as host:
+        # When it succeeds and fails, I expect it to see no variable that is not its own
+        assert host.invoke(GOOD) == ("response", {"cents": 490, "handler": None})
+        assert host.invoke(BAD)[0] == "error"
+    # ... and a scene
+    (scene,) = scenes_in(tmp_path, 1)
+    assert scene.exceptions[0].frames[-1].function == "shipping"
+
+
+def test_a_command_that_names_no_handler(tmp_path: Path, layer: Path) -> None:
+    # When the wrapper knows no handler, I expect the command to run as it is, and that to be said
+    words = ["a b", "", "$HOME", "*"]
+    command = [str(layer / "relive-record"), "printf", "%s\n", *words]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=True)
+    assert ran.stdout.split("\n") == [*words, ""]
+    assert "nothing is recorded" in ran.stderr
 
 
 def test_an_invocation_that_lambda_is_about_to_end(tmp_path: Path, layer: Path) -> None:

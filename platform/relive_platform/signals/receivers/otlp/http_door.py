@@ -147,6 +147,8 @@ class _Body:
 
     async def thrown_away(self, timeout_s: float) -> None:
         """What is left of it, for so long."""
+        if self.ended:
+            return
         with contextlib.suppress(TimeoutError, Refused):
             async with asyncio.timeout(timeout_s):
                 while not self.ended:
