@@ -7,6 +7,7 @@ from types import CodeType, FrameType
 from typing import Any, Final
 
 from relive_base.frame_locals import locals_of
+from relive_capture.record.inspection import plain_name
 from relive_runtime.travel.causes.values import exactly, is_plain, own_dict
 from relive_runtime.travel.messages import Change, Seen
 
@@ -69,7 +70,7 @@ class Watch:
         self._seen += 1
         self._changes.append(
             Change(
-                expression.number, step, shown(value) if bound else "", type(value).__name__ if bound else
+                expression.number, step, shown(value) if bound else "", plain_name(type(value)) if bound else
                 "", bound,
                 same, id(value) if bound else 0,
             )
@@ -78,7 +79,9 @@ class Watch:
     def note(self, number: int, value: object, step: int) -> None:
         """A value that was seen, and when."""
         self._seen += 1
-        self._changes.append(Change(number, step, shown(value), type(value).__name__, True, False, id(value)))
+        self._changes.append(
+            Change(number, step, shown(value), plain_name(type(value)), True, False, id(value))
+        )
 
     def result(self) -> Seen:
         """What has been seen; the newest 500."""
@@ -112,7 +115,7 @@ def _token(item: object) -> object:
 def shown(value: object) -> str:
     """As Python shows it, at most 200 characters."""
     try:
-        text = repr(value)
-    except Exception as error:
-        return f"({type(value).__name__}, whose repr raised {type(error).__name__})"
+        text = str.__str__(repr(value)).encode("utf-8", "backslashreplace").decode()
+    except BaseException as error:  # also one that ends a process: this is somebody who looks
+        return f"({plain_name(type(value))}, whose repr raised {plain_name(type(error))})"
     return text if len(text) <= _CHARS else text[: _CHARS - 1] + "…"

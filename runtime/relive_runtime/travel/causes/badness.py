@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from relive_runtime.travel.causes.values import MISSING, Large, exactly, same
+from relive_runtime.travel.causes.values import MISSING, Large, defined, exactly, same
 
 __all__ = ["Bad", "alike", "any_of", "bad_of", "contains", "is_empty"]
 
@@ -28,10 +28,13 @@ class Bad:
 
 def is_empty(value: Any) -> bool:
     """A plain container or text without anything in it."""
-    return issubclass(type(value), _SIZED) and type(value).__len__ in _LENGTHS and len(value) == 0
+    if not issubclass(type(value), _SIZED):
+        return False
+    measures = defined(type(value), "__len__")
+    return any(measures is one for one in _LENGTHS) and len(value) == 0
 
 
-_LENGTHS: Final = tuple(kind.__len__ for kind in _SIZED)
+_LENGTHS: Final = tuple(defined(kind, "__len__") for kind in _SIZED)
 
 
 def contains(whole: Any, part: Any) -> bool:

@@ -7,11 +7,21 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
+from relive_capture.record.inspection import plain_name
 from relive_runtime.travel.causes.evaluation import Evaluation
 from relive_runtime.travel.causes.journal import Version
 from relive_runtime.travel.causes.places import Hop, Made, Read, parts_read
 from relive_runtime.travel.causes.statements import within
-from relive_runtime.travel.causes.values import MISSING, has_contents, interned, own_dict, parts, same
+from relive_runtime.travel.causes.values import (
+    MISSING,
+    defined,
+    exactly,
+    has_contents,
+    interned,
+    own_dict,
+    parts,
+    same,
+)
 from relive_runtime.travel.trail import NOBODY
 
 __all__ = ["Contents"]
@@ -38,12 +48,8 @@ class Contents:
 
     def given(self, holder: Any, key: Any, read: Read) -> Hop:
         """The step that put a part where `read` found it."""
-        if (
-            type(key) is str
-            and issubclass(type(holder), tuple)
-            and key in getattr(type(holder), "_fields", ())
-        ):
-            key = type(holder)._fields.index(key)
+        if type(key) is str and issubclass(type(holder), tuple) and key in _fields(type(holder)):
+            key = _fields(type(holder)).index(key)
         if not issubclass(type(holder), dict) and type(key) is int and key < 0:
             key = self._from_the_front(holder, key, read.step)
         if type(key) is str and issubclass(type(holder), _CONTAINERS):
@@ -92,7 +98,7 @@ class Contents:
         """The version of the holder that the part came with, and its number."""
         versions = self._journal.versions(holder, self._over(read))
         best: tuple[Version | None, int] = (None, 0)
-        by_place = interned(read.value) or not isinstance(holder, list)
+        by_place = interned(read.value) or not issubclass(type(holder), list)
         for number in range(len(versions) - 1, -1, -1):
             found = versions[number].contents
             if by_place:
@@ -118,7 +124,7 @@ class Contents:
         statement = self._journal.plan(step).statement
         if statement is None:
             return Made("changed", value, frame, step)
-        if isinstance(statement, ast.AugAssign) and isinstance(holder, list):
+        if isinstance(statement, ast.AugAssign) and issubclass(type(holder), list):
             return self._extended(statement.value, value, frame, step) or Made("changed", value, frame, step)
         target = self._target(statement, holder, key, frame, step)
         if target:
@@ -217,17 +223,18 @@ class Contents:
     def _in_display(
         self, node: ast.AST, holder: Any, key: Any, value: Any, frame: int, step: int
     ) -> Read | Made | None:
-        if isinstance(node, ast.Dict) and isinstance(holder, dict):
+        if isinstance(node, ast.Dict) and issubclass(type(holder), dict):
             return self._in_dict(node, key, value, frame, step)
-        if isinstance(node, ast.List | ast.Tuple) and isinstance(holder, list | tuple):
-            fits = type(key) is int and len(node.elts) == len(holder) and key < len(node.elts)
+        if isinstance(node, ast.List | ast.Tuple) and issubclass(type(holder), (list, tuple)):
+            size = (list if issubclass(type(holder), list) else tuple).__len__(holder)
+            fits = type(key) is int and len(node.elts) == size and key < size
             loads = isinstance(node.ctx, ast.Load)
             return self._fits(node.elts[key], value, frame, step) if fits and loads else None
         if isinstance(node, ast.Call):
             return self._of_fields(node, holder, key, value, frame, step)
         if isinstance(node, ast.ListComp | ast.SetComp | ast.GeneratorExp):
             return self._fits(node.elt, value, frame, step, certain=True)
-        if isinstance(node, ast.DictComp) and isinstance(holder, dict):
+        if isinstance(node, ast.DictComp) and issubclass(type(holder), dict):
             return self._fits(node.value, value, frame, step, certain=True)
         return None
 
@@ -269,9 +276,9 @@ class Contents:
                 return self._fits(keyword.value, value, frame, step)
         kind = type(holder)
         name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-        if name not in (kind.__name__, "cls"):
+        if name not in (plain_name(kind), "cls"):
             return None
-        fields = list(vars(kind).get("__dataclass_fields__", ())) or list(getattr(kind, "_fields", ()))
+        fields = _fields(kind)
         index = key if type(key) is int else fields.index(key) if type(key) is str and key in fields else -1
         if index < 0 or any(isinstance(item, ast.Starred) for item in call.args):
             return None
@@ -365,6 +372,14 @@ class Contents:
             if isinstance(node, ast.DictComp):
                 return Read(node.key, frame, step, value)
         return Made("computed", value, frame, step, _whole(statement))
+
+
+def _fields(kind: type) -> tuple[str, ...]:
+    """The names of a dataclass's or a named tuple's fields. Anybody may have something else of that name."""
+    found = defined(kind, "_fields") if issubclass(kind, tuple) else defined(kind, "__dataclass_fields__")
+    if not exactly(found, tuple, dict) or not all(type(name) is str for name in found):
+        return ()
+    return tuple(found)
 
 
 def _whole(statement: ast.stmt | None) -> ast.expr | None:

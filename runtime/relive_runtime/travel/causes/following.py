@@ -192,7 +192,7 @@ class Following(Evaluation):
             and isinstance(node, ast.Tuple | ast.List)
             and not any(isinstance(item, ast.Starred) for item in node.elts)
         ):
-            if not -len(node.elts) <= path[0] < len(node.elts):
+            if type(path[0]) is not int or not -len(node.elts) <= path[0] < len(node.elts):
                 break
             node, path = node.elts[path[0]], path[1:]
         return Read(node, frame, step, value, path)
@@ -265,14 +265,15 @@ class Following(Evaluation):
         """Through what only goes over something else."""
         if name in _ORDERS and call.args and isinstance(call.func, ast.Name | ast.Attribute):
             return call.args[-1 if name == "filter" else 0], path
-        if name == "enumerate" and call.args and path[:1] == (1,):
+        second = path and type(path[0]) is int and path[0] == 1
+        if name == "enumerate" and call.args and second:
             return call.args[0], path[1:]
-        if name == "zip" and path and path[0] < len(call.args):
+        if name == "zip" and path and type(path[0]) is int and path[0] < len(call.args):
             return call.args[path[0]], path[1:]
         if name in ("items", "values") and isinstance(call.func, ast.Attribute) and not call.args:
             if name == "values":
                 return call.func.value, ("values", *path)
-            if path[:1] == (1,):
+            if second:
                 return call.func.value, ("values", *path[1:])
         return None
 
@@ -436,7 +437,7 @@ class Following(Evaluation):
         if type(before) is not tuple or not before:
             return None
         first = name_of(node) == "popleft" or (
-            node.args and self.value_of(node.args[0], read.frame, read.step) == 0
+            node.args and same(self.value_of(node.args[0], read.frame, read.step), 0)
         )
         key = 0 if first else len(before) - 1
         if not same(before[key], read.value):

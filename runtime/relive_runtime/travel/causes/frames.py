@@ -7,9 +7,10 @@ import inspect
 from types import CodeType, FunctionType, MethodType
 from typing import Any, Final
 
+from relive_capture.record.inspection import class_dict
 from relive_runtime.travel.causes.journal import Journal
 from relive_runtime.travel.causes.statements import within
-from relive_runtime.travel.causes.values import MISSING, interned, same
+from relive_runtime.travel.causes.values import MISSING, defined, exactly, interned, same, stored
 from relive_runtime.travel.trail import NOBODY
 
 __all__ = ["Frames", "name_of"]
@@ -31,15 +32,15 @@ class Frames:
         if found is MISSING and isinstance(func, ast.Attribute):
             base = self._journal.read(step, ast.unparse(func.value))
             if base is not MISSING:
-                found = inspect.getattr_static(base, func.attr, MISSING)
-        if issubclass(type(found), (staticmethod, classmethod)):
+                found = stored(base, func.attr)
+        if exactly(found, staticmethod, classmethod):
             found = found.__func__
         if type(found) is MethodType:
             found = found.__func__
-        if type(found) is type or (issubclass(type(found), type) and "__init__" in vars(found)):
-            found = inspect.getattr_static(found, "__init__", MISSING)
+        if type(found) is type or (issubclass(type(found), type) and "__init__" in class_dict(found)):
+            found = defined(found, "__init__")
         if found is not MISSING and type(found) is not FunctionType:
-            found = inspect.getattr_static(type(found), "__call__", MISSING)
+            found = defined(type(found), "__call__")
         return found.__code__ if type(found) is FunctionType else None
 
     def run_by(self, call: ast.Call, frame: int, step: int, value: Any = MISSING) -> int | None:

@@ -176,7 +176,7 @@ class Journal:
         self.first_globals = {id(module): dict(module) for module in modules}
         for module in (self.first_locals, *self.first_globals.values()):
             for name, value in module.items():
-                if not name.startswith("__"):
+                if type(name) is str and not name.startswith("__"):
                     self.look_at(value, NOBODY, NOBODY)
         for versions in self.history.values():
             versions[0].seen = NOBODY
@@ -229,10 +229,10 @@ class Journal:
         found = self.version(value, step) if depth and exactly(value, list, dict, tuple, set) else MISSING
         if found is MISSING:
             return value
-        if kind is dict:
-            return {key: self.as_it_was(part, step, depth - 1) for key, part in parts(found)}
-        if kind is set:
-            return set(found)
+        if kind is dict or kind is set:
+            return _Written(
+                kind is dict, [(key, self.as_it_was(part, step, depth - 1)) for key, part in parts(found)]
+            )
         return kind(self.as_it_was(part, step, depth - 1) for part in found)
 
     # ------------------------------------------------------------ calls
@@ -279,6 +279,23 @@ class Journal:
     def outcome(self, frame: int) -> Any:
         """What it has given back."""
         return self.frames[frame].result
+
+
+class _Written:
+    """What was in a dict or a set, to be shown: to put keys into a new one would hash and compare them."""
+
+    def __init__(self, has_values: bool, found: list[tuple[Any, Any]]) -> None:
+        self._has_values = has_values
+        self._found = found
+
+    def __repr__(self) -> str:
+        if not self._found and not self._has_values:
+            return "set()"
+        return (
+            "{"
+            + ", ".join(f"{key!r}: {part!r}" if self._has_values else repr(key) for key, part in self._found)
+            + "}"
+        )
 
 
 def remembered(values: dict[str, Any], text: str, value: Any) -> None:

@@ -153,7 +153,6 @@ def _of_membership(key: Any, held: Any) -> set[str]:
     items = [item for item, _ in zip(held, range(_ITEMS), strict=False)]
     if any(same(item, key) for item in items):
         return set()
-    kinds = {type(item) for item in items}
-    if type(key) not in kinds and kinds <= set(_PLAIN) and key is not None:
+    if key is not None and all(exactly(item, *_PLAIN) and type(item) is not type(key) for item in items):
         return {"types"}
     return {"alike"} if any(alike(item, key) for item in items) else set()

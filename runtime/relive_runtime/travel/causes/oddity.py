@@ -69,7 +69,12 @@ def _turned(made: Made, value: Value) -> float:
             return 3.2
         if numbers and isinstance(node.op, ast.FloorDiv | ast.Mod) and result == 0 and left != 0:
             return 4.5
-    if isinstance(node, ast.Call) and name_of(node) in ("find", "rfind") and result == -1:
+    if (
+        isinstance(node, ast.Call)
+        and name_of(node) in ("find", "rfind")
+        and type(result) is int
+        and result == -1
+    ):
         return 4.5
     if is_empty(result) and not isinstance(node, ast.List | ast.Dict | ast.Constant | ast.Set | ast.Tuple):
         return 3.5
@@ -145,5 +150,5 @@ def _of_operator(node: ast.BinOp, value: Value) -> float:
         ]
         points = max(points, 4.5 if inner else 0.0)
     if isinstance(node.op, ast.Mult) and type(value(node.left)) is not type(value(node.right)):
-        points = max(points, 3.0 if str in (type(value(node.left)), type(value(node.right))) else 0.0)
+        points = max(points, 3.0 if type(value(node.left)) is str or type(value(node.right)) is str else 0.0)
     return points

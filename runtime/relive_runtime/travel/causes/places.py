@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ast
+import enum
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+from relive_capture.record.inspection import plain_name
 from relive_runtime.travel.causes.statements import children, plain
+from relive_runtime.travel.causes.values import attribute, is_plain
 from relive_runtime.travel.trail import NOBODY
 
 __all__ = ["Hop", "Made", "Read", "parts_read", "target_path"]
@@ -27,7 +30,7 @@ class Read:
     @property
     def text(self) -> str:
         """As source."""
-        return ast.unparse(self.node) + "".join(f"[{key!r}]" for key in self.path)
+        return ast.unparse(self.node) + "".join(f"[{_key(key)}]" for key in self.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,18 @@ class Hop:
     then: Read | Made
 
 
+def _key(key: Any) -> str:
+    """One of a class of somebody's own is not asked how it is shown: this is made for each step of a way."""
+    if type(key) is tuple:
+        return f"({', '.join(map(_key, key))}{',' * (len(key) == 1)})"
+    if is_plain(key) and not (type(key) is int and abs(key) >= _NO_TEXT):
+        return repr(key)
+    if issubclass(type(key), enum.Enum) and type(attribute(key, "_name_")) is str:
+        return f"{plain_name(type(key))}.{attribute(key, '_name_')}"
+    return f"<{plain_name(type(key))}>"
+
+
+_NO_TEXT: Final = 10**600
 _COMPREHENSIONS: Final = (ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)
 
 

@@ -16,7 +16,7 @@ from relive_base.frame_locals import locals_of
 from relive_capture.record.playback.leaving import goes_up, has_returned, suspends
 from relive_runtime.travel.causes.journal import COMPREHENSIONS, Frame, Journal, remembered
 from relive_runtime.travel.causes.statements import Plan
-from relive_runtime.travel.causes.values import MISSING, evaluated, own_dict
+from relive_runtime.travel.causes.values import MISSING, defined, evaluated, own_dict
 from relive_runtime.travel.trail import LINE_BITS, NOBODY
 
 __all__ = ["Recorder"]
@@ -150,10 +150,10 @@ class Recorder:
         self._step += 1
         step, journal = self._step, self._journal
         if not step:
-            journal.look_at_first(locals_of(frame), self._modules(frame.f_globals))
+            journal.look_at_first(_names(frame), self._modules(frame.f_globals))
         entry = journal.frames[call.number]
         if not entry.steps and step >= journal.start:
-            for value in locals_of(frame).values():
+            for value in _names(frame).values():
                 journal.look_at(value, entry.called, step - 1)
         if step & _TICK == _TICK:
             self._tick()
@@ -189,7 +189,7 @@ class Recorder:
     def _values(self, frame: FrameType, step: int) -> dict[str, Any]:
         plan = self._plan(frame.f_code, frame.f_lineno)
         found: dict[str, Any] = {}
-        names, outer = locals_of(frame), frame.f_globals
+        names, outer = _names(frame), frame.f_globals
         for text, node in plan.reads:
             value = evaluated(node, names, outer)
             remembered(found, text, value)
@@ -213,7 +213,7 @@ class Recorder:
         if step < journal.start:
             return
         plan = self._plan(frame.f_code, journal.line(step))
-        names, outer = locals_of(frame), frame.f_globals
+        names, outer = _names(frame), frame.f_globals
         after = journal.after[step - journal.start]
         for name in plan.binds:
             value = names.get(name, MISSING)
@@ -258,7 +258,7 @@ class Recorder:
         """What a comprehension was at, and what the line itself has bound before it failed."""
         journal = self._journal
         before = journal.before[step - journal.start]
-        names, outer = locals_of(frame), frame.f_globals
+        names, outer = _names(frame), frame.f_globals
         inside = again or frame.f_code.co_name in COMPREHENSIONS
         for text, node in self._plan(frame.f_code, journal.line(step)).reads:
             if inside or text not in before:
@@ -273,6 +273,18 @@ class Recorder:
         return found
 
 
+def _names(frame: FrameType) -> Mapping[str, Any]:
+    """Its locals. In the body of a class they are in what a metaclass has prepared, maybe of a class of the
+    user's."""
+    names = locals_of(frame)
+    if frame.f_code.co_flags & inspect.CO_OPTIMIZED or type(names) is dict:
+        found: Mapping[str, Any] = names
+        return found
+    if not issubclass(type(names), dict):
+        return {}
+    return {name: value for name, value in list(dict.items(names)) if type(name) is str}
+
+
 def _home(value: object) -> object:
     """The module that it is, or that it or its class was made in."""
     kind = type(value)
@@ -281,7 +293,7 @@ def _home(value: object) -> object:
     if type(value) is FunctionType:
         name: object = value.__module__
     else:
-        name = vars(value if type(value) is type else kind).get("__module__")
+        name = defined(value if type(value) is type else kind, "__module__")
     return sys.modules.get(name) if type(name) is str else None
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from itertools import count, pairwise
 from typing import Any, Final
 
+from relive_capture.record.inspection import plain_name
 from relive_runtime.travel.causes.arms import Effects
 from relive_runtime.travel.causes.badness import Bad, alike, any_of
 from relive_runtime.travel.causes.following import Following
@@ -432,7 +433,8 @@ class Slice:
         frame = journal.frame(step)
         error = journal.raised[step]
         after = journal.next_in(frame, step)
-        trace = Trace(trace, type(error).__name__, str(type(error).__name__), step, "raised")
+        name = plain_name(type(error))
+        trace = Trace(trace, name, name, step, "raised")
         self._note(cost, step, "raised", trace, MISSING)
         for _ in range(2):
             if after < len(journal) and journal.frame(after) == frame:

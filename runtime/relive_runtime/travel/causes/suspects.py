@@ -7,14 +7,17 @@ import datetime
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
 from types import ModuleType
 from typing import Any, Final
 
+from relive_capture.record.inspection import class_dict, module_name, mro, plain_name
 from relive_runtime.travel.causes.badness import Bad, bad_of, is_empty
 from relive_runtime.travel.causes.following import Following
 from relive_runtime.travel.causes.places import Read, parts_read
 from relive_runtime.travel.causes.statements import conditions
-from relive_runtime.travel.causes.values import CODE, MISSING, exactly, has_method, parts, same
+from relive_runtime.travel.causes.values import CODE, MISSING, defined, exactly, has_method, parts, same
 from relive_runtime.travel.watch import shown
 
 __all__ = ["Failing", "Suspect", "suspects"]
@@ -24,6 +27,7 @@ _QUOTED_TYPE: Final = re.compile(
 )
 
 
+_ARGUMENTS: Final[Callable[[BaseException], tuple[Any, ...]]] = class_dict(BaseException)["args"].__get__
 _WORDS: Final = re.compile(r"\w+")
 _NUMBER: Final = re.compile(r"\s*[-+]?[0-9][0-9_,.]*\s*")
 """A number that was left as text."""
@@ -60,8 +64,8 @@ def suspects(failing: Failing, following: Following) -> list[Suspect]:
         found = _of_conditions(failing, following)
         if found:
             return found
-    kind = next((one for one in type(failing.error).__mro__ if one.__name__ in _BY_KIND), None)
-    found = _BY_KIND[kind.__name__](failing, following) if kind is not None else []
+    kind = next((name for name in map(plain_name, mro(type(failing.error))) if name in _BY_KIND), None)
+    found = _BY_KIND[kind](failing, following) if kind is not None else []
     return found or _general(failing, following)
 
 
@@ -129,7 +133,7 @@ def _plain_suspects(
         extra -= (
             0.5
             * isinstance(node, ast.Name)
-            * (type(read.value).__module__ not in ("builtins", "datetime", "decimal"))
+            * (module_name(type(read.value)) not in ("builtins", "datetime", "decimal"))
         )
         found.append(Suspect(read, bad_of(read.value), weight + extra))
     return found
@@ -160,7 +164,7 @@ def _type(failing: Failing, following: Following) -> list[Suspect]:
         return [Suspect(read, Bad("naive", _is_naive), 20.0) for read in naive]
     rated: list[Suspect] = []
     for read in found:
-        kind = type(read.value).__name__
+        kind = plain_name(type(read.value))
         points = 20.0 if kind in named else 0.0
         points += {"NoneType": 4.0, "str": 2.0}.get(kind, 0.0) if points else 0.0
         points += 4.0 if points and kind == "str" and _NUMBER.fullmatch(read.value) else 0.0
@@ -184,7 +188,8 @@ def _typed(value: Any) -> Bad:
 
 
 def _is_naive(value: Any) -> bool:
-    return issubclass(type(value), (datetime.datetime, datetime.time)) and value.tzinfo is None
+    kind = next((one for one in (datetime.datetime, datetime.time) if issubclass(type(value), one)), None)
+    return kind is not None and defined(kind, "tzinfo").__get__(value) is None
 
 
 def _elements(read: Read, named: set[str], following: Following) -> list[Suspect]:
@@ -192,7 +197,7 @@ def _elements(read: Read, named: set[str], following: Following) -> list[Suspect
     held = following.journal.version(read.value, read.step)
     if held is MISSING:
         return []
-    odd = [(key, part) for key, part in parts(held) if type(part).__name__ in named]
+    odd = [(key, part) for key, part in parts(held) if plain_name(type(part)) in named]
     if not odd:
         return []
     key, part = min(odd, key=lambda pair: pair[1] is not None)
@@ -235,10 +240,8 @@ def _key(failing: Failing, following: Following) -> list[Suspect]:
         if held is not None and key is not None:
             wanted = following.read(key, failing.frame, failing.step)
             if wanted.value is MISSING:
-                argument = (
-                    failing.error.args[0] if failing.error is not None and failing.error.args else MISSING
-                )
-                wanted = Read(key, failing.frame, failing.step, argument)
+                given = _ARGUMENTS(failing.error) if failing.error is not None else ()
+                wanted = Read(key, failing.frame, failing.step, given[0] if given else MISSING)
             return [_certain(following.read(held, failing.frame, failing.step), wanted)]
     return []
 
@@ -266,7 +269,7 @@ def _is_nothing(value: Any) -> bool:
 
 
 def _is_zero(value: Any) -> bool:
-    return type(value).__name__ in ("int", "float", "Decimal", "Fraction", "bool") and value == 0
+    return exactly(value, int, float, bool, Decimal, Fraction) and value == 0
 
 
 def _value(failing: Failing, following: Following) -> list[Suspect]:
@@ -318,9 +321,13 @@ def _shown(value: Any) -> str:
 
 
 def _unicode(failing: Failing, following: Following) -> list[Suspect]:
-    broken = getattr(failing.error, "object", None)
+    kinds = (UnicodeDecodeError, UnicodeEncodeError, UnicodeTranslateError)
+    kind = next((one for one in kinds if issubclass(type(failing.error), one)), None)
+    broken = defined(kind, "object").__get__(failing.error) if kind is not None else None
     found = [read for read in _operands(failing, following) if type(read.value) is type(broken)]
-    return [_certain(read) for read in found if read.value == broken] or [_certain(read) for read in found]
+    return [_certain(read) for read in found if same(read.value, broken)] or [
+        _certain(read) for read in found
+    ]
 
 
 def _index(failing: Failing, following: Following) -> list[Suspect]:

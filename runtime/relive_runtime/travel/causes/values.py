@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import enum
-from collections import deque
+from collections import deque, namedtuple
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from types import (
@@ -24,12 +24,17 @@ from types import (
 )
 from typing import Any, Final
 
+from relive_capture.record.inspection import class_dict, in_memory, is_heap_type, mro, static_lookup
+from relive_runtime.travel.causes.lookups import MISSING, is_plain, looked_up
+
 __all__ = [
     "CODE",
     "MISSING",
+    "Keyed",
     "Large",
     "attribute",
     "contents",
+    "defined",
     "element",
     "evaluated",
     "exactly",
@@ -41,12 +46,10 @@ __all__ = [
     "kept",
     "parts",
     "same",
+    "stored",
     "unchanged",
 ]  # fmt: skip
 
-MISSING: Final[Any] = type("_Missing", (), {"__repr__": lambda _self: "(no value)"})()
-_PLAIN: Final = frozenset(map(id, (type(None), bool, int, float, complex, str, bytes)))
-"""By identity: what is looked up in a tuple of types is compared with them, maybe by a metaclass."""
 CODE: Final = (
     ModuleType,
     FunctionType,
@@ -85,11 +88,6 @@ def kept(value: Any) -> Any:
     return value
 
 
-def is_plain(value: object) -> bool:
-    """It cannot change, and comparing it runs nobody's code."""
-    return id(type(value)) in _PLAIN
-
-
 def exactly(value: object, *kinds: type) -> bool:
     """Whether it is of one of these types, and not of one made from them. Asks no metaclass as `in` does."""
     kind = type(value)
@@ -113,9 +111,16 @@ def same(one: object, other: object) -> bool:
     return one is other or (type(one) is type(other) and is_plain(one) and (one == other or one != one))
 
 
+def defined(kind: type, name: str) -> Any:
+    """What a class has under a name, as it stands there; MISSING: nothing. `kind.name` may run code of a
+    metaclass, and so may `kind.__mro__`."""
+    owner, found = static_lookup(kind, name)
+    return MISSING if owner is None else found
+
+
 def has_method(value: object, name: str) -> bool:
     """Whether its class has it: what hands on everything to another object has each in name only."""
-    found = next((vars(one)[name] for one in type(value).__mro__ if name in vars(one)), None)
+    found = defined(type(value), name)
     return issubclass(type(found), (FunctionType, BuiltinFunctionType, WrapperDescriptorType, type(str.join)))
 
 
@@ -125,8 +130,8 @@ def has_method(value: object, name: str) -> bool:
 def own_dict(value: object) -> dict[str, Any] | None:
     """Of an object with attributes, also if its class has a `__dict__` of its own making."""
     kind = type(value)
-    for one in kind.__mro__:
-        place = vars(one).get("__dict__")
+    for one in mro(kind):
+        place = class_dict(one).get("__dict__")
         if type(place) is GetSetDescriptorType or type(place) is MemberDescriptorType:
             found = place.__get__(value, kind)
             return found if type(found) is dict else None
@@ -135,56 +140,75 @@ def own_dict(value: object) -> dict[str, Any] | None:
 
 def attribute(base: Any, name: str) -> Any:
     """Of a plain object; MISSING of what only code could tell."""
-    if issubclass(type(base), ModuleType):
-        return vars(base).get(name, MISSING)
     if issubclass(type(base), type):
-        return _of_class(base.__mro__, name, None)
+        return _of_class(mro(base), name, None)
     own = own_dict(base)
-    if own is not None and name in own:
-        return own[name]
-    return _of_class(type(base).__mro__, name, base)
+    found = MISSING if own is None else looked_up(own, name)
+    if found is not MISSING or issubclass(type(base), ModuleType):
+        return found
+    return _of_class(mro(type(base)), name, base)
+
+
+def stored(base: Any, name: str) -> Any:
+    """An attribute as it stands in an object or its class, a function for a method; MISSING: nowhere."""
+    if issubclass(type(base), type):
+        return defined(base, name)
+    own = own_dict(base)
+    found = MISSING if own is None else looked_up(own, name)
+    return defined(type(base), name) if found is MISSING else found
 
 
 def _of_class(classes: tuple[type, ...], name: str, base: Any) -> Any:
     for one in classes:
-        found = vars(one).get(name, MISSING)
+        found = class_dict(one).get(name, MISSING)
         if found is MISSING:
             continue
         kind = type(found)
-        if base is not None and kind.__name__ in ("member_descriptor", "_tuplegetter"):
+        if base is not None and (kind is MemberDescriptorType or kind is _FIELD):
+            if not in_memory(type(base), one):
+                return MISSING
             try:
                 return kind.__get__(found, base, type(base))
             except AttributeError:
                 return MISSING
-        return MISSING if any("__get__" in vars(one) for one in kind.__mro__) else found
+        return found if defined(kind, "__get__") is MISSING else MISSING
     return MISSING
 
 
-def _hashes_plainly(key: object) -> bool:
-    if type(key) is tuple:
-        return all(map(_hashes_plainly, key))
-    return is_plain(key) or issubclass(type(key), enum.Enum) or type(key).__hash__ is object.__hash__
+_FIELD: Final = type(namedtuple("_FIELD", "one").one)  # type: ignore[attr-defined]
 
 
 def element(base: Any, key: Any) -> Any:
     """Of a plain container; MISSING if it is not there, or only code could tell."""
     kind = type(base)
     if issubclass(kind, dict):
-        if kind.__getitem__ is not dict.__getitem__ or not _hashes_plainly(key):
-            return MISSING
-        return dict.get(base, key, MISSING)
+        plain = defined(kind, "__getitem__") is _OF_DICTS
+        return looked_up(base, key) if plain else MISSING
     if type(key) is not int and type(key) is not bool:
         return MISSING
-    plain = next((one for one in _INDEXED if issubclass(kind, one)), None)
-    if plain is None or kind.__getitem__ is not plain.__getitem__:
+    for one, takes in _INDEXED:
+        if issubclass(kind, one):
+            return _indexed(base, key, one, takes)
+    return MISSING
+
+
+def _indexed(base: Any, key: int, kind: Any, takes: Any) -> Any:
+    if defined(type(base), "__getitem__") is not takes:
         return MISSING
+    if kind is deque and key < 0:
+        key += deque.__len__(base)  # else it asks its class
+        if key < 0:
+            return MISSING
     try:
-        return base[key]
+        return takes(base, key)
     except IndexError:
         return MISSING
 
 
-_INDEXED: Final = (list, tuple, str, bytes, deque, range)
+_OF_DICTS: Final = defined(dict, "__getitem__")
+_INDEXED: Final = tuple(
+    (kind, defined(kind, "__getitem__")) for kind in (list, tuple, str, bytes, deque, range)
+)
 
 
 def evaluated(node: ast.expr, names: Mapping[str, Any], outer: Mapping[str, Any]) -> Any:
@@ -220,46 +244,65 @@ def _or_missing(value: Any) -> Any:
 def has_contents(value: Any) -> bool:
     """Whether it is a container or an object with attributes, which may change inside."""
     kind = type(value)
-    if id(kind) in _PLAIN or issubclass(kind, _CLOSED):
+    if is_plain(value) or issubclass(kind, _CLOSED):
         return False
     if issubclass(kind, (list, dict, set, frozenset, tuple, deque)):
         return True
-    return bool(kind.__flags__ & (1 << 9)) and (  # a class that Python code has made
-        own_dict(value) is not None or _slots(kind)
-    )
+    return is_heap_type(kind) and (own_dict(value) is not None or _slots(kind))
 
 
 def _slots(kind: type) -> bool:
-    return any("__slots__" in vars(one) for one in kind.__mro__[:-1])
+    return any("__slots__" in class_dict(one) for one in mro(kind)[:-1])
+
+
+class Keyed:
+    """Keys, and what stands under them. No dict: that would hash them, and compare them with each other."""
+
+    __slots__ = ("keys", "values")
+
+    def __init__(self, keys: tuple[Any, ...], values: tuple[Any, ...]) -> None:
+        self.keys = keys
+        self.values = values
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.keys)
 
 
 def contents(value: Any) -> Any:
-    """A flat copy, in a form that `unchanged` and `parts` know: a tuple of items, or a dict."""
+    """A flat copy, in a form that `unchanged` and `parts` know: a tuple of items, or keys with theirs."""
     kind = type(value)
     try:
         found = _items(kind, value)
+        return _attributes(value) if found is None else found
     except (RuntimeError, TypeError):  # another thread changes it
         return ()
-    if found is not None:
-        return found
-    own = dict(own_dict(value) or {})
-    for one in type(value).__mro__[:-1]:
-        for name, slot in vars(one).items():
-            if type(slot).__name__ == "member_descriptor":
+
+
+def _attributes(value: Any) -> Keyed:
+    own = own_dict(value) or {}
+    keys, values = tuple(own), tuple(own.values())
+    seen = set[str]()
+    for one in mro(type(value))[:-1]:
+        for name, slot in class_dict(one).items():
+            if type(slot) is MemberDescriptorType and type(name) is str and name not in seen:
                 found = attribute(value, name)
                 if found is not MISSING:
-                    own[name] = found
-    return own
+                    seen.add(name)
+                    keys, values = (*keys, name), (*values, found)
+    return Keyed(keys, values)
 
 
 def _items(kind: type, value: Any) -> Any:
     """By the methods of the plain kinds: those of classes made from them are the user's. None of others. Of a
     large one no more than what is kept is looked at: a line may change it a million times."""
     if issubclass(kind, dict):
-        if dict.__len__(value) <= _ITEMS and kind.__iter__ is dict.__iter__:
-            return dict.copy(value)
-        newest = islice(reversed(dict.items(value)), _ITEMS)
-        return {key: part for key, part in [*newest][::-1] if _hashes_plainly(key)}
+        if dict.__len__(value) <= _ITEMS:
+            return Keyed(tuple(dict.keys(value)), tuple(dict.values(value)))
+        newest = [*islice(reversed(dict.items(value)), _ITEMS)][::-1]
+        return Keyed(tuple(key for key, _ in newest), tuple(part for _, part in newest))
     if issubclass(kind, list):
         return tuple(list.__getitem__(value, slice(_ITEMS * 10)))
     if issubclass(kind, tuple):
@@ -267,9 +310,9 @@ def _items(kind: type, value: Any) -> Any:
     if issubclass(kind, deque):
         return tuple(islice(deque.__iter__(value), _ITEMS * 10))
     if issubclass(kind, set):
-        return _members(value, set.__len__(value), set.__iter__(value))
+        return _members(set.__iter__(value))
     if issubclass(kind, frozenset):
-        return _members(value, frozenset.__len__(value), frozenset.__iter__(value))
+        return _members(frozenset.__iter__(value))
     return None
 
 
@@ -282,10 +325,9 @@ def items_beyond(value: Any) -> int:
     return size if size > (_ITEMS * 10 if ordered else _ITEMS) else 0
 
 
-def _members(value: Any, size: int, each: Iterator[Any]) -> dict[Any, Any]:
-    if size <= _ITEMS:
-        return dict.fromkeys(set[Any]().union(value), True)
-    return {item: True for item in islice(each, _ITEMS) if _hashes_plainly(item)}
+def _members(each: Iterator[Any]) -> Keyed:
+    found = tuple(islice(each, _ITEMS))
+    return Keyed(found, (True,) * len(found))
 
 
 def unchanged(before: Any, after: Any) -> bool:
@@ -294,9 +336,9 @@ def unchanged(before: Any, after: Any) -> bool:
         return False
     if type(before) is tuple:
         return all(map(same, before, after))
-    return all(map(same, before.values(), after.values())) and all(map(same, before, after))
+    return all(map(same, before.values, after.values)) and all(map(same, before.keys, after.keys))
 
 
 def parts(found: Any) -> Iterator[tuple[Any, Any]]:
     """(key, value) of `contents`."""
-    return iter(enumerate(found)) if type(found) is tuple else iter(found.items())
+    return iter(enumerate(found)) if type(found) is tuple else zip(found.keys, found.values, strict=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, Final
 
+from relive_capture.record.inspection import module_name
 from relive_runtime.travel.causes.badness import Bad, alike, any_of, bad_of, is_empty
 from relive_runtime.travel.causes.following import Following
 from relive_runtime.travel.causes.frames import name_of
@@ -461,7 +462,7 @@ def _short(held: Any, index: int) -> Bad:
 def _is_opaque(value: Any) -> bool:
     """A file, a cursor, an iterator of a library: what is in it shows only when it is read."""
     kind = type(value)
-    if kind.__module__ == "builtins":
+    if module_name(kind) == "builtins":
         return has_method(value, "__next__")
     return any(has_method(value, name) for name in ("__next__", "read", "fetchone"))
 
