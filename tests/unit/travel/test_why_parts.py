@@ -179,8 +179,12 @@ def test_a_line_that_no_way_leads_to_counts_if_something_speaks_against_it() -> 
 
 def test_each_reason_is_of_something_that_weighs() -> None:
     assert {name for name in WORDS if WEIGHTS.get(name, 0.0) <= 0} == set()
-    assert (
-        reason({"seen: found nothing to take out": 1.0, "near falsy": 1.0})
-        == "at least once it found nothing to take out"
-    )
-    assert reason({"work": 2.0}) == ""
+    assert reason({"work": 2.0}, lambda name: True) == ""
+
+
+def test_the_heaviest_reason_that_is_true_is_said() -> None:
+    features = {"seen: found nothing to take out": 1.0, "near falsy": 1.0}
+
+    assert reason(features, lambda name: True) == "at least once it found nothing to take out"
+    assert reason(features, lambda name: name == "near falsy") == "a zero counts as nothing here"
+    assert reason(features, lambda name: False) == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from relive_runtime.travel.causes.likelihood import WEIGHTS
@@ -40,15 +41,11 @@ WORDS: Final = {
     "seen: gave a time without a zone": "the time that it gives has no zone",
     "near falsy": "a zero counts as nothing here",
 }
-"""Each is true whenever its feature is there: what a text alone shows, is said of the text."""
-_ONLY_WITH: Final = {"way: takes the result of a change": "seen: gave None"}
+"""What of it a run has to show is in `proofs.py`."""
 
 
-def reason(features: dict[str, float]) -> str:
-    """The heaviest that has words; "": none."""
-    known = [
-        name
-        for name in features
-        if name in WORDS and WEIGHTS.get(name, 0.0) > 0 and _ONLY_WITH.get(name, name) in features
-    ]
-    return WORDS[max(known, key=lambda name: (WEIGHTS[name], name))] if known else ""
+def reason(features: dict[str, float], holds: Callable[[str], bool]) -> str:
+    """The heaviest that has words and is true; "": none."""
+    known = [name for name in features if name in WORDS and WEIGHTS.get(name, 0.0) > 0]
+    known.sort(key=lambda name: (WEIGHTS[name], name), reverse=True)
+    return next((WORDS[name] for name in known if holds(name)), "")

@@ -15,7 +15,9 @@ from relive_runtime.travel.causes.following import Following
 from relive_runtime.travel.causes.indexes import Choices
 from relive_runtime.travel.causes.journal import Journal
 from relive_runtime.travel.causes.likelihood import is_led_to, kind_of, likelihoods
+from relive_runtime.travel.causes.proofs import Proofs
 from relive_runtime.travel.causes.reasons import reason
+from relive_runtime.travel.causes.running import Running
 from relive_runtime.travel.causes.slices import Candidate, Slice, Trace
 from relive_runtime.travel.causes.suspects import Failing, Suspect, suspects
 from relive_runtime.travel.causes.values import MISSING
@@ -115,13 +117,14 @@ def _rate(why: Why, following: Following, failing: Failing, found: list[Suspect]
     else:
         why.links, why.kind = _links(journal, best.trace), kind_of(best.kinds)
         why.root, why.unknown = best.step, best.unknown
-    why.named = _spot(journal, best, features[order[0]])
+    proofs = Proofs(Running(following, choices, failing.step))
+    why.named = _spot(journal, best, features[order[0]], proofs)
     if why.named.step != why.root:
         why.named = Spot(why.root, why.named.reason)
     why.sure = share >= _SURE and best.statement is unbroken and not why.unknown
     rest = [number for number in order[1 : _OTHERS + 1] if likely[number] >= _WORTH_A_LOOK]
     if not why.sure:
-        why.others = [_spot(journal, candidates[number], features[number]) for number in rest]
+        why.others = [_spot(journal, candidates[number], features[number], proofs) for number in rest]
 
 
 def considered(
@@ -134,12 +137,13 @@ def considered(
     return [pair for pair in pairs if is_led_to(pair[1])]
 
 
-def _spot(journal: Journal, one: Candidate, features: dict[str, float]) -> Spot:
+def _spot(journal: Journal, one: Candidate, features: dict[str, float], proofs: Proofs) -> Spot:
+    said = reason(features, lambda name: proofs.holds(name, one.statement))
     if not one.defined:
-        return Spot(one.step, reason(features))
+        return Spot(one.step, said)
     code = journal.frames[journal.frame(one.step)].code
     line = one.statement.lineno
-    return Spot(one.step, reason(features), code.co_filename, line, journal.text(code, line))
+    return Spot(one.step, said, code.co_filename, line, journal.text(code, line))
 
 
 def _of_chain(one: Candidate, end: ast.stmt | None, *, checks: bool) -> dict[str, float]:
