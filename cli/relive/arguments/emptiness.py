@@ -13,13 +13,14 @@ __all__ = ["refuse_empty"]
 _NAMES: Final = frozenset(
     {"home", "server", "invocation", "trace", "span", "function", "status", "by", "versions", "event_id"}
 )
-"""Options that say which; others, such as an event or a note, may be empty."""
+"""Options that say which, as those do that are paths; others, such as an event or a note, may be empty."""
 
 
 def refuse_empty(command: click.Command) -> None:
     """Have `command` end with a usage error for an argument, or an option that says which, that is empty."""
     for parameter in command.params:
-        if isinstance(parameter, click.Argument) or parameter.name in _NAMES:
+        says_which = parameter.name in _NAMES or isinstance(parameter.type, click.Path)
+        if isinstance(parameter, click.Argument) or says_which:
             _check(parameter)
 
 

@@ -18,6 +18,7 @@ from relive_base.terminal import one_line
 from relive_capture.explore.scene import write_archive
 
 from relive.layer.closure import modules_needed, own_modules
+from relive.layer.folder import write_folder
 
 __all__ = ["LayerError", "LayerFile", "build_layer", "write_layer"]
 
@@ -27,33 +28,7 @@ _WRAPPER: Final = "relive-record"
 _DATE: Final = (1980, 1, 1, 0, 0, 0)
 _INSTALL_S: Final = 300.0
 _PLATFORMS: Final = {"x86_64": "x86_64-manylinux2014", "arm64": "aarch64-manylinux2014"}
-_SCRIPT: Final = b"""#!/bin/sh
-# AWS_LAMBDA_EXEC_WRAPPER: the function's handler is loaded, and recorded, by Relive's. So it is before the
-# command of a container's image: python -m awslambdaric HANDLER
-ours=relive_outside.hosts.aws_lambda.handler
-before= name=
-for word do
-  shift
-  if [ "${before##*/}" = awslambdaric ]; then
-    name=$word word=$ours
-  fi
-  set -- "$@" "$word"
-  before=$word
-done
-if [ -z "$name" ] && [ -n "$_HANDLER" ]; then
-  name=$_HANDLER
-  export _HANDLER="$ours"
-fi
-if [ -z "$name" ]; then
-  echo "relive-record: nothing is recorded: neither _HANDLER nor 'awslambdaric HANDLER' names a handler" >&2
-fi
-export RELIVE_RECORD_HANDLER="$name"
-if [ -z "$PYTHONHASHSEED" ]; then
-  seed=$(od -An -N4 -tu4 /dev/urandom 2>/dev/null | tr -d ' ')
-  if [ -n "$seed" ] && [ "$seed" != 0 ]; then export PYTHONHASHSEED="$seed"; fi
-fi
-exec "$@"
-"""
+_SCRIPT: Final = (Path(__file__).parent / _WRAPPER).with_suffix(".sh")
 
 
 class LayerError(ReliveError):
@@ -80,7 +55,7 @@ def build_layer(python: str = "", architecture: str = "x86_64", prefix: str = "p
     files = {f"{prefix}{_path(name, file)}": file.read_bytes() for name, file in needed.items()}
     own = sum(map(len, files.values()))
     files |= {f"{prefix}{name}": data for name, data in _msgspec(version, architecture).items()}
-    files[_WRAPPER] = _SCRIPT
+    files[_WRAPPER] = _SCRIPT.read_bytes()
     return LayerFile(files, own, sum(map(len, files.values())))
 
 
@@ -134,14 +109,9 @@ def _is_wanted(path: Path) -> bool:
 
 def write_layer(files: Mapping[str, bytes], target: Path) -> int:
     """A zip, or a folder if the name does not end in .zip; the same files give the same bytes. Gives the
-    bytes written. Raises OSError."""
+    bytes written. Raises OSError, UsageError."""
     if target.suffix != ".zip":
-        for name, data in files.items():
-            path = target / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(data)
-            if name == _WRAPPER:
-                path.chmod(0o755)
+        write_folder(files, target, _WRAPPER)
         return sum(map(len, files.values()))
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:

@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 from relive_base.unseen import without_this_frame
 
+from relive_outside.hosts.wrapped import unwrapped
 from relive_outside.record.attempts import Attempt
 from relive_outside.record.recipes import Recipe, root_of
 from relive_outside.record.recorder import Recorder
@@ -21,7 +22,6 @@ from relive_outside.recording import encoded_call, own_recorder
 
 __all__ = ["handler"]
 
-_HANDLER: Final = "RELIVE_RECORD_HANDLER"
 _OURS: Final = f"{__name__}.handler"
 _WAIT_S: Final = 2.0
 _MARGIN_S: Final = 1.5
@@ -58,17 +58,19 @@ class _Function:
         self._found = self._load(attribute)
 
     def _load(self, attribute: str) -> Any:
-        """As Lambda's own runtime does it; how that says that it cannot, is its own, too."""
+        """Once, as Lambda's own runtime does it: what that says if it cannot is its own, too."""
+        runtime: Any = sys.modules.get("awslambdaric.bootstrap")
         try:
-            found = importlib.import_module(self._module)
-            return getattr(found, attribute)
-        except BaseException as error:
-            attempt = self._recorder.begin(self._recipe)
-            self._recorder.failed(attempt, error, "init")
-            runtime: Any = sys.modules.get("awslambdaric.bootstrap")
             if runtime is None:
-                raise
+                return getattr(importlib.import_module(self._module), attribute)
             return runtime._get_handler(self._name)
+        except BaseException as error:
+            without_this_frame(error)
+            attempt = self._recorder.begin(self._recipe)
+            self._recorder.failed(attempt, _cause(runtime, error), "init")
+            if runtime is None or not isinstance(error, Exception):
+                raise
+            raise _fault(runtime, error) from None
         finally:
             if not self._recorder.settings.source and self._module in sys.modules:
                 self._recipe = msgspec.structs.replace(self._recipe, source=root_of(self._module))
@@ -114,11 +116,25 @@ def _traceparent() -> str:
     return f"00-{root[1]}{root[2]}-{parts['Parent']}-0{'1' if parts.get('Sampled') == '1' else '0'}"
 
 
+def _cause(runtime: Any, error: BaseException) -> BaseException:
+    """Of what Lambda's runtime makes of a module that it cannot load: what that has raised."""
+    cause = error.__context__
+    is_told = runtime is not None and isinstance(error, runtime.FaultException)
+    return cause if is_told and cause is not None else error
+
+
+def _fault(runtime: Any, error: Exception) -> Exception:
+    """As Lambda's runtime tells of it without us: above the frames of one that is raised are ours."""
+    if issubclass(type(error), runtime.FaultException):
+        return error
+    told = runtime.build_fault_result((type(error), error, error.__traceback__), None)
+    fault: Exception = runtime.FaultException(told["errorType"], told["errorMessage"], told["stackTrace"])
+    return fault
+
+
 def _made() -> _Function:
-    name = os.environ.pop(_HANDLER, "")
-    if name and os.environ.get("_HANDLER") == _OURS:
-        os.environ["_HANDLER"] = name  # what the function sees is its own
-    return _Function(own_recorder("lambda", _WAIT_S), name or os.environ.get("_HANDLER", ""))
+    recorder = own_recorder("lambda", _WAIT_S)  # first: it reads what the wrapper has set
+    return _Function(recorder, unwrapped(_OURS))
 
 
 handler = _made().call

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
+import shutil
 import subprocess
+import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from lambda_host import lambda_host
@@ -120,14 +124,127 @@ def test_an_invocation_that_lambda_is_about_to_end(tmp_path: Path, layer: Path) 
     assert "time.sleep" in "".join(scene.exceptions[0].frames[-1].source)
 
 
-def test_a_function_that_cannot_be_loaded(tmp_path: Path, layer: Path) -> None:
+UNLOADABLE = {
+    "an import": ("import not_there_at_all\n", "ModuleNotFoundError"),
+    "a syntax": ("def handler(:\n", "SyntaxError"),
+    "no handler": ("handle = None\n", "AttributeError"),
+    "its own": ("def rates():\n    return 1 / 0\n\nRATES = rates()\n", "ZeroDivisionError"),
+    "for once": (
+        "import os\nif not os.path.exists('once'):\n    os.mkdir('once')\n    raise OSError('once')\n"
+        "def handler(event, context):\n    return 'loaded'\n",
+        "OSError",
+    ),
+}
+
+
+@pytest.mark.parametrize(("source", "error"), UNLOADABLE.values(), ids=UNLOADABLE.keys())
+def test_a_function_that_cannot_be_loaded(tmp_path: Path, layer: Path, source: str, error: str) -> None:
+    # Given a module that counts how often it is loaded, and fails then
+    told = []
+    for number, given in enumerate((None, layer)):
+        folder = tmp_path / str(number)
+        task = folder / "task"
+        task.mkdir(parents=True)
+        (task / "shop.py").write_text(f"open('loads', 'a').write('.')\n{source}")
+        # When it is loaded without the layer, and with it
+        with lambda_host(folder, given, RELIVE_RECORD_WAIT_S="60") as host:
+            kind, body = host.answers.get(timeout=PATIENCE_S)
+        loads = (task / "loads").read_text() if (task / "loads").exists() else ""
+        told.append((kind, json.loads(body.replace(os.fsencode(folder), b"FOLDER")), loads))
+    # I expect the very same to be told, frames included, and it to be loaded once
+    assert told[1] == told[0]
+    # ... and a scene of what it has raised
+    (scene,) = scenes_in(tmp_path / "1", 1)
+    assert (scene.manifest["kind"], scene.manifest["error"]["type"]) == ("init", error)
+
+
+SEES = """
+import os, sys
+address = b"AWS_LAMBDA_RUNTIME_API"
+SEEN = [sorted(repr(one) for one in os.environb.items() if one[0] != address), sys.argv, sys.orig_argv]
+def handler(event, context):
+    return SEEN
+"""
+ODD = {"a.b": "1", "x-y": "2", "1x": "3", "IFS": ":", "PWD": "/nowhere", "BASH_FUNC_f%%": "() {  :; }"}
+OWN = dict.fromkeys(("name", "word", "before", "ours", "seed", "RELIVE_RECORD_WORD"), "mine")
+
+
+@pytest.mark.parametrize("command", [(), ("-m", "awslambdaric", "shop.handler", "a b", "")])
+def test_what_a_function_sees(tmp_path: Path, layer: Path, command: tuple[str, ...]) -> None:
+    # Given a function with variables that a shell does not pass on, and names that a script might use
     (tmp_path / "task").mkdir()
-    (tmp_path / "task" / "shop.py").write_text("import not_there_at_all\n")
-    with lambda_host(tmp_path, layer, RELIVE_RECORD_WAIT_S="60") as host:
-        kind, error = host.answers.get(timeout=120)
-    assert (kind, json.loads(error)["errorType"]) == ("error", "Runtime.ImportModuleError")
-    (scene,) = scenes_in(tmp_path, 1)
-    assert (scene.manifest["kind"], scene.manifest["error"]["type"]) == ("init", "ModuleNotFoundError")
+    (tmp_path / "task" / "shop.py").write_text(SEES)
+    path = f"{tmp_path / 'task'}{os.pathsep}{layer / 'python'}"
+    # When it tells what it sees, without the layer and with it
+    with lambda_host(tmp_path, None, command=command, **ODD, **OWN, PYTHONPATH=path) as host:
+        plain = host.invoke({})
+    with lambda_host(tmp_path, layer, command=command, **ODD, **OWN, PYTHONPATH=path) as host:
+        # I expect the same environment and arguments
+        assert host.invoke({}) == plain
+
+
+def run_by(shell: str, layer: Path, *command: str, **variables: str) -> Any:
+    """What a command of Python's sees once the wrapper's changes are taken back: handler, variables,
+    arguments; and the hash seed before that."""
+    script = (
+        "import json, os, sys\n"
+        "seed = os.environ.get('PYTHONHASHSEED', '')\n"
+        "from relive_outside.hosts.wrapped import unwrapped\n"
+        "name = unwrapped('relive_outside.hosts.aws_lambda.handler')\n"
+        "json.dump([name, dict(os.environ), sys.argv[1:], seed], sys.stdout)\n"
+    )
+    ran = subprocess.run(
+        [shell, str(layer / "relive-record"), sys.executable, "-c", script, *command],
+        env={
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(layer / "python"),
+            "LC_ALL": "C.UTF-8",
+            **variables,
+        },
+        capture_output=True,
+        timeout=PATIENCE_S,
+        check=True,
+    )
+    return json.loads(ran.stdout)
+
+
+@pytest.mark.parametrize("shell", [one for one in ("sh", "dash", "bash", "busybox") if shutil.which(one)])
+def test_every_shell_leaves_the_environment_as_it_was(layer: Path, shell: str) -> None:
+    given = {**ODD, **OWN, "_HANDLER": "app.handler"}
+    name, seen, words, seed = run_by(shell, layer, "a  b", "*", "", **given)
+    assert (name, words) == ("app.handler", ["a  b", "*", ""])
+    assert seed.isdecimal()
+    assert {key: seen[key] for key in given} == given
+    assert set(seen) == {*given, "PATH", "PYTHONPATH", "LC_ALL"}
+    # ... also one whose copy would be over the system's limit for a variable, but for what the shell lost
+    name, seen, _, _ = run_by(shell, layer, LARGE="x" * 100_000, _HANDLER="app.handler", name="mine")
+    assert (name, seen["_HANDLER"], seen["name"], len(seen["LARGE"])) == ("app.handler",) * 2 + (
+        "mine",
+        100_000,
+    )
+
+
+def test_a_seed_that_is_chosen_stays(layer: Path) -> None:
+    _, seen, _, seed = run_by("sh", layer, _HANDLER="app.handler", PYTHONHASHSEED="7")
+    assert (seed, seen["PYTHONHASHSEED"]) == ("7", "7")
+
+
+def test_many_arguments_take_no_time(layer: Path) -> None:
+    many = [str(number) for number in range(20_000)]
+    assert run_by("sh", layer, *many, _HANDLER="app.handler")[2] == many
+    name, _, words, _ = run_by("sh", layer, "awslambdaric", "app.handler", *many)
+    assert (name, words) == ("app.handler", ["awslambdaric", "app.handler", *many])
+
+
+@pytest.mark.parametrize("words", [("awslambdaric", ""), ("awslambdaric",), ()])
+def test_no_handler_leaves_no_variable(layer: Path, words: tuple[str, ...]) -> None:
+    given = {"PATH": os.environ["PATH"]}
+    code = "import os; print(sorted(os.environ))"
+    command = [str(layer / "relive-record"), sys.executable, "-Ic", code, *words]
+    ran = subprocess.run(command, env=given, capture_output=True, text=True, timeout=PATIENCE_S, check=True)
+    assert "RELIVE" not in ran.stdout
+    assert "PYTHONHASHSEED" not in ran.stdout
+    assert "nothing is recorded" in ran.stderr
 
 
 def test_a_sandbox_that_ran_out_of_memory_is_told_of_by_the_next(tmp_path: Path, layer: Path) -> None:

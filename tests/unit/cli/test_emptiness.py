@@ -35,6 +35,8 @@ def test_no_command_takes_an_empty_argument(name: str, argument: click.Argument,
         ["invocations", "--status", ""], ["usage", "--by", ""],
         ["--home", "", "status"],
         ["--server=", "status"],
+        ["layer", "build", "-o", ""], ["flame", "--output", ""],
+        ["export", "-o", " "], ["demo", "--copy", ""],
     ],
 )  # fmt: skip
 def test_options_that_say_which_are_not_empty(given: list[str]) -> None:

@@ -44,8 +44,11 @@ def layer(action: str, output: Path, python: str, arch: str, as_json: bool) -> N
     PYTHONPATH=recorder python -m relive_outside uvicorn app:app
     """
     from relive.layer.building import build_layer, write_layer
+    from relive.layer.folder import refuse_other_folder
 
     zipped = output.suffix == ".zip"
+    if not zipped:
+        refuse_other_folder(output)
     made = build_layer(python, arch, "python/" if zipped else "")
     with writing(output):
         size = write_layer(made.files, output)
