@@ -63,6 +63,7 @@ def serve_http(
     guarded = Guard(app, token, frozenset(f"{name}:{port}" for name in _LOOPBACK))
     config = uvicorn.Config(
         guarded, log_level="warning", access_log=False, server_header=False, lifespan="on", ws="none",
+        http="h11",  # httptools loses the body of a request that asks for another protocol
         limit_concurrency=64, timeout_keep_alive=15, timeout_graceful_shutdown=3,
     )  # fmt: skip
     started()

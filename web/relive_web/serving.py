@@ -29,6 +29,7 @@ def serve_pages(
     app = create_app(reader, doorkeeper, frozenset(f"{name}:{port}" for name in names))
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, server_header=False, lifespan="off", ws="none",
+        http="h11",  # httptools loses the body of a request that asks for another protocol
         limit_concurrency=64, timeout_keep_alive=15, timeout_graceful_shutdown=3,
     )  # fmt: skip
     server = uvicorn.Server(config)

@@ -26,7 +26,13 @@ from relive_base.wire.messages import Profile, StackFrames
 from relive_profiler.record.folded import Fold, fill
 from relive_profiler.record.stacks import StackTable
 from relive_profiler.record.ticks import ThreadTicks, thread_ticks
-from relive_profiler.record.timer import PROFILE_SIGNAL, ThreadTimer, TimerUnavailable, thread_cpu_ns
+from relive_profiler.record.timer import (
+    PROFILE_SIGNAL,
+    ThreadTimer,
+    TimerUnavailable,
+    give_back_signal,
+    thread_cpu_ns,
+)
 
 __builtins__ = KEPT
 
@@ -128,6 +134,7 @@ class BesideSampler:
         self._met: dict[int, tuple[Look, StackFrames]] = {}  # where threads stood at the look before
         self._idle = False  # the tick before has met nobody who computes
         self._unplaced_ns = 0  # CPU time of the main thread since it was met in somebody's code
+        self._was_ignored = False  # the signal, before it was taken
         os.register_at_fork(after_in_child=self._after_fork)
 
     # ------------------------------------------------------------ life of a profile
@@ -142,6 +149,7 @@ class BesideSampler:
                     self.reason = f"signal {PROFILE_SIGNAL} is used by the function"
                     return
             self._timer = self._timer_factory(PROFILE_SIGNAL)
+            self._was_ignored = signal.getsignal(PROFILE_SIGNAL) is signal.SIG_IGN
             signal.signal(PROFILE_SIGNAL, self._on_signal)
             signal.siginterrupt(PROFILE_SIGNAL, interrupting)
             if self._recording and self._variable is not None:
@@ -200,7 +208,7 @@ class BesideSampler:
         timer, self._timer = self._timer, None
         if timer is not None:
             timer.disarm()
-            signal.signal(PROFILE_SIGNAL, signal.SIG_IGN)
+            give_back_signal(self._on_signal, self._was_ignored)
             timer.delete()
         if self._ticks is not None:
             self._ticks.close()

@@ -32,7 +32,14 @@ from relive_profiler.record.rhythm import Rhythm, SamplerLimits, Timer, voluntar
 from relive_profiler.record.stacks import StackTable, standard_folders, without_inner, without_own
 from relive_profiler.record.threads import OtherThreads, TickingThreads
 from relive_profiler.record.ticks import thread_ticks
-from relive_profiler.record.timer import PROFILE_SIGNAL, ThreadTimer, TimerUnavailable, cpu_timer, tick_ns
+from relive_profiler.record.timer import (
+    PROFILE_SIGNAL,
+    ThreadTimer,
+    TimerUnavailable,
+    cpu_timer,
+    give_back_signal,
+    tick_ns,
+)
 
 __builtins__ = KEPT
 
@@ -90,6 +97,7 @@ class Sampler:
         self._sent: set[int] = set()
         self._sent_since_ns = clock()
         self._rhythm: Rhythm | None = None
+        self._was_ignored = False  # the signal, before it was taken
         self._handler = self._on_signal  # one bound method, so that it can be recognised
         self._precise: PreciseProfiler | None = None
         self._thread = threading.get_ident()
@@ -134,10 +142,7 @@ class Sampler:
         rhythm, self._rhythm = self._rhythm, None
         if rhythm is not None and threading.get_ident() == self._thread:
             rhythm.close()
-            if signal.getsignal(PROFILE_SIGNAL) == self._handler:
-                # Ignored first: the default action of a signal that is on its way would end the process.
-                signal.signal(PROFILE_SIGNAL, signal.SIG_IGN)
-                signal.signal(PROFILE_SIGNAL, signal.SIG_DFL)
+            give_back_signal(self._handler, self._was_ignored)
             rhythm.delete()
 
     # ------------------------------------------------------------ inside
@@ -262,6 +267,7 @@ class Sampler:
                     repeat_ns=_REPEAT_NS if self._outlook.looks_at_threads else 0,
                 )
             if current is not self._handler:
+                self._was_ignored = current is signal.SIG_IGN
                 signal.signal(PROFILE_SIGNAL, self._handler)
                 # System calls restart, unless threads are to be looked at: a main thread that waits for them
                 # in a lock would not come to a look before they have ended.

@@ -29,6 +29,7 @@ __all__ = [
     "ThreadTimer",
     "TimerUnavailable",
     "cpu_timer",
+    "give_back_signal",
     "native_thread",
     "preload",
     "thread_cpu_ns",
@@ -51,6 +52,15 @@ _LONGEST_TICK_NS: Final = 10_000_000
 
 class TimerUnavailable(Exception):
     """This system offers no timer that signals one thread."""
+
+
+def give_back_signal(handler: Any, was_ignored: bool) -> None:
+    """PROFILE_SIGNAL is no more `handler`'s, if it is still so. On the main thread."""
+    if signal.getsignal(PROFILE_SIGNAL) == handler:
+        # Ignored first: the default action of a signal that is on its way would end the process.
+        signal.signal(PROFILE_SIGNAL, signal.SIG_IGN)
+        if not was_ignored:
+            signal.signal(PROFILE_SIGNAL, signal.SIG_DFL)
 
 
 class _SigEvent(ctypes.Structure):

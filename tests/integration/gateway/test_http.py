@@ -234,6 +234,54 @@ async def test_a_slow_head_and_a_slow_body_are_408(hasty: Served) -> None:
     assert hasty.server.engine.dispatcher.running == 0
 
 
+UPGRADES = {
+    "h2c": b"connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABk\r\n",
+    "unknown": b"connection: upgrade\r\nupgrade: foo\r\n",
+    "websocket": b"connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n"
+    b"sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
+}
+SMUGGLED = b"GET /fn/web/smuggled HTTP/1.1\r\nhost: localhost\r\n\r\n"
+
+
+@pytest.mark.parametrize("upgrade", UPGRADES)
+@pytest.mark.parametrize("framing", ["length", "chunks"])
+@pytest.mark.parametrize("packets", [1, 2])
+async def test_the_body_of_a_request_that_asks_for_another_protocol_is_its_body(
+    gateway: Served, upgrade: str, framing: str, packets: int
+) -> None:
+    # Given clients that send one, as Java's and curl do, with a body that looks like a request
+    if framing == "length":
+        lines, body = b"content-length: %d\r\n" % len(SMUGGLED), SMUGGLED
+    else:
+        lines = b"transfer-encoding: chunked\r\n"
+        body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(SMUGGLED), SMUGGLED)
+    head = b"POST /fn/web/%b HTTP/1.1\r\nhost: localhost\r\n%b%b\r\n" % (b"asks", UPGRADES[upgrade], lines)
+    last = b"GET /fn/web/next HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"
+    reader, writer = await asyncio.open_connection(*gateway.address())
+    # When it comes with its head, and behind it, and another request follows
+    for part in (head + body + last,) if packets == 1 else (head, body[:30], body[30:] + last):
+        writer.write(part)
+        await writer.drain()
+        await asyncio.sleep(0)
+    data = await asyncio.wait_for(reader.read(), 120)
+    writer.close()
+
+    # I expect two answers, the first of a function that has read the body
+    assert data.count(b"HTTP/1.1 200") == 2
+    assert b'"path":"/asks","body":"GET /fn/web/smuggled' in data
+    assert b'"path":"/next"' in data
+    assert b'"path":"/smuggled"' not in data
+
+
+async def test_what_follows_a_request_that_is_given_no_other_protocol_is_answered(gateway: Served) -> None:
+    one = b"GET /fn/web/%d HTTP/1.1\r\nhost: localhost\r\n%b\r\n"
+
+    data = await gateway.raw(one % (1, UPGRADES["h2c"]) + one % (2, b"connection: close\r\n"))
+
+    assert data.count(b"HTTP/1.1 200") == 2
+    assert data.index(b'"/1"') < data.index(b'"/2"')
+
+
 async def test_a_huge_head_is_431(gateway: Served) -> None:
     head = b"GET /fn/web HTTP/1.1\r\n" + b"".join(b"x-%d: %s\r\n" % (n, b"y" * 1000) for n in range(100))
 

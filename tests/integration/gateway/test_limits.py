@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import re
+import socket
 from pathlib import Path
 
 import pytest
@@ -83,6 +86,22 @@ async def test_garbage_behind_a_request_that_is_being_answered_is_refused(
     await gateway.until(lambda: gateway.server.listener.connections == 0)
     assert [record for record in caplog.records if record.exc_info] == []
     assert (await gateway.http("GET", "/fn/web")).status == 200
+
+
+@pytest.mark.parametrize("path", ["web", "event"])
+@pytest.mark.parametrize("broken", [b"ZZ\r\n", b"5;" + b"e" * 40_000 + b"\r\n"], ids=["size", "extension"])
+async def test_a_broken_body_that_was_to_be_asked_for_is_refused(
+    gateway: Served, caplog: pytest.LogCaptureFixture, path: str, broken: bytes
+) -> None:
+    head = CHUNKED.replace(b"/fn/web", b"/fn/" + path.encode()).replace(
+        b"host:", b"expect: 100-continue\r\nhost:"
+    )
+
+    # When its body comes with its head, I expect it to be refused, and nothing to go wrong
+    answer = parse(await gateway.raw(head + broken))
+    assert answer.status in (400, 431)
+    assert (await gateway.http("GET", "/fn/web")).status == 200
+    assert [record for record in caplog.records if record.exc_info] == []
 
 
 async def test_a_request_in_one_piece_counts_as_well(gateway: Served) -> None:
@@ -165,3 +184,57 @@ async def test_idle_connections_and_half_sent_bodies_lock_nobody_out(tmp_path: P
             assert answer.endswith(b"500000")
             writer.close()
         await server.until(lambda: budget.held_bytes == 0)
+
+
+FLOOD = """
+def parts():
+    while True:
+        yield "x" * 100_000
+
+def web(request):
+    return parts() if request.path == "/flood" else "small"
+"""
+
+
+async def test_clients_that_do_not_read_are_no_more_than_the_limit(tmp_path: Path) -> None:
+    # Given a server for few connections
+    app = write_app(tmp_path / "app", FLOOD, FUNCTIONS.replace("max_workers = 1", "max_workers = 4"))
+    async with served(tmp_path / "home", connection_limit=3, body_timeout_s=1.0) as server:
+        await server.deploy(app)
+        assert (await server.http("GET", "/fn/web/")).status == 200
+        before, state, clients = _sockets(), server.server.listener.state, []
+
+        # When many clients read nothing of an answer without end, and go on with what is no request
+        for _ in range(12):
+            sock = socket.socket()
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+            sock.connect(server.address())
+            clients.append(sock)
+            with contextlib.suppress(ConnectionError):  # it is refused
+                sock.sendall(GET.replace(b"/fn/web", b"/fn/web/flood") + b"\r\n")
+            if len(clients) <= 3:
+                await server.until(lambda: len(state.connections) == len(clients))
+                await server.until(
+                    lambda: all(one.transport.get_write_buffer_size() for one in state.connections)
+                )
+            with contextlib.suppress(ConnectionError):
+                sock.sendall(b"\0\xff no request\r\n\r\n")
+
+        # I expect the server to keep no more of them than it may, to give all back, and others to be answered
+        await server.until(lambda: _sockets() - before - len(clients) <= 3)
+        await server.until(lambda: _sockets() - before - len(clients) == 0)
+        await server.until(lambda: server.server.engine.dispatcher.running == 0)
+        assert (await server.http("GET", "/fn/web/")).status == 200
+        for sock in clients:
+            sock.close()
+
+
+def _sockets() -> int:
+    """How many this process has open: the server's ends, and the clients'."""
+    found = 0
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            found += os.readlink(f"/proc/self/fd/{name}").startswith("socket:")
+        except OSError:  # the folder's own
+            continue
+    return found

@@ -307,6 +307,28 @@ async def test_an_application_hears_that_its_client_has_gone(services: Served, t
         await services.until(lambda file=file: file.exists() and file.read_text() == "http.disconnect")
 
 
+async def test_a_body_that_breaks_in_the_middle_of_an_answer_ends_both(
+    services: Served, tmp_path: Path
+) -> None:
+    # Given an application that answers while it reads
+    told = tmp_path / "told"
+    head = f"POST /fn/shop/until-gone?told={told} HTTP/1.1\r\nhost: localhost\r\n"
+    reader, writer = await asyncio.open_connection(*services.address())
+    writer.write(head.encode() + b"transfer-encoding: chunked\r\n\r\n5\r\nhello\r\n")
+    async with asyncio.timeout(PATIENCE_S):
+        await reader.readuntil(b"first")
+
+        # When what follows is no chunk
+        writer.write(b"ZZ\r\n")
+        rest = await reader.read()
+    writer.close()
+
+    # I expect no second answer within the first, which is no whole one, and the application to hear of it
+    assert b"HTTP/1.1" not in rest
+    assert not rest.endswith(b"0\r\n\r\n")
+    await services.until(lambda: told.exists() and told.read_text() == "http.disconnect")
+
+
 async def test_what_nobody_waits_for_is_cancelled_and_is_no_failure(services: Served, tmp_path: Path) -> None:
     # When clients leave an application that does not ask who is there: it waits, sends on, or cleans up long
     told = [tmp_path / name for name in ("waits", "sends", "cleans")]

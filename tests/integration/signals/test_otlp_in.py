@@ -24,6 +24,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from otlp_receiver import otlp_over_http
 from patience import PATIENCE_S
 from relive_base.wire.messages import MetricData, MetricPoint
+from relive_base.within import within
 from relive_tracer.explore.metric_rows import MetricColumns, metric_tables
 from relive_tracer.explore.otlp import OtlpExporter
 from relive_tracer.explore.rows import FunctionRef
@@ -99,6 +100,7 @@ async def test_what_programs_send_is_in_the_store(tmp_path: Path) -> None:
         async with httpx.AsyncClient(timeout=PATIENCE_S) as client:
             await over_http(client, base)
             await what_is_refused(client, base)
+        await what_goes_on_after_a_refusal(base)
         await blocking(lambda: what_is_refused_over_grpc(status["grpc"], status["pid"]))
         sent = await blocking(lambda: send_metrics("http://" + status["http"]))
         assert await running.server.otlp_in.flush(PATIENCE_S)
@@ -251,6 +253,29 @@ async def what_is_refused(client: httpx.AsyncClient, base: str) -> None:
         answer = await client.post(f"{base}/{path}", content=body, headers=headers)
         assert (answer.status_code, said in answer.content) == (expected, True), (answer, said)
     assert (await client.get(f"{base}/traces")).status_code == 405
+
+
+async def what_goes_on_after_a_refusal(base: str) -> None:
+    """One connection: what was refused early, and whether the next request is answered."""
+    host, _, port = base.removeprefix("http://").partition("/")[0].partition(":")
+    good = b"POST /v1/traces HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+    last = good + b"connection: close\r\ncontent-length: 2\r\n\r\n{}"
+    for line, status in ((b"POST /nope", b"404"), (b"PUT /v1/traces", b"405")):
+        for body in (
+            b"content-length: 2\r\n\r\n{}",
+            b"transfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+        ):
+            reader, writer = await asyncio.open_connection(host, int(port))
+            writer.write(line + b" HTTP/1.1\r\nhost: localhost\r\n" + body + last)
+            data = await within(reader.read(), PATIENCE_S)
+            writer.close()
+            assert data.startswith(b"HTTP/1.1 " + status), data
+            assert data.count(b"HTTP/1.1 200") == 1, data
+    # ... and a body is read though it comes with the wish for another protocol, as Java's client sends it
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(last.replace(b"connection: close", b"connection: upgrade, close\r\nupgrade: h2c"))
+    assert (await within(reader.read(), PATIENCE_S)).startswith(b"HTTP/1.1 200")
+    writer.close()
 
 
 def peak_kb(pid: int) -> int:

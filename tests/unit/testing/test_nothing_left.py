@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import signal
 import sys
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from relive_base.wire.messages import FunctionSpec
 from relive_capture.record import capture_exception, install_guard
 from relive_capture.record.playback import Player
 from relive_capture.recording_format import ReplayInput, Seeds
-from relive_profiler.record import Sampler
+from relive_profiler.record import BesideSampler, Look, Sampler
+from relive_profiler.record.timer import PROFILE_SIGNAL
 
 APP = "import random\n\ndef handler(event, context):\n    return random.random()\n"
 
@@ -29,6 +31,11 @@ def changed(before: dict[str, object], after: dict[str, object]) -> dict[str, ob
             continue
         if isinstance(value, tuple | list) and isinstance(now, tuple | list) and len(value) == len(now):
             found[name] = [pair for pair in zip(value, now, strict=True) if pair[0] != pair[1]]
+        elif isinstance(value, dict) and isinstance(now, dict):
+            keys = sorted(value.keys() | now.keys(), key=str)
+            found[name] = {
+                key: (value.get(key), now.get(key)) for key in keys if value.get(key) != now.get(key)
+            }
         else:
             found[name] = (value, now)
     return found
@@ -47,6 +54,25 @@ def test_a_capture_leaves_nothing(tmp_path: Path) -> None:
     assert not left, left
 
 
+class Nobody:
+    """Whom a service's sampler sees."""
+
+    def anybody(self) -> bool:
+        return False
+
+    def running(self) -> None:
+        return None
+
+    def threads(self) -> tuple[()]:
+        return ()
+
+    def waiting(self, _limit: int) -> tuple[()]:
+        return ()
+
+    def owners(self) -> dict[int, Look]:
+        return {}
+
+
 @in_a_fresh_process
 def test_a_profile_leaves_nothing(tmp_path: Path) -> None:
     before = interpreter_state()
@@ -59,6 +85,31 @@ def test_a_profile_leaves_nothing(tmp_path: Path) -> None:
     after = interpreter_state()
     left = changed(before, after)
     assert not left, left
+
+
+@in_a_fresh_process
+def test_the_profile_of_a_service_leaves_nothing(tmp_path: Path) -> None:
+    before = interpreter_state()
+    sampler = BesideSampler(Nobody(), lambda *_: None, source=str(tmp_path))
+    sampler.start()
+    sampler.begin("i")
+    sampler.close()
+    left = changed(before, interpreter_state())
+    assert not left, left
+
+
+@in_a_fresh_process
+def test_a_profile_leaves_a_signal_ignored_that_was(tmp_path: Path) -> None:
+    # Given a process that was started with the signal ignored
+    signal.signal(PROFILE_SIGNAL, signal.SIG_IGN)
+    sampler = Sampler(source=str(tmp_path))
+    beside = BesideSampler(Nobody(), lambda *_: None, source=str(tmp_path))
+    # When it is taken and given back, I expect it to be ignored again
+    for start, close in ((lambda: sampler.start("i"), sampler.close), (beside.start, beside.close)):
+        start()
+        assert callable(signal.getsignal(PROFILE_SIGNAL))
+        close()
+        assert signal.getsignal(PROFILE_SIGNAL) is signal.SIG_IGN
 
 
 @in_a_fresh_process

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import math
 import socket
 from typing import Any, Final
 
@@ -22,8 +23,11 @@ _CONNECTIONS: Final = 256
 _BODIES: Final = 16
 _BODY_S: Final = 30.0
 _LINGER_S: Final = 5.0
-"""For how long a client that was refused is heard out, as nginx has it (lingering_timeout). To close while it
-still sends would reset the connection, and it would see that instead of its answer."""
+"""For how long a client that was refused is heard out, as nginx has it (lingering_timeout)."""
+_SMALL_BYTES: Final = 262_144
+_SMALL_S: Final = 1.0
+"""A body of up to that, as Go has it (maxPostHandlerReadBytes), is taken in before the refusal, so that the
+connection goes on."""
 _CODES: Final = {400: 3, 401: 16, 403: 7, 404: 5, 405: 12, 408: 4, 413: 8, 415: 3, 503: 14}
 """Of google.rpc.Code, for the body of an error."""
 
@@ -50,6 +54,7 @@ class HttpDoor:
                 timeout_keep_alive=75,
                 timeout_graceful_shutdown=2,
                 ws="none",
+                http="h11",  # httptools loses the body of a request that asks for another protocol
                 interface="asgi3",
             )
         )
@@ -82,6 +87,7 @@ class HttpDoor:
             status = refused.status
             message = Status(code=_CODES.get(status, 2), message=refused.message)
             more = [(b"retry-after", b"%d" % max(round(refused.retry_s), 1))] if refused.retry_s else []
+            await body.taken_in()
             if not body.ended:
                 more.append((b"connection", b"close"))
         answer = json.dumps(MessageToDict(message)).encode() if as_json else message.SerializeToString()
@@ -89,7 +95,7 @@ class HttpDoor:
         head = [(b"content-type", kind.encode()), (b"content-length", b"%d" % len(answer)), *more]
         await send({"type": "http.response.start", "status": status, "headers": head})
         await send({"type": "http.response.body", "body": answer, "more_body": True})
-        await body.thrown_away(_LINGER_S)
+        await body.thrown_away(_LINGER_S)  # to close now would reset the connection
         await send({"type": "http.response.body", "body": b""})
 
     async def _take(self, scope: Scope, headers: dict[str, str], content_type: str, body: _Body) -> Any:
@@ -120,6 +126,7 @@ class _Body:
         self._receive = receive
         self._limit = limit
         self._length = int(length) if length.isdecimal() else 0  # as its head says it
+        self._expects = "expect" in headers  # it is sent once the head is accepted
         self.ended = not self._length and "transfer-encoding" not in headers  # nothing more comes
 
     async def _next(self) -> bytes:
@@ -145,11 +152,17 @@ class _Body:
             raise Refused(413, f"the request is over {self._limit} bytes: send smaller batches")
         return b"".join(parts)
 
-    async def thrown_away(self, timeout_s: float) -> None:
+    async def taken_in(self) -> None:
+        """A small body of a refused request, if it is on its way."""
+        if not self._expects and self._length <= _SMALL_BYTES:
+            await self.thrown_away(_SMALL_S, _SMALL_BYTES)
+
+    async def thrown_away(self, timeout_s: float, limit: float = math.inf) -> None:
         """What is left of it, for so long."""
         if self.ended:
             return
         with contextlib.suppress(TimeoutError, Refused):
             async with asyncio.timeout(timeout_s):
-                while not self.ended:
-                    await self._next()
+                size = 0
+                while not self.ended and size <= limit:
+                    size += len(await self._next())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Sequence
 from typing import Final, cast
 
 import httptools
@@ -17,6 +18,7 @@ from relive_platform.triggers.http.connections.http2 import PREFACE, Taken
 from relive_platform.triggers.http.connections.limits import ListenerLimits
 from relive_platform.triggers.http.connections.listening import Listening
 from relive_platform.triggers.http.connections.refusals import refusal, too_large, too_long
+from relive_platform.triggers.http.connections.resuming import parser_of_body
 from relive_platform.triggers.http.connections.upgrading import Upgraded, UpgradeExchange
 from relive_platform.triggers.http.cors import with_lines
 from relive_platform.triggers.http.responses import Response
@@ -71,6 +73,7 @@ class Connection(HttpToolsProtocol):
         self.deaf_since = 0.0  # it was answered before all of its body was here: the rest is thrown away
         self.access_log = False
         self.streamed: Exchange | None = None  # whose answer is being sent in parts
+        self.left_behind: Sequence[tuple[bytes, bytes]] = ()  # headers of a body that the parser did not take
         self.upgraded: Upgraded | None = None  # what it is once the request is read that asks for it
         self.fresh = owner.http2 is not None  # it may be HTTP/2 by its first bytes
         self.first = b""  # of its preface, as far as it has come
@@ -96,16 +99,18 @@ class Connection(HttpToolsProtocol):
         if self.unparsed:
             self.unparsed += data
             return
-        size = len(data)
+        size = 0
         try:
-            if size <= SLICE_BYTES or (self.receiving == "body" and not self.chunked):
-                self.parser.feed_data(data)
-            else:
-                size = self._feed_slices(data)
-        except httptools.HttpParserUpgrade as end:
-            if self.upgraded is not None:
-                self.upgraded.attach(data[end.args[0] :])
-            return  # else it is answered as if it had not asked for another protocol
+            while data:
+                try:
+                    size = self._parse(data)
+                    break
+                except httptools.HttpParserUpgrade as end:
+                    data = data[end.args[0] :]
+                if self.upgraded is not None:
+                    self.upgraded.attach(data)
+                    return
+                self._stay()  # it is answered as if it had not asked for another protocol
         except httptools.HttpParserError:
             if self.refusal is not None:
                 self.refuse(self.refusal, sending=True)
@@ -114,6 +119,20 @@ class Connection(HttpToolsProtocol):
             return
         if self.receiving:
             self._watch(size)
+
+    def _parse(self, data: bytes) -> int:
+        """Gives how much of it is not counted yet."""
+        size = len(data)
+        if size > SLICE_BYTES and (self.receiving != "body" or self.chunked):
+            return self._feed_slices(data)
+        self.parser.feed_data(data)
+        return size
+
+    def _stay(self) -> None:
+        """The protocol remains the same: what follows the head is its body, or the next request."""
+        if self.left_behind:
+            headers, self.left_behind = self.left_behind, ()
+            self.parser = parser_of_body(self, headers, self.cycle.keep_alive)
 
     def _first_of(self, data: bytes) -> bytes:
         """What is for the parser of a connection's first bytes: nothing of HTTP/2."""
@@ -262,6 +281,9 @@ class Connection(HttpToolsProtocol):
     def _exchange(self, head: Head, keep_alive: bool, waits: bool) -> Exchange:
         """`waits`: behind others, of the same connection."""
         special = head.special
+        if self.parser.should_upgrade() and head.body_bytes:
+            self.left_behind = head.raw
+            special.pop("upgrade", None)  # with a body, nobody is given another protocol
         if "transfer-encoding" in special:
             self.chunked = True
             self.framing = self.body_bytes = self.wire_bytes = 0
@@ -289,6 +311,8 @@ class Connection(HttpToolsProtocol):
         exchange.message_event.set()
 
     def on_message_complete(self) -> None:
+        if self.left_behind:
+            return
         self.receiving = ""
         self.body_since = 0.0
         self.chunked = False
@@ -431,10 +455,7 @@ class Connection(HttpToolsProtocol):
         if exchange.disconnected or self._mute:
             return
         if not ok and exchange.length:
-            if exchange.chunked or exchange.length > 0:
-                transport.close()
-            else:
-                transport.abort()  # HTTP/1.0: the end of the connection is the end of the answer
+            self._break_off(exchange)
             return
         if exchange.chunked:
             transport.write(LAST_CHUNK)
@@ -443,6 +464,12 @@ class Connection(HttpToolsProtocol):
         if not exchange.keep_alive:
             self._close(exchange)
         self.on_response_complete()
+
+    def _break_off(self, exchange: Exchange) -> None:
+        if exchange.chunked or exchange.length > 0:
+            self.transport.close()
+        else:
+            self.transport.abort()  # HTTP/1.0: the end of the connection is the end of the answer
 
     def shutdown(self) -> None:
         """The server stops."""
@@ -469,6 +496,7 @@ class Connection(HttpToolsProtocol):
             cycle.lost()
         if not cycle.response_complete:
             cycle.disconnected = True
+        cycle.waiting_for_100_continue = False
         cycle.message_event.set()
 
     def resume_writing(self) -> None:
@@ -528,6 +556,9 @@ class Connection(HttpToolsProtocol):
 
     def refuse(self, response: Response, *, sending: bool = False) -> None:
         """Answer and close. A client that is `sending` is heard out."""
+        if self.streamed is not None:  # a second head would be taken for a part of that answer
+            self._break_off(self.streamed)
+            return
         status, head, body, _ = response
         end = b"connection: close\r\n\r\n"
         self.transport.write(b"".join((STATUS_LINE[status], self.owner.date, head, end, body)))
@@ -550,7 +581,7 @@ class Connection(HttpToolsProtocol):
         """Since when it has no request, not even a part of one that will be answered; 0 if it has."""
         if self.transport is None or self.transport.is_closing():
             return 0.0
-        if self.deaf_since or self.receiving:
+        if self.deaf_since or self.receiving or self.transport.get_write_buffer_size():
             return self.deaf_since
         return self.idle_since or (self.head_since if self.cycle is None else 0.0)
 

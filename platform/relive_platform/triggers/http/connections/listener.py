@@ -192,7 +192,7 @@ class HttpListener:
         if oldest is None:
             return False
         self.closed_idle += 1
-        oldest.transport.close()
+        oldest.transport.abort()  # it has read its answers, or is told no more
         self.state.connections.discard(oldest)
         return True
 
