@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -16,7 +17,7 @@ from relive_base.terminal import one_line
 from relive_agents.commands import Commands, Ran
 from relive_agents.diffs import Edit, edits_of
 from relive_agents.texts import Answer
-from relive_agents.verdicts import next_of, text_of, verdict
+from relive_agents.verdicts import next_of, text_of, verdict, why_call
 from relive_agents.workspace import Workspace
 
 __all__ = ["Actions"]
@@ -29,15 +30,28 @@ _ANSWERS: Final = 50
 _TIMES: Final = 20
 _NAMED: Final = 10
 _FROM_REPLAY: Final = ("✖", "✔")
+_ENDED: Final = "the session has ended: "
+_NOT_RUN: Final = "the session was over before these commands"
+_OVER: Final = "the session was over before its commands were"
+_INTERACT: Final = re.compile(r"(?:^|;;)\s*interact\s*(?:$|;;)")
+_TAKEN: Final = "interact took the commands after it as lines of Python: !STATEMENT runs one in the debugger"
 
 
 class Actions:
-    """`ident`: the whole id of the failure that is meant; it blocks, and may raise ReliveError."""
+    """`ident`: the whole id of the failure that is meant; may raise ReliveError. `code_of`: what is to be
+    given as code for that one, "" if this home has it. Both block."""
 
-    def __init__(self, commands: Commands, workspace: Workspace, ident: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        commands: Commands,
+        workspace: Workspace,
+        ident: Callable[[str], str],
+        code_of: Callable[[str], str] = lambda _: "",
+    ) -> None:
         self._commands = commands
         self._workspace = workspace
         self._ident = ident
+        self._code_of = code_of
 
     def close(self) -> None:
         """End what runs."""
@@ -53,18 +67,20 @@ class Actions:
             )
         whole = await self._whole(ident)
         options = [f"--command={line}" for line in commands]
+        taken = _taken_by_interact(commands)
         if session == "travel":
-            return await self._travel(
-                whole, options, code, "origin NAME or why(id) goes to where a value arose"
-            )
+            following = f"origin NAME or {why_call(whole, code)} goes to where a value arose"
+            return await self._travel(whole, options, code, following, taken)
         if code:
             raise UsageError("code is for the session travel", hint='session="travel"')
         ran = await self._commands.run("debug", whole, *(["--scene"] if session == "scene" else []), *options)
         elsewhere = "opening its scene instead" in ran.err
         if session == "process" and elsewhere:
             return Answer("no session", ran.err, 'session="scene" or "travel"', failed=True)
-        head = "read-only, in the scene: its process is gone or in use" if elsewhere else ""
-        return _told(ran, ran.out, f'why(id="{whole}"), or fix it and replay(id="{whole}", code=".")', head)
+        head = "read-only, in the scene: its process is gone or in use" if elsewhere else taken
+        why = why_call(whole, await self._lacking(whole))
+        following = f'{why}, or fix it and replay(id="{whole}", code=".")'
+        return _told(ran, ran.out, following, "" if session == "scene" else head)
 
     async def why(self, ident: str, code: str = "") -> Answer:
         """Where the bad value arose. `code`: run this instead of the version that failed."""
@@ -75,12 +91,29 @@ class Actions:
         )
         return await self._travel(whole, ["--command=why"], code, following)
 
-    async def _travel(self, whole: str, options: Sequence[str], code: str, following: str) -> Answer:
-        given = ["--code", str(self._workspace.inside(code))] if code else []
+    async def _travel(
+        self, whole: str, options: Sequence[str], code: str, following: str, head: str = ""
+    ) -> Answer:
+        given = ["--code", str(self._workspace.code(code))] if code else []
         ran = await self._commands.run("replay", whole, "--travel", *options, *given)
-        if ran.status == _CANNOT and not code:
-            following = 'the same with code=".", if what failed lies there'
-        return _told(ran, _without_outcome(ran.out), following)
+        if ran.status == 0:
+            more = f', code="{code}"' if code else ""
+            following = f'replay(id="{whole}"{more}) gives the verdict'
+            return Answer("it passed: there is no failure to go back from", ran.out, following)
+        if ran.status not in (None, 1):
+            following = self._after_refusal(ran, whole, code)
+        return _told(ran, _without_outcome(ran.out), following, head)
+
+    def _after_refusal(self, ran: Ran, whole: str, code: str) -> str:
+        """What helps if a failure could not be run again."""
+        if ran.status != _CANNOT or code:
+            return f'scene(id="{whole}") shows what is recorded'
+        if not self._workspace.served:
+            return "have relive mcp started with --code FOLDER, if what failed lies there"
+        return 'the same with code=".", if what failed lies there'
+
+    async def _lacking(self, whole: str) -> str:
+        return await anyio.to_thread.run_sync(self._code_of, whole)
 
     async def heap(self, ident: str) -> Answer:
         """What filled the memory, and who holds it."""
@@ -111,7 +144,7 @@ class Actions:
             options = ["--times", str(times), *_written(given, answers or {})]
             entered = await anyio.to_thread.run_sync(copy.__enter__)
             try:
-                folder = entered if entered is not None else self._workspace.inside(code) if own else None
+                folder = entered if entered is not None else self._workspace.code(code) if own else None
                 outcome, ran = await self._outcome(whole, options, folder)
                 recorded = None
                 if own and outcome is not None and outcome["outcome"] == "passed":
@@ -120,10 +153,11 @@ class Actions:
                 with anyio.CancelScope(shield=True):
                     await anyio.to_thread.run_sync(copy.__exit__, None, None, None)
         if outcome is None:
-            return _told(ran, "", f'scene(id="{whole}") shows what is recorded')
+            return _told(ran, "", self._after_refusal(ran, whole, "." if own else ""))
         said = verdict(outcome, recorded, own=own)
         text = "\n".join([text_of(outcome), *_left_out(left)])
-        return Answer(f"verdict: {said}", text, next_of(outcome, said, whole))
+        lacking = await self._lacking(whole)
+        return Answer(f"verdict: {said}", text, next_of(outcome, said, whole, lacking and (code or lacking)))
 
     async def _outcome(
         self, ident: str, options: Sequence[str], code: Path | None
@@ -138,7 +172,7 @@ class Actions:
 
     async def to_test(self, ident: str, path: str = "tests/", code: str = ".") -> Answer:
         """A pytest file, which is run once."""
-        target, folder = self._workspace.inside(path), self._workspace.inside(code)
+        target, folder = self._workspace.inside(path), self._workspace.code(code)
         whole = await self._whole(ident)
         wanted = f"{target}/" if path.endswith("/") or target.is_dir() else str(target)
         ran = await self._commands.run("scene", whole, "--to-test", wanted, "--code", str(folder))
@@ -152,9 +186,17 @@ def _told(ran: Ran, data: str, following: str, head: str = "") -> Answer:
     """What a command has said; its error if it has failed of itself."""
     if ran.why:
         return Answer(f"ended: {ran.why}", data or ran.err, following, failed=True)
-    if ran.status in (0, 1) and data.strip():
-        return Answer(head, data, following)
+    ended = [line for line in ran.err.splitlines() if line.startswith((_ENDED, _NOT_RUN))]
+    if ran.status in (0, 1) and (data.strip() or ended):
+        if ended:
+            head = f"{_OVER}; {head}" if head else _OVER
+        by_itself = any(line.startswith(_ENDED) for line in ended)
+        return Answer(head, "\n".join([data.rstrip("\n"), *ended]), following, failed=by_itself)
     return Answer(f"it cannot be done (status {ran.status})", ran.err or ran.out, following, failed=True)
+
+
+def _taken_by_interact(commands: Sequence[str]) -> str:
+    return _TAKEN if any(map(_INTERACT.search, commands[:-1])) else ""
 
 
 def _without_outcome(text: str) -> str:

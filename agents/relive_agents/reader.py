@@ -11,12 +11,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from relive_base.errors import NotFound, UsageError
+from relive_base.errors import NotFound, ReliveError, UsageError
 from relive_base.terminal import one_line
 from relive_views.failures import FailureFilter, error_text, failure_groups
 from relive_views.naming import Finder
 
 from relive_agents.texts import Answer, told_apart
+from relive_agents.verdicts import why_call
 
 if TYPE_CHECKING:
     from relive_store import Store
@@ -44,7 +45,8 @@ class OpenStore(Protocol):
 
 
 class Reader:
-    """Thread-safe. Methods raise ReliveError. `names`: functions in service."""
+    """Thread-safe. Methods raise ReliveError. `names`: functions in service; `elsewhere`: whether a scene is
+    from somewhere else, so that this home has no code of it."""
 
     def __init__(
         self,
@@ -52,11 +54,13 @@ class Reader:
         home: Path,
         names: Callable[[], set[str]] = set,
         clock_ns: Callable[[], int] = time.time_ns,
+        elsewhere: Callable[[SceneFile], bool] = lambda _: False,
     ) -> None:
         self._open = store
         self._home = home
         self._names = names
         self._clock_ns = clock_ns
+        self._elsewhere = elsewhere
         self._lock = threading.Lock()
         self._lost = False
 
@@ -100,12 +104,21 @@ class Reader:
         text = "\n".join(line.text for line in lines)
         flag = ", full=true" if full else ""
         more = f'scene(id="{told_apart(scene.invocation_id)}"{flag}, offset={{offset}}) goes on'
-        return Answer("", text, _after_scene(scene), skipped=max(offset, 0), more=more)
+        code = "." if self._elsewhere(scene) else ""
+        return Answer("", text, _after_scene(scene, code), skipped=max(offset, 0), more=more)
 
     def ident(self, ident: str) -> str:
         """The whole id of the failure that is meant. Raises NotFound."""
         with self._store(settled=True) as store:
             return Finder(store, self._names).failure(ident).ident
+
+    def code_of(self, ident: str) -> str:
+        """What tools that run a failure are told as its code: "" is the version that failed. Never raises for
+        a scene that is not there."""
+        try:
+            return "." if self._elsewhere(self._scene(ident)) else ""
+        except (ReliveError, OSError):
+            return ""  # who runs it says so
 
     def _scene(self, ident: str) -> SceneFile:
         from relive_capture.explore import scenes
@@ -196,7 +209,7 @@ def _cell(value: object, is_time: bool) -> str:
     return one_line(str(value), _CELL)
 
 
-def _after_scene(scene: SceneFile) -> str:
+def _after_scene(scene: SceneFile, code: str) -> str:
     """Where its cause is, if another function failed; else what to do."""
     ident = told_apart(scene.invocation_id)
     for call in scene.recorded_calls:
@@ -210,4 +223,5 @@ def _after_scene(scene: SceneFile) -> str:
             return f'a called function failed: scene(id="{told_apart(str(failure.arguments[1]))}")'
     if scene.has_heap and scene.manifest.get("kind") == "memory":
         return f'scene(id="{ident}", heap=true): what filled the memory; then fix it and replay with code="."'
-    return f'fix it, then replay(id="{ident}", code="."); or why(id="{ident}") for where a bad value arose'
+    why = why_call(ident, code)
+    return f'fix it, then replay(id="{ident}", code="."); or {why} for where a bad value arose'

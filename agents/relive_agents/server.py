@@ -160,6 +160,11 @@ def _checked(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
     if missing or unknown:
         said = f"it needs {missing[0]}" if missing else f"it has no argument {one_line(unknown[0], 60)}"
         raise UsageError(f"{name}: {said}", hint=f"its arguments: {', '.join(tool.properties)}")
+    for key, value in arguments.items():
+        one_of = tool.properties[key].get("enum")
+        if one_of and value is not None and value not in one_of:
+            said = one_line(str(value), 60)
+            raise UsageError(f"{name}: {key} is none of these: {said}", hint=f"one of {', '.join(one_of)}")
     try:
         return {
             key: msgspec.convert(value, _type_of(key, tool.properties[key]))

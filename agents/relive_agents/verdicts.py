@@ -9,7 +9,7 @@ from relive_base.terminal import one_line
 
 from relive_agents.texts import told_apart
 
-__all__ = ["next_of", "text_of", "verdict"]
+__all__ = ["next_of", "text_of", "verdict", "why_call"]
 
 _WIDTH: Final = 300
 _DIFFERENCES: Final = 6
@@ -53,8 +53,9 @@ def text_of(outcome: Outcome) -> str:
     return "\n".join(_lines(outcome))
 
 
-def next_of(outcome: Outcome, said: str, ident: str) -> str:
-    """What helps now."""
+def next_of(outcome: Outcome, said: str, ident: str, code: str = "") -> str:
+    """What helps now. `code`: what `why` is told, if the failure's own code is not here."""
+    why = why_call(ident, code)
     found, missing = outcome["outcome"], outcome["runs"][-1]["calls"].get("missing") or []
     if said.startswith("verified"):
         return f'to_test(id="{ident}") keeps it fixed'
@@ -66,10 +67,15 @@ def next_of(outcome: Outcome, said: str, ident: str) -> str:
     if found == "past":
         return "fix what fails now, and replay again"
     if found == "same" and "not fixed" not in said:
-        return f'fix it, then replay(id="{ident}", code="."); or why(id="{ident}")'
+        return f'fix it, then replay(id="{ident}", code="."); or {why}'
     if found == "passed":
         return f'read what differs; scene(id="{ident}") has the event and the calls'
-    return f'why(id="{ident}") for where the bad value arose, or inspect'
+    return f"{why} for where the bad value arose, or inspect"
+
+
+def why_call(ident: str, code: str = "") -> str:
+    """The call of `why` that works."""
+    return f'why(id="{ident}", code="{code}")' if code else f'why(id="{ident}")'
 
 
 def _lines(outcome: Outcome) -> Iterator[str]:

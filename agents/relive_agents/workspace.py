@@ -47,6 +47,13 @@ class Workspace:
             raise UsageError(f"{one_line(path, 100)} is not below the served folder", hint=_HINT)
         return found
 
+    def code(self, path: str) -> Path:
+        """The same, of what is there. Raises UsageError."""
+        found = self.inside(path)
+        if not found.exists():
+            raise UsageError(f"there is no {one_line(path, 100)} below the served folder", hint=_HINT)
+        return found
+
     @contextmanager
     def patched(self, path: str, edits: Sequence[Edit], left_out: list[str] | None = None) -> Iterator[Path]:
         """A copy of the folder with the edits; gives where `path` is in it. What a deploy would not leave
@@ -69,6 +76,8 @@ class Workspace:
                 left_out += left
             for edit in edits:
                 _apply(copy, edit)
+            if not (copy / wanted).exists():
+                raise UsageError(f"there is no {one_line(path, 100)} in the patched copy", hint=_HINT)
             yield copy / wanted
 
     def _root(self) -> Path:

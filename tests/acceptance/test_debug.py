@@ -110,6 +110,24 @@ def test_the_newest_failure_is_debugged_by_commands(lab: Relive) -> None:
     assert (printed, result) == ("doubling 4", "8")
 
 
+def test_commands_that_did_not_run_are_named(lab: Relive) -> None:
+    # When a script goes on after what ends its session, in the process or on the scene
+    lab.invoke("checkout", {"sku": 1})
+    script = ("-c", "p data", "-c", "q", "-c", "p 5", "-c", "u")
+    for done in (lab.run("debug", "last", *script), lab.run("debug", "last", "--scene", *script)):
+        # I expect to be told
+        assert (done.returncode, done.stdout) == (0, "{'sku': 1}\n")
+        assert "did not run: p 5, u" in done.stderr
+    # ... also if it was the end of the process, of which the status is said
+    done = lab.run("debug", "last", "-c", "!import os; os._exit(3)", "-c", "p 5", check=False)
+    assert done.returncode == 1
+    assert "has ended with status 3" in done.stderr
+    assert "did not run: p 5" in done.stderr
+    # ... and nothing is said of one whose commands all ran
+    lab.invoke("checkout", {"sku": 1})
+    assert lab.run("debug", "last", "-c", "p data", "-c", "q").stderr == ""
+
+
 def test_a_pipe_is_a_script_and_the_state_stays_between_sessions(lab: Relive) -> None:
     ident = lab.invoke("checkout", {"sku": 2})["invocation_id"]
 

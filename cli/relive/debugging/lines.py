@@ -12,10 +12,14 @@ from typing import Any, Final, Protocol, TextIO
 
 from relive_base.terminal import one_line
 
+from relive.output import echo
+
 __all__ = ["Completer", "Lines", "PipedLines", "ScriptLines", "TypedLines", "session_lines"]
 
 HISTORY_LINES: Final = 1_000
 HISTORY_FILE: Final = "debug_history"
+NOT_RUN: Final = "the session was over before these commands, which did not run: "
+_NOT_RUN_CHARS: Final = 500
 _PROMPT_CHARS: Final = 200
 _DELIMITERS: Final = " \t\n`~!@#$%^&*()-=+[{]}\\|;:'\",<>/?."
 Completer = Callable[[str], tuple[int, Sequence[str]]]
@@ -124,9 +128,13 @@ def typed_lines(home: Path, completer: Completer | None) -> Iterator[TypedLines]
 
 @contextlib.contextmanager
 def session_lines(commands: Sequence[str], home: Path, completer: Completer | None) -> Iterator[Lines]:
-    """Lines of a script if there is one, of a person if they sit at a terminal, else of the pipe."""
+    """Lines of a script if there is one, of a person if they sit at a terminal, else of the pipe. What a
+    script has left at its end is said."""
     if commands:
-        yield ScriptLines(commands)
+        script = ScriptLines(commands)
+        yield script
+        if left := script.rest():
+            echo(one_line(f"{NOT_RUN}{', '.join(left)}", _NOT_RUN_CHARS), err=True)
     elif sys.stdin.isatty() and sys.stdout.isatty():
         with typed_lines(home, completer) as lines:
             yield lines

@@ -28,12 +28,11 @@ def talk_to_process(
             if lines.typed:
                 _introduce(call.worker)
             reason = live.talk(lines, raw=raw)
+            if reason:
+                echo(f"the session has ended: {reason}", err=True)
     finally:
         call.close()
-    if reason:
-        echo(f"the session has ended: {reason}", err=True)
-        return ExitCode.FAILED
-    return ExitCode.DONE
+    return ExitCode.FAILED if reason else ExitCode.DONE
 
 
 def _introduce(worker: Any) -> None:

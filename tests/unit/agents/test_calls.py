@@ -10,6 +10,7 @@ from typing import Any, cast
 import pytest
 from relive_agents.actions import Actions
 from relive_agents.commands import Commands, Ran
+from relive_agents.definitions import TOOLS, Tool
 from relive_agents.diffs import Edit
 from relive_agents.reader import Reader, since_ns
 from relive_agents.server import Desk
@@ -80,6 +81,18 @@ async def test_what_does_not_fit_is_said(desk: Desk, name: str, arguments: dict[
     assert said in answer.head
 
 
+ENUMS = [(tool, key) for tool in TOOLS for key, schema in tool.properties.items() if "enum" in schema]
+
+
+@pytest.mark.parametrize(("tool", "key"), ENUMS, ids=lambda one: getattr(one, "name", one))
+@pytest.mark.parametrize("value", ["bogus", "", "Process", 3])
+async def test_what_is_one_of_some_words_is_no_other(desk: Desk, tool: Tool, key: str, value: object) -> None:
+    given = {needed: ["p x"] if needed == "commands" else "a" for needed in tool.required}
+    answer = await desk.call(tool.name, {**given, key: value})
+    assert (answer.failed, f"{key} is none of these: {value}" in answer.head) == (True, True)
+    assert all(word in answer.next for word in tool.properties[key]["enum"])
+
+
 def test_times() -> None:
     assert since_ns("2h", 10**18) == 10**18 - 7_200 * 10**9
     assert since_ns("99999d", 10**18) == 0
@@ -145,3 +158,64 @@ async def test_what_goes_back_can_run_the_working_copy(
     assert 'code="."' in refused.next
     assert "step 1" in answer.data
     assert asked.words == ("replay", "a", "--travel", f"--command={command}", "--code", str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("tool", "given"),
+    [
+        ("why", {}),
+        ("inspect", {"session": "travel", "commands": ["rs"]}),
+        ("replay", {}),
+        ("replay", {"edits": [{"file": "new.py", "old": "", "new": "1"}]}),
+        ("to_test", {"path": "tests/"}),
+    ],
+)
+async def test_code_that_is_not_there_is_said_before_anything_runs(
+    tool: str, given: dict[str, Any], tmp_path: Path
+) -> None:
+    asked = Asked()
+    actions = Actions(cast(Commands, asked), Workspace(tmp_path), lambda ident: ident)
+    answer = await Desk(cast(Reader, None), actions).call(tool, {"id": "a", "code": "nope", **given})
+    assert (answer.failed, asked.words) == (True, ())
+    assert "there is no nope" in answer.head
+    assert "path below the folder" in answer.next
+
+
+class Says:
+    """In the place of the command line: what it says."""
+
+    def __init__(self, *ran: Any) -> None:
+        self._ran = Ran(*ran)
+
+    async def run(self, *_words: str) -> Ran:
+        return self._ran
+
+
+async def inspected(session: str, commands: list[str], *ran: Any) -> Answer:
+    actions = Actions(cast(Commands, Says(*ran)), Workspace(None), lambda ident: ident)
+    return await actions.inspect("a", commands, session)
+
+
+async def test_a_session_that_ended_says_so_with_what_did_not_run() -> None:
+    # Given commands of which one ends the process, or the session
+    left = "the session was over before these commands, which did not run: p 5\n"
+    gone = f"the session has ended: the process has ended with status 3\n{left}"
+    for session in ("travel", "process"):
+        for out in ("4\n", ""):
+            ended = await inspected(session, ["p 4", "p 5"], 1, out, gone)
+            # I expect both to be said, whether or not something was printed before
+            assert (ended.failed, "was over before" in ended.head) == (True, True)
+            assert "with status 3" in ended.data
+            assert "did not run: p 5" in ended.data
+    quit_by_hand = await inspected("process", ["p 4", "q", "p 5"], 0, "4\n", left)
+    assert (quit_by_hand.failed, "did not run: p 5" in quit_by_hand.data) == (False, True)
+
+
+@pytest.mark.parametrize("session", ["travel", "process"])
+async def test_interact_says_what_it_took(session: str) -> None:
+    taken = await inspected(session, ["interact", "p 5"], 1, "*interactive*\n", "")
+    assert "took the commands after it" in taken.head
+    last = await inspected(session, ["p interact", "interact"], 1, "*interactive*\n", "")
+    assert last.head == ""
+    scene = await inspected("scene", ["interact", "p 5"], 0, "*** interact needs the live process\n5\n", "")
+    assert scene.head == ""

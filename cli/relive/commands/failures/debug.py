@@ -150,6 +150,7 @@ def _debug_scene(session: Session, ident: str, scene: Any, commands: tuple[str, 
     with session_lines(commands, session.home, reading.complete_line) as lines:
         if not talk_read_only(reading, lines, raw=raw):
             return ExitCode.DONE
+        rest = lines.rest() if isinstance(lines, ScriptLines) else ()
     from relive.commands.failures.replay import travel_in
 
-    return travel_in(session, ident, scene, lines.rest() if isinstance(lines, ScriptLines) else ())
+    return travel_in(session, ident, scene, rest)

@@ -12,6 +12,7 @@ from relive_base.errors import ReliveError, UsageError
 from relive.arguments.durations import WAIT
 from relive.arguments.loopback import listen, loopback_address
 from relive.output import echo
+from relive.recorded.scenes import is_from_elsewhere
 from relive.recorded.stores import Stores
 from relive.session import Session
 
@@ -71,8 +72,14 @@ def mcp(session: Session, code: Path | None, address: str, timeout_s: float) -> 
     stores.open(anew=False)  # what is wrong with it is said here
     prefix = [sys.executable, "-m", "relive", "--home", str(session.home), "--starter", str(os.getpid())]
     prefix += ["--server", session.server] if session.server else []
-    reader = Reader(stores.open, session.home, stores.names)
-    actions = Actions(Commands(prefix, session.environment, timeout_s), Workspace(code), reader.ident)
+    reader = Reader(
+        stores.open,
+        session.home,
+        stores.names,
+        elsewhere=lambda scene: is_from_elsewhere(session, scene.invocation_id, scene),
+    )
+    commands = Commands(prefix, session.environment, timeout_s)
+    actions = Actions(commands, Workspace(code), reader.ident, reader.code_of)
     desk = Desk(reader, actions)
     server = make_server(desk, version("relive"))
     try:

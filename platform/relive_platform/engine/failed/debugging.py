@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import queue
 import time
 from collections.abc import Callable
@@ -158,8 +159,8 @@ class DebugSession:
     def gone(self) -> None:
         """The worker's process has ended."""
         exited = self.kept.worker.exited
-        status = f" with status {exited.status}" if exited is not None else ""
-        self.end(f"the process has ended{status}; its frames went with it")
+        how = f" {_ended_by(exited.status)}" if exited is not None else ""
+        self.end(f"the process has ended{how}; its frames went with it")
 
     def end(self, reason: str) -> None:
         """The session is over, whatever the worker does; it is stopped where it is."""
@@ -250,3 +251,9 @@ class DebugSessions:
             }
             for kept in reversed(list(self._frozen))
         ]
+
+
+def _ended_by(status: int) -> str:
+    """As waitpid has it."""
+    code = os.waitstatus_to_exitcode(status) if status >= 0 else status
+    return f"with status {code}" if code >= 0 else f"by signal {-code}"
