@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from itertools import groupby
 from typing import Any, Final
 
+from relive_capture.record.inspection import mro
 from relive_runtime.travel.causes.frames import name_of
 from relive_runtime.travel.causes.running import Run, Running, has
 from relive_runtime.travel.causes.values import MISSING, exactly, parts
@@ -104,7 +105,7 @@ def _ordered_texts(running: Running, run: Run) -> bool:
         if found is MISSING:
             continue
         pairs = [pair for pair, _ in zip(parts(found), range(_ITEMS), strict=False)]
-        items = [key if type(found) is dict else part for key, part in pairs]
+        items = [part if type(found) is tuple else key for key, part in pairs]
         if len(items) > 1 and all(type(one) is str and any(map(str.isdigit, one)) for one in items):
             return True
     return False
@@ -153,7 +154,7 @@ def _is_zone(running: Running, node: ast.expr, run: Run) -> bool:
 
 
 def _is_made_of(kind: Any, base: type) -> bool:
-    return any(one is base for one in type.__dict__["__mro__"].__get__(kind))
+    return any(one is base for one in mro(kind))
 
 
 def _is_time(running: Running, call: ast.Call, run: Run) -> bool:

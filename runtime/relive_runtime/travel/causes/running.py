@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+from relive_capture.record.inspection import mro
 from relive_runtime.travel.causes.following import Following, bool_of
 from relive_runtime.travel.causes.frames import name_of
 from relive_runtime.travel.causes.indexes import Choices
@@ -202,7 +203,7 @@ class Running:
         first, kinds = self.value(node.args[0], run), self.classes(node.args[1], run)
         if first is MISSING or not is_plain(first) or kinds is None:
             return None
-        return any(one is kind for one in type(first).__mro__ for kind in kinds)
+        return any(one is kind for one in mro(type(first)) for kind in kinds)
 
     # ------------------------------------------------------------ functions and classes
 
@@ -274,7 +275,7 @@ def has(found: Any, key: Any) -> bool | None:
     """Of the contents of a container; None: only code of somebody's own could tell."""
     if found is MISSING or not _compares_plainly(key):
         return None
-    keys = [name if type(found) is dict else part for name, part in parts(found)]
+    keys = [part if type(found) is tuple else name for name, part in parts(found)]
     if any(_compares_plainly(one) and one == key for one in keys):
         return True
     return False if all(map(_compares_plainly, keys)) else None

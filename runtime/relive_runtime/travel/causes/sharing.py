@@ -13,7 +13,7 @@ from relive_runtime.travel.causes.frames import name_of
 from relive_runtime.travel.causes.statements import plain
 from relive_runtime.travel.causes.values import MISSING, exactly, parts
 
-__all__ = ["Sharing"]
+__all__ = ["Sharing", "handed_on"]
 
 _CONTAINERS: Final = (list, dict, set, deque, bytearray)
 _COPIED: Final = (list, dict, set, tuple, deque)
@@ -32,7 +32,7 @@ class Sharing:
 
     def of(self, statement: ast.stmt, frame: int, step: int) -> Iterator[str]:
         """Of a statement at a step."""
-        for given in _handed_on(statement) if isinstance(statement, _GIVING) else ():
+        for given in handed_on(statement) if isinstance(statement, _GIVING) else ():
             if self._changes_later(self._following.value_of(given, frame, step), step):
                 yield f"shares {self._kind_of(given, frame)} that is changed later"
         for node in head_of(statement):
@@ -71,7 +71,7 @@ class Sharing:
         return held if exactly(held, *_COPIED) else MISSING  # a class of the user's may copy in its own way
 
 
-def _handed_on(statement: ast.stmt) -> list[ast.expr]:
+def handed_on(statement: ast.stmt) -> list[ast.expr]:
     """What it gives a second name or place, as it is."""
     value = getattr(statement, "value", None)
     found = list[Any]()

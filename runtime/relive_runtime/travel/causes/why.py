@@ -107,6 +107,7 @@ def _rate(why: Why, following: Following, failing: Failing, found: list[Suspect]
     if not order:
         return
     best, share = candidates[order[0]], likely[order[0]]
+    proofs = Proofs(Running(following, choices, failing.step))
     same_line = [
         one
         for one in ways
@@ -115,9 +116,8 @@ def _rate(why: Why, following: Following, failing: Failing, found: list[Suspect]
     if same_line:
         _tell_way(why, journal, same_line[0])
     else:
-        why.links, why.kind = _links(journal, best.trace), kind_of(best.kinds)
+        why.links, why.kind = _links(journal, best.trace), kind_of(proofs.kinds(best.kinds, best.statement))
         why.root, why.unknown = best.step, best.unknown
-    proofs = Proofs(Running(following, choices, failing.step))
     why.named = _spot(journal, best, features[order[0]], proofs)
     if why.named.step != why.root:
         why.named = Spot(why.root, why.named.reason)
