@@ -15,6 +15,7 @@ class Fork(msgspec.Struct, omit_defaults=True):
 
     `stop`: at this step, for a conversation. `watch`: the values of expressions in frame `frame`, up to step
     `until`. `frames`: what these frames return. None of them: make a trail and send it.
+    With `explain`, `stop` is a step before which `watch` is looked at, in a run that goes on to its end.
     """
 
     stop: int = -1

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 import msgspec
+from relive_runtime.travel.endings import Ending
 from relive_runtime.travel.trail import NOBODY
 
 __all__ = ["Link", "Spot", "Why"]
@@ -51,6 +52,10 @@ class Why(msgspec.Struct, tag=True):
     """Lines that may be to blame as well, the likeliest first."""
     unknown: str = ""
     """Why it is not known where the value arose, though it can be followed no further than to the root."""
+    went: bytes = b""
+    """The steps of the run that was followed, 64 bits each, from the first that was looked at on."""
+    ended: list[Ending] = []
+    """How it ended; []: before its end, or in a way that does not tell."""
 
     def lines(
         self,

@@ -17,6 +17,7 @@ from relive_runtime.isolation.limits import make_room_for_files
 from relive_runtime.travel.causes.journal import Journal
 from relive_runtime.travel.causes.recorder import Recorder
 from relive_runtime.travel.causes.why import explained
+from relive_runtime.travel.endings import endings
 from relive_runtime.travel.messages import (
     Answered,
     Arrived,
@@ -147,17 +148,19 @@ class Run:
         _leave(self._pipe, _trailed(self._trail))
 
     def _explained(self) -> Why:
-        order = self._order
+        order, journal = self._order, self._journal
         make_room_for_files()
         error = sys.exc_info()[1] if order.until < 0 else None
+        at = order.until if order.until >= 0 else order.stop
         try:
             with originals():
-                return explained(
-                    self._journal, error, "".join(order.watch), order.until, order.frame, self._own
-                )
+                found = explained(journal, error, "".join(order.watch), at, order.frame, self._own)
         except Exception as problem:  # the user's objects are odd in ways that nobody has thought of
             note = f"the way back could not be followed: {type(problem).__name__}: {problem}"[:500]
-            return Why(max(order.until, len(self._journal) - 1), note=note)
+            found = Why(max(order.until, len(journal) - 1), note=note)
+        found.went = array("Q", journal.steps).tobytes()
+        found.ended = endings(error, self._own) if error is not None else []
+        return found
 
     def _stop(self, frame: FrameType) -> NoReturn:
         """Be there for as long as somebody looks around."""

@@ -11,6 +11,7 @@ from typing import Final
 
 from relive_runtime.debugger.link import DebugLink
 from relive_runtime.travel.checkpoints import Checkpoint
+from relive_runtime.travel.endings import Ending, differing, endings
 from relive_runtime.travel.messages import (
     Answered,
     Arrived,
@@ -30,7 +31,7 @@ from relive_runtime.travel.origins import Why
 from relive_runtime.travel.pipe import Closed, Pipe
 from relive_runtime.travel.traveller import Traveller
 
-__all__ = ["Gone", "Parted", "Runs"]
+__all__ = ["Elsewhere", "Gone", "Parted", "Runs"]
 
 _COMPLETE_S: Final = 1.0
 _JOURNAL_STEPS: Final = 50_000
@@ -53,6 +54,17 @@ class Parted(Exception):
     def __init__(self, step: int) -> None:
         super().__init__(step)
         self.step = step
+
+
+class Elsewhere(Gone):
+    """A run that was followed is not the one that was asked about. `step`: the first one that differs; or the
+    steps are the same, and it has `ended` in another way than it `should` have."""
+
+    def __init__(self, step: int, ended: Ending | None = None, should: Ending | None = None) -> None:
+        super().__init__("the run that was followed went another way than this one")
+        self.step = step
+        self.ended = ended
+        self.should = should
 
 
 class Runs:
@@ -146,20 +158,46 @@ class Runs:
                 found[change.expression] = change
         return found
 
-    def explained(self, expression: str = "", frame: int = -1, until: int = -1) -> Why:
+    def explained(
+        self, expression: str = "", frame: int = -1, until: int = -1, failure: BaseException | None = None
+    ) -> Why:
         """Where an expression in a frame has its value before a step from; without one what a line has
-        stumbled over: that of a step, or that which fails. Raises Gone."""
+        stumbled over: that of a step, or that which fails. `failure`: go on to it, and compare them. Raises
+        Gone, Elsewhere."""
         watch = [expression] if expression else []
         end = until if until >= 0 else len(self._trail)
         since = max(end - _JOURNAL_STEPS, 0)
-        pipe = self._begin(Fork(frame=frame, watch=watch, until=until, explain=True, since=since), None)
+        stop = -1
+        if failure is not None:
+            until, stop = -1, until
+        order = Fork(stop=stop, frame=frame, watch=watch, until=until, explain=True, since=since)
+        pipe = self._begin(order, None)
         try:
             found: Why = pipe.receive(Why)[0]
         except Closed:
             raise Gone("the run that was to be followed was ended") from None
         finally:
             pipe.close()
+        self._compare(found, since, until, failure)
         return found
+
+    def _compare(self, found: Why, since: int, until: int, failure: BaseException | None) -> None:
+        """What was found is of the run that was asked about. Raises Elsewhere."""
+        trail = self._trail
+        went = array("Q")
+        went.frombytes(found.went)
+        end = len(trail) if until < 0 else until + 1
+        expected = trail.steps[since:end]
+        if trail.cut:
+            went = went[: len(expected)]
+        same = first_difference(expected, went)
+        if same < max(len(expected), len(went)):
+            raise Elsewhere(since + same)
+        if failure is not None:
+            should = endings(failure, self._traveller.own)
+            parted = differing(found.ended, should)
+            if parted is not None:
+                raise Elsewhere(len(trail), *parted)
 
     def _seen(self, order: Fork, frame: int) -> Seen:
         """What a run finds that has `frame` from its beginning on."""

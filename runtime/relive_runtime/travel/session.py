@@ -15,9 +15,10 @@ from relive_runtime.debugger.link import DebugLink
 from relive_runtime.debugger.standard import standard_library
 from relive_runtime.debugger.streams import SessionStreams
 from relive_runtime.isolation.limits import make_room_for_files
+from relive_runtime.travel.elsewhere import elsewhere
 from relive_runtime.travel.folding import depths, folded
 from relive_runtime.travel.messages import Change, Goes
-from relive_runtime.travel.runs import Gone, Parted, Runs
+from relive_runtime.travel.runs import Elsewhere, Gone, Parted, Runs
 from relive_runtime.travel.trail import NOBODY
 from relive_runtime.travel.traveller import Traveller
 from relive_runtime.worker.start.namesakes import originals
@@ -353,10 +354,16 @@ class _Session:
         at = self._failing if self._step is None else self._step
         frame = self._trail.frame(at) if self._step is not None or self._frame == NOBODY else self._frame
         fails = isinstance(self._failure, BaseException) and self._step is None
-        if argument:
-            found = self._runs.explained(argument, frame, at)
-        else:
-            found = self._runs.explained(until=-1 if fails else at)
+        failure = self._failure if isinstance(self._failure, BaseException) and fails else None
+        try:
+            if argument:
+                found = self._runs.explained(argument, frame, at, failure)
+            else:
+                found = self._runs.explained(until=-1 if fails else at, failure=failure)
+        except Elsewhere as other:
+            for line in elsewhere(other, self._where, self._shown_place):
+                self._say(line)
+            return
         for line in found.lines(self._where, self._source, self._shown_place):
             self._say(line)
 

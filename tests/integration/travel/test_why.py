@@ -46,7 +46,7 @@ def look(traveller: Traveller, failure: BaseException | None) -> list[Any]:
     """The lines that `why` names, the likeliest first, and all that it says."""
     trail = traveller.trail
     assert failure is not None
-    found = Runs(traveller).explained()
+    found = Runs(traveller).explained(failure=failure)
     text = "\n".join(
         found.lines(lambda step: str(trail.line(step)), lambda step: "", lambda _, line: str(line))
     )

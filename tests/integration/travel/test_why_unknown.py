@@ -130,7 +130,7 @@ async def made_as_a_task(event, context):
 def look(traveller: Traveller, failure: BaseException | None) -> list[Any]:
     """The line that `why` names, and all that it says."""
     assert failure is not None
-    found = Runs(traveller).explained()
+    found = Runs(traveller).explained(failure=failure)
     text = "\n".join(found.lines(lambda step: str(traveller.trail.line(step)), lambda step: ""))
     return [None if found.root < 0 else traveller.trail.line(found.root), text]
 
