@@ -45,6 +45,18 @@ def strip(text):
     return text
 
 
+def zone():
+    return utc
+
+
+class Row:
+    name = "Jürgen"
+
+    def saved(self):
+        self.name = "plain"
+        return self
+
+
 def grouped(names):
     groups = {}
     for name in names:
@@ -86,6 +98,7 @@ CHANGE = "way: takes the result of a change"
         (STRIP, "key = 'a data/tad'\nname = key.split()[1].lstrip('data/')  # here"),
         (ZONE, "when = datetime.datetime(2024, 1, 1)\nat = when.replace(tzinfo=utc)  # here"),
         (ZONE, "at = datetime.datetime.fromisoformat('2024-01-01').replace(tzinfo=timezone.utc)  # here"),
+        (ZONE, "when = datetime.datetime(2024, 1, 1)\nat = when.replace(tzinfo=zone())  # here"),
         (PAGES, "total = 10\npages = total // 5 + 1  # here"),
         (GROUPS, "names = ['a', 'b', 'a']\nfor name, group in groupby(names):  # here\n    pass"),
         (GROUPS, "names = ['a', 'b', 'a']\nfor name, group in itertools.groupby(names):  # here\n    pass"),
@@ -122,6 +135,10 @@ def test_what_a_line_did_is_said(feature: str, body: str, tmp_path: Path) -> Non
         (POP, "cache = {n: n for n in range(300)}\nfound = cache.pop(0, None)  # here"),
         (POP, "found = store().pop('a', None)  # here"),
         (POP, "cache = Lowered(a=1)\nfound = cache.pop('A', None)  # here"),
+        (POP, "cache = {}\nfound = cache.update(b=1) or cache.pop('b', None)  # here"),
+        # it was another value by then
+        (LETTERS, "row = Row()\nfound = row.saved() and len(row.name)  # here"),
+        (LETTERS, "word = 'Jürgen'\nfound = (word := 'plain') and len(word)  # here"),
         # the function is another one
         (LETTERS, "codec, name = Codec(), 'Jürgen'\nsize = codec.len(name)  # here"),
         (LEFT, "codec, order = Codec(), 'Jürgen'\ndata = codec.encode(order, 'replace')  # here"),
@@ -165,6 +182,7 @@ import copy
 import csv
 import io
 import itertools
+import statistics
 from collections import Counter, deque
 from contextlib import nullcontext, suppress
 from copy import deepcopy
@@ -292,6 +310,18 @@ DEFAULT = "way: has one default for all calls"
         (PLACE, "rows, box = [], Box()\nbox.rows = rows  # here\nrows.append(1)"),
         (TWICE, "rows = map(int, '12')  # here\nn = sum(rows)\nfor row in rows:\n    pass"),
         (TWICE, "rows = csv.reader(io.StringIO('a'))  # here\nn = list(rows)\nm = [row for row in rows]"),
+        (
+            TWICE,
+            """
+            rows = (int(one) for one in '12')  # here
+            total = sum(rows)
+            try:
+                best = min(rows)
+            except ValueError:
+                pass
+            """,
+        ),
+        (TWICE, "rows = map(int, '12')  # here\nm = statistics.fmean(rows)\nk = set(rows)"),
         (OVER, "total = 0\nfor n in [1, 2]:\n    total = n  # here"),
         (FIRST, "def last(rows):\n    for row in rows:\n        return row  # here\nlast([1, 2])"),
         (CLOSURE, "makes = []\nfor n in [1, 2]:\n    makes.append(lambda: n)  # here"),

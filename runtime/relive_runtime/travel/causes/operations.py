@@ -85,9 +85,12 @@ def _is_text(data: bytes) -> bool:
 def _found_nothing(running: Running, run: Run) -> bool:
     if running.journal.called_in(run.frame, run.first):
         return False  # who knows what they have changed before
-    for call in running.calls(run):
+    calls = list(running.calls(run))
+    for call in calls:
         if name_of(call) == "pop" and len(call.args) == 2:
             held = running.receiver(call, run)
+            if sum(running.receiver(one, run) is held for one in calls) > 1:
+                continue
             found = running.before(held, run) if exactly(held, *_MAPPINGS) else MISSING
             if has(found, running.value(call.args[0], run)) is False:
                 return True
@@ -146,10 +149,11 @@ def _zone_alone(running: Running, run: Run) -> bool:
 
 
 def _is_zone(running: Running, node: ast.expr, run: Run) -> bool:
-    if isinstance(node, ast.Call):
-        kind = running.named(node.func, run)
-        return issubclass(type(kind), type) and _is_made_of(kind, datetime.tzinfo)
+    kind = running.named(node.func, run) if isinstance(node, ast.Call) else MISSING
+    if issubclass(type(kind), type):
+        return _is_made_of(kind, datetime.tzinfo)
     found = running.named(node, run)
+    found = running.value(node, run) if found is MISSING else found
     return found is not MISSING and _is_made_of(type(found), datetime.tzinfo)
 
 

@@ -7,9 +7,11 @@ import builtins
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any, Final
 
 from relive_capture.record.inspection import mro
+from relive_runtime.travel.causes.evaluation import combined
 from relive_runtime.travel.causes.following import Following, bool_of
 from relive_runtime.travel.causes.frames import name_of
 from relive_runtime.travel.causes.indexes import Choices
@@ -24,7 +26,6 @@ _ITEMS: Final = 200
 """A journal knows no more of a container that is large."""
 _BODIES: Final = frozenset(("body", "orelse", "finalbody", "handlers", "cases"))
 _COMPREHENSIONS: Final = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
-_CALLING: Final = (ast.Call, ast.Await, ast.Yield, ast.YieldFrom)
 _CONTAINERS: Final = (list, dict, set, tuple, deque, OrderedDict, defaultdict)
 _TEXTS: Final = frozenset(("find", "rfind", "count"))
 
@@ -120,15 +121,20 @@ class Running:
             return node.value
         if isinstance(node, ast.Call):
             return self._of_call(node, run)
-        named = {one.target.id for one in ast.walk(run.statement) if isinstance(one, ast.NamedExpr)}
-        names = {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
-        if names & named or any(isinstance(one, _CALLING) for one in ast.walk(node)):
-            return MISSING
         if plain(node):
-            return self.journal.read(run.first, ast.unparse(node))
-        if isinstance(node, ast.BinOp | ast.UnaryOp | ast.Subscript):
-            return self.following.value_of(node, run.frame, run.first)
+            return self._read(node, run)
+        if isinstance(node, ast.BinOp):
+            return combined(node.op, self.value(node.left, run), self.value(node.right, run))
         return MISSING
+
+    def _read(self, node: ast.expr, run: Run) -> Any:
+        """What it was before the run, unless it may have become another one meanwhile."""
+        names = {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
+        if any(isinstance(one, ast.NamedExpr) and one.target.id in names for one in ast.walk(run.statement)):
+            return MISSING
+        if not isinstance(node, ast.Name) and self.journal.called_in(run.frame, run.first):
+            return MISSING
+        return self.journal.read(run.first, ast.unparse(node))
 
     def _of_call(self, node: ast.Call, run: Run) -> Any:
         if self.is_builtin(node, len, run):
@@ -210,18 +216,18 @@ class Running:
     def named(self, node: ast.expr, run: Run) -> Any:
         """What a name or an attribute was, also of the builtin names; MISSING: not known."""
         if isinstance(node, ast.Name):
-            found = self.value(node, run)
+            found = self.journal.read(run.first, node.id)
             known = any(text == node.id for text, _ in self.journal.plan(run.first).reads)
             return vars(builtins).get(node.id, MISSING) if found is MISSING and known else found
         if isinstance(node, ast.Attribute):
             base = self.named(node.value, run)
-            return MISSING if base is MISSING else attribute(base, node.attr)
+            holds = issubclass(type(base), (ModuleType, type))  # of others, it may have changed since
+            return attribute(base, node.attr) if holds else MISSING
         return MISSING
 
     def is_builtin(self, call: ast.Call, function: object, run: Run) -> bool:
         """It calls just this function or class, and not another one of the name."""
-        found = self.named(call.func, run)
-        return found is function
+        return self.named(call.func, run) is function
 
     def receiver(self, call: ast.Call, run: Run) -> Any:
         """What a method is called on: a class or module, too. MISSING: no method, or not known."""

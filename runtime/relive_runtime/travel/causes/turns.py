@@ -7,9 +7,10 @@ import contextlib
 import csv
 import io
 import itertools
+import math
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
-from types import CodeType, GeneratorType
+from types import CodeType, FunctionType, GeneratorType
 from typing import Any, Final
 
 from relive_capture.record.inspection import mro
@@ -25,7 +26,22 @@ __all__ = ["SWALLOWED", "TURNS", "leaves_in_the_first_round", "takes_the_place"]
 SWALLOWED: Final = "seen: an error was swallowed in it"
 _LOOPS: Final = (ast.For, ast.AsyncFor, ast.While)
 _CHANGED: Final = (list, dict, set, deque)
-_CONSUMERS: Final = (list, tuple, set, frozenset, dict, sorted, sum, max, min, Counter, deque)
+_CONSUMERS: Final = (
+    list,
+    tuple,
+    set,
+    frozenset,
+    dict,
+    sorted,
+    sum,
+    max,
+    min,
+    Counter,
+    deque,
+    math.fsum,
+    math.prod,
+)
+_STATISTICS: Final = frozenset(("mean", "fmean", "median", "mode", "stdev", "pstdev", "variance"))
 _FILLING: Final = frozenset(("extend", "update"))
 _LEAVING: Final = (ast.Break, ast.Return, ast.Raise)
 _COMPREHENSIONS: Final = (ast.ListComp, ast.SetComp, ast.DictComp)
@@ -98,7 +114,7 @@ def _is_gone_through_twice(running: Running, run: Run) -> bool:
         return False
     for step in range(run.last + 1, running.failing + 1):
         statement = journal.plan(step).statement
-        if statement is None or id(statement) in readers or step in journal.raised:
+        if statement is None or id(statement) in readers:
             continue
         for text, _ in journal.plan(step).reads:
             if journal.read(step, text) is value and _goes_through(running, statement, step, text):
@@ -111,6 +127,9 @@ def _goes_through(running: Running, statement: ast.stmt, step: int, text: str) -
     run = Run(statement, journal.frame(step), *journal.execution(journal.frame(step), step))
     if isinstance(statement, ast.For | ast.AsyncFor) and ast.unparse(statement.iter) == text:
         return not any(isinstance(one, _LEAVING) for one in statements_in(statement.body))
+    calls = [node for node in within(statement) if isinstance(node, ast.Call)]
+    if step in journal.raised and len(calls) != 1:
+        return False  # who knows which of them has
     for node in running.nodes(run):
         if isinstance(node, _COMPREHENSIONS) and ast.unparse(node.generators[0].iter) == text:
             return True
@@ -118,9 +137,14 @@ def _goes_through(running: Running, statement: ast.stmt, step: int, text: str) -
             held = running.receiver(node, run)
             joins = type(held) is str and name_of(node) == "join"
             fills = exactly(held, *_CHANGED) and name_of(node) in _FILLING
-            if joins or fills or any(running.is_builtin(node, one, run) for one in _CONSUMERS):
+            counts = name_of(node) in _STATISTICS and _is_of(running.named(node.func, run), "statistics")
+            if joins or fills or counts or any(running.is_builtin(node, one, run) for one in _CONSUMERS):
                 return True
     return False
+
+
+def _is_of(function: Any, module: str) -> bool:
+    return type(function) is FunctionType and function.__module__ == module
 
 
 # ------------------------------------------------------------ loops
@@ -151,7 +175,7 @@ def _overwrites(running: Running, run: Run) -> bool:
         if names & journal.plan(step).binds and step not in journal.raised:
             old = next(journal.bound(step, name) for name in names & journal.plan(step).binds)
             nothing = old is MISSING or old is None or is_empty(old) or (exactly(old, int, float) and not old)
-            return not nothing and not same(old, new)
+            return new is not MISSING and not nothing and not same(old, new)
     return False
 
 
