@@ -149,6 +149,6 @@ def kind_of(kinds: set[str]) -> str:
     for name in ("removed", "used up", "ignored", "merged", "changed", "caught", "raised"):
         if name in kinds and not kinds & {"computed", "literal"}:
             return name
-    if kinds <= {"led to", "went past", "kept"}:
+    if kinds and kinds <= {"led to", "went past", "kept"}:
         return "decided"
     return "before" if kinds <= {"before", "passed", "given", "passes"} and "before" in kinds else "computed"

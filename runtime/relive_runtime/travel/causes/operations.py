@@ -181,7 +181,8 @@ def _left_letters_out(running: Running, run: Run) -> bool:
             continue
         given = next((one.value for one in call.keywords if one.arg == "errors"), None)
         given = call.args[1] if len(call.args) == 2 else given
-        if given is None or running.value(given, run) not in ("ignore", "replace"):
+        how = MISSING if given is None else running.value(given, run)
+        if type(how) is not str or how not in ("ignore", "replace"):
             continue
         held = running.receiver(call, run)
         if exactly(held, str, bytes, bytearray) or running.is_of_library(call, run):

@@ -16,6 +16,7 @@ from relive_runtime.travel.causes.arms import Effects
 from relive_runtime.travel.causes.badness import Bad, alike, any_of
 from relive_runtime.travel.causes.following import Following
 from relive_runtime.travel.causes.indexes import Choices
+from relive_runtime.travel.causes.iterating import ends_a_loop
 from relive_runtime.travel.causes.places import Made, Read, parts_read
 from relive_runtime.travel.causes.statements import within
 from relive_runtime.travel.causes.suspects import Suspect
@@ -425,7 +426,7 @@ class Slice:
         for step in journal.steps_before(frame, until):
             if step <= since:
                 break
-            if step in journal.raised:
+            if step in journal.raised and not ends_a_loop(journal, step):
                 self._caught(cost, step, trace)
 
     def _caught(self, cost: float, step: int, trace: Trace) -> None:

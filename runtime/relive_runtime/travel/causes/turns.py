@@ -17,6 +17,7 @@ from relive_capture.record.inspection import mro
 from relive_runtime.travel.causes.arms import head_of, statements_in
 from relive_runtime.travel.causes.badness import is_empty
 from relive_runtime.travel.causes.frames import name_of
+from relive_runtime.travel.causes.iterating import ends_a_loop
 from relive_runtime.travel.causes.running import Run, Running
 from relive_runtime.travel.causes.statements import within
 from relive_runtime.travel.causes.values import CODE, MISSING, exactly, parts, same
@@ -78,8 +79,7 @@ def _swallowed(running: Running, run: Run) -> bool:
 
 def _is_raised(running: Running, step: int, kinds: list[type]) -> bool:
     error = running.journal.raised.get(step)
-    loops = isinstance(running.journal.plan(step).statement, ast.For | ast.AsyncFor)
-    if error is None or (loops and exactly(error, StopIteration, StopAsyncIteration)):
+    if error is None or ends_a_loop(running.journal, step):
         return False
     return any(one is kind for one in mro(type(error)) for kind in kinds)
 
@@ -144,7 +144,8 @@ def _goes_through(running: Running, statement: ast.stmt, step: int, text: str) -
 
 
 def _is_of(function: Any, module: str) -> bool:
-    return type(function) is FunctionType and function.__module__ == module
+    name = function.__module__ if type(function) is FunctionType else None
+    return type(name) is str and name == module
 
 
 # ------------------------------------------------------------ loops
