@@ -35,6 +35,7 @@ class LambdaHost:
         self.timeout_s = timeout_s
         self.events: queue.Queue[bytes] = queue.Queue()
         self.answers: queue.Queue[tuple[str, bytes]] = queue.Queue()
+        self.process: subprocess.Popen[bytes] | None = None
         host = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -120,6 +121,7 @@ def lambda_host(
             stdout=log,
             stderr=log,
         )
+    host.process = process
     try:
         yield host
     finally:

@@ -127,7 +127,10 @@ def _fault(runtime: Any, error: Exception) -> Exception:
     """As Lambda's runtime tells of it without us: above the frames of one that is raised are ours."""
     if issubclass(type(error), runtime.FaultException):
         return error
-    told = runtime.build_fault_result((type(error), error, error.__traceback__), None)
+    try:
+        told = runtime.build_fault_result((type(error), error, error.__traceback__), None)
+    except Exception:
+        return error  # it cannot be told of: Lambda's runtime ends of it, as without us
     fault: Exception = runtime.FaultException(told["errorType"], told["errorMessage"], told["stackTrace"])
     return fault
 

@@ -158,6 +158,30 @@ def test_a_function_that_cannot_be_loaded(tmp_path: Path, layer: Path, source: s
     assert (scene.manifest["kind"], scene.manifest["error"]["type"]) == ("init", error)
 
 
+UNTOLD = """
+class Wrong(Exception):
+    def __str__(self):
+        raise RuntimeError("no text")
+raise Wrong
+"""
+
+
+@pytest.mark.parametrize("source", [UNTOLD, "import sys\nsys.exit(4)\n"])
+def test_what_ends_the_runtime_ends_it_as_before(tmp_path: Path, layer: Path, source: str) -> None:
+    # Given a module whose failure Lambda's runtime does not tell of: it ends
+    (tmp_path / "task").mkdir()
+    (tmp_path / "task" / "shop.py").write_text(source)
+    ended = []
+    for given in (None, layer):
+        with lambda_host(tmp_path, given, RELIVE_RECORD_WAIT_S="60") as host:
+            assert host.process is not None
+            ended.append((host.process.wait(PATIENCE_S), host.answers.qsize()))
+        ended[-1] += tuple((tmp_path / "host.log").read_text().splitlines()[-1:])
+    # I expect the same end with the layer, and a scene
+    assert ended[1] == ended[0]
+    assert len(scenes_in(tmp_path, 1)) == 1
+
+
 SEES = """
 import os, sys
 address = b"AWS_LAMBDA_RUNTIME_API"
