@@ -11,7 +11,7 @@ from typing import Any, Final
 from relive_runtime.travel.causes.arguments import argument_of
 from relive_runtime.travel.causes.frames import name_of
 from relive_runtime.travel.causes.idioms import fills_a_default
-from relive_runtime.travel.causes.journal import COMPREHENSIONS, Version
+from relive_runtime.travel.causes.journal import Version
 from relive_runtime.travel.causes.running import Run, Running
 from relive_runtime.travel.causes.sharing import handed_on
 from relive_runtime.travel.causes.values import MISSING, Keyed, exactly, has_contents, parts
@@ -89,7 +89,7 @@ def _copy_shares(running: Running, run: Run) -> bool:
     """A part was changed when it was both in the copy and in what that is of."""
     for node in running.nodes(run):
         for of in _copied(running, node, run):
-            for made in _born(running, run):
+            for made in running.born(run):
                 if made is not running.journal.history.get(id(of)) and _share(running, of, made, run):
                     return True
     return False
@@ -110,18 +110,6 @@ def _copied(running: Running, node: ast.AST, run: Run) -> Iterator[Any]:
         pairs = zip(node.keys, node.values, strict=True)
         found += [running.value(one, run) for key, one in pairs if key is None]
     return (one for one in found if exactly(one, *_COPIED))
-
-
-def _born(running: Running, run: Run) -> Iterator[list[Version]]:
-    """The versions of each object that a run has made."""
-    journal = running.journal
-    steps = set[int]()
-    for number in journal.called_in(run.frame, run.first):
-        if journal.frames[number].code.co_name in COMPREHENSIONS:
-            steps.update(journal.frames[number].steps)
-    for versions in journal.history.values():
-        if run.first <= versions[0].step <= run.last or versions[0].step in steps:
-            yield versions
 
 
 def _share(running: Running, of: Any, made: list[Version], run: Run) -> bool:
@@ -145,7 +133,7 @@ def _one_for_all(running: Running, run: Run) -> bool:
             kinds.add(tuple)
         elif isinstance(node, ast.Call) and name_of(node) == "fromkeys":
             kinds.add(Keyed)
-    for versions in _born(running, run) if kinds else ():
+    for versions in running.born(run) if kinds else ():
         items = [part for _, part in parts(versions[0].contents)]
         first = items[0] if type(versions[0].contents) in kinds and len(items) > 1 else None
         if has_contents(first) and type(first) is not tuple and all(one is first for one in items):

@@ -14,6 +14,8 @@ from relive_runtime.travel.causes.turns import SWALLOWED, TURNS, leaves_in_the_f
 
 __all__ = ["Proofs"]
 
+_LOOKED_AT: Final = 8
+"""What was seen was seen in the last ones; see `evidence.py`."""
 _BY_RUN: Final = OPERATIONS | IDENTITIES | TURNS
 _BY_STATEMENT: Final[dict[str, Callable[[Running, ast.stmt], bool]]] = {
     "smells: leaves in the first round": leaves_in_the_first_round,
@@ -32,7 +34,9 @@ class Proofs:
         """What nothing here asks about is true by the text."""
         of_run, of_statement = _BY_RUN.get(feature), _BY_STATEMENT.get(feature)
         if of_run is not None:
-            return any(of_run(self._running, run) for run in self._running.runs(statement))
+            runs = self._running.runs(statement)
+            last = runs[-_LOOKED_AT:] if feature.startswith("seen: ") else runs
+            return any(of_run(self._running, run) for run in last)
         return of_statement is None or of_statement(self._running, statement)
 
     def kinds(self, kinds: set[str], statement: ast.stmt) -> set[str]:

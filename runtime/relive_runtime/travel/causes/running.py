@@ -15,6 +15,7 @@ from relive_runtime.travel.causes.evaluation import combined
 from relive_runtime.travel.causes.following import Following, bool_of
 from relive_runtime.travel.causes.frames import name_of
 from relive_runtime.travel.causes.indexes import Choices
+from relive_runtime.travel.causes.journal import COMPREHENSIONS, Version
 from relive_runtime.travel.causes.statements import plain
 from relive_runtime.travel.causes.values import MISSING, attribute, exactly, is_plain, parts
 
@@ -48,6 +49,20 @@ class Running:
         self.journal = following.journal
         self.failing = failing
         self._choices = choices
+        self._born: dict[int, list[list[Version]]] | None = None
+
+    def born(self, run: Run) -> list[list[Version]]:
+        """The versions of each object that a run has made, also in its comprehensions."""
+        journal = self.journal
+        if self._born is None:
+            self._born = {}
+            for versions in journal.history.values():
+                self._born.setdefault(versions[0].step, []).append(versions)
+        steps = {*range(run.first, run.last + 1)}
+        for number in journal.called_in(run.frame, run.first):
+            if journal.frames[number].code.co_name in COMPREHENSIONS:
+                steps.update(journal.frames[number].steps)
+        return [versions for step in steps for versions in self._born.get(step, ())]
 
     def runs(self, statement: ast.stmt) -> list[Run]:
         """Its last ones, the oldest first: those that an error has ended are left out, and so are the rounds

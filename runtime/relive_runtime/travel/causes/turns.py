@@ -119,7 +119,9 @@ def _is_gone_through_twice(running: Running, run: Run) -> bool:
         for text, _ in journal.plan(step).reads:
             if journal.read(step, text) is value and _goes_through(running, statement, step, text):
                 readers.add(id(statement))
-    return len(readers) > 1
+        if len(readers) > 1:
+            return True
+    return False
 
 
 def _goes_through(running: Running, statement: ast.stmt, step: int, text: str) -> bool:
