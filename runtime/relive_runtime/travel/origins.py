@@ -88,7 +88,14 @@ class Why(msgspec.Struct, tag=True):
 
     def _way(self, where: Callable[[int], str], source: Callable[[int], str]) -> list[str]:
         found = list[str]()
-        way = [link for link in self.links if link.how not in _ENDS or link.step not in (self.root, NOBODY)]
+        came_in = self.kind == "before" and not self.unknown
+        way = [
+            link
+            for link in self.links
+            if link.how not in _ENDS
+            or link.step not in (self.root, NOBODY)
+            or (came_in and link.how == "computed")  # then something else came in than what was asked about
+        ]
         if way:
             found.append("  the way from there, backwards:")
         for link in way:
@@ -99,7 +106,9 @@ class Why(msgspec.Struct, tag=True):
         if self.unknown:
             found.append(f"  not known where it arose: {self.unknown}")
         elif self.kind == "before":
-            found.append("  what it was before the handler began: module state, or the event")
+            before = next((link for link in reversed(self.links) if link.how == "before"), None)
+            named = f"{before.expression} = {before.value}, " if before is not None else ""
+            found.append(f"  {named}what it was before the handler began: module state, or the event")
         if self.note:
             found.append(f"  {self.note}")
         return found

@@ -8,7 +8,7 @@ __all__ = ["argument_of", "has_default"]
 
 
 def argument_of(
-    call: ast.Call, function: ast.FunctionDef | ast.AsyncFunctionDef, parameter: str
+    call: ast.Call, function: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, parameter: str
 ) -> ast.expr | None:
     """What a call passes to a parameter. None: its default, or the text does not tell."""
     arguments = function.args
@@ -41,7 +41,7 @@ def _unbound(call: ast.Call, function: ast.AST, names: list[str]) -> bool:
     )
 
 
-def has_default(function: ast.FunctionDef | ast.AsyncFunctionDef, parameter: str) -> bool:
+def has_default(function: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, parameter: str) -> bool:
     """Whether a parameter may be left out."""
     arguments = function.args
     names = [item.arg for item in (*arguments.posonlyargs, *arguments.args)]

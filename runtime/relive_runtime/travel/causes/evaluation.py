@@ -10,13 +10,14 @@ from typing import Any, Final
 from relive_runtime.travel.causes.badness import is_empty
 from relive_runtime.travel.causes.beginnings import Beginnings
 from relive_runtime.travel.causes.frames import Frames, name_of
-from relive_runtime.travel.causes.journal import Journal
+from relive_runtime.travel.causes.journal import Journal, is_inside
 from relive_runtime.travel.causes.places import Read
 from relive_runtime.travel.causes.statements import plain
-from relive_runtime.travel.causes.values import MISSING, attribute, element, exactly
+from relive_runtime.travel.causes.values import MISSING, attribute, element, exactly, is_plain
 
-__all__ = ["Evaluation"]
+__all__ = ["OF_ELEMENTS", "Evaluation"]
 
+OF_ELEMENTS: Final = ("__getitem__", "__missing__")
 _PLAIN: Final = (int, float, str, bool, type(None))
 _CHARS: Final = 2_000
 _ARGUMENTS: Final = 2
@@ -44,12 +45,20 @@ class Evaluation:
         """What it gave while a step ran; MISSING: not known."""
         if isinstance(node, ast.Constant):
             return node.value
-        if plain(node):
+        if plain(node) and not self._is_inner(node, frame, step):
             found = self.journal.read(step, ast.unparse(node))
             if found is not MISSING:
                 return found
         work = _BY_NODE.get(type(node))
         return MISSING if work is None else work(self, node, frame, step)
+
+    def _is_inner(self, node: ast.expr, frame: int, step: int) -> bool:
+        """It reads a comprehension's own name, and the line reads another thing of that name elsewhere."""
+        journal = self.journal
+        if step < journal.start or step in journal.rounds or is_inside(journal.frames[frame].code):
+            return False
+        plan = journal.plan(step)
+        return id(node) in plan.inner and plan.inner[id(node)]
 
     def _of_call(self, node: ast.Call, frame: int, step: int) -> Any:
         number = self.frames.run_by(node, frame, step)
@@ -65,11 +74,14 @@ class Evaluation:
     def _of_attribute(self, node: ast.Attribute, frame: int, step: int) -> Any:
         base = self.value_of(node.value, frame, step)
         found = MISSING if base is MISSING else attribute(base, node.attr)
-        return found if found is not MISSING else self._of_property(node.attr, frame, step)
+        return found if found is not MISSING else self._of_frame(frame, step, node.attr)
 
     def _of_subscript(self, node: ast.Subscript, frame: int, step: int) -> Any:
         base, key = self.value_of(node.value, frame, step), self.value_of(node.slice, frame, step)
-        return MISSING if base is MISSING or key is MISSING else element(base, key)
+        found = MISSING if base is MISSING or key is MISSING else element(base, key)
+        if found is not MISSING or base is MISSING or is_plain(base):
+            return found
+        return self._of_frame(frame, step, *OF_ELEMENTS)
 
     def _of_walrus(self, node: ast.NamedExpr, frame: int, step: int) -> Any:
         return self.journal.bound(step, node.target.id)
@@ -127,9 +139,9 @@ class Evaluation:
             return found
         return self.value_of(node.args[1], frame, step) if len(node.args) > 1 else None
 
-    def _of_property(self, name: str, frame: int, step: int) -> Any:
+    def _of_frame(self, frame: int, step: int, *names: str) -> Any:
         for number in reversed(self.journal.called_in(frame, step)):
-            if self.journal.frames[number].code.co_name == name:
+            if self.journal.frames[number].code.co_name in names:
                 return self.journal.outcome(number)
         return MISSING
 

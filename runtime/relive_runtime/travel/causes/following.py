@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from relive_runtime.travel.causes.arguments import argument_of, has_default
 from relive_runtime.travel.causes.contents import Contents
-from relive_runtime.travel.causes.evaluation import Evaluation
+from relive_runtime.travel.causes.evaluation import OF_ELEMENTS, Evaluation
 from relive_runtime.travel.causes.frames import name_of
 from relive_runtime.travel.causes.journal import COMPREHENSIONS, Journal
 from relive_runtime.travel.causes.places import Hop, Made, Read, target_path
@@ -319,7 +319,11 @@ class Following(Evaluation):
                 read, name, self.beginnings.of_name(frame, name, read.value)
             )
         call, caller, step = self.frames.call_of(frame), entry.caller, entry.called
-        function = journal.source(entry.code).function(entry.code.co_firstlineno, entry.code.co_name)
+        source, line, called = journal.source(entry.code), entry.code.co_firstlineno, entry.code.co_name
+        function: Any = source.function(line, called)
+        if called == "<lambda>":
+            directly = call is not None and isinstance(call.func, ast.Lambda)
+            function = call.func if call is not None and directly else source.lambda_at(line)
         if call is not None and function is not None:
             argument = argument_of(call, function, name)
             if argument is not None:
@@ -359,17 +363,20 @@ class Following(Evaluation):
         if read.path:
             return self.part(read) or self._computed(read)
         base = self.value_of(node.value, read.frame, read.step)
-        number = self._property_frame(node.attr, read)
+        number = self._frame_of(read, node.attr)
         if number is not None:
             return self._returned(read, number)
         if base is MISSING:
             return self._computed(read)
         return self.contents.given(base, node.attr, read)
 
-    def _property_frame(self, name: str, read: Read) -> int | None:
+    def _frame_of(self, read: Read, *names: str) -> int | None:
+        """A property's or an element's: the function of its class that has given back the value."""
+        count = 1 if isinstance(read.node, ast.Attribute) else 2
         for number in reversed(self.journal.called_in(read.frame, read.step)):
             entry = self.journal.frames[number]
-            if entry.code.co_name == name and same(entry.result, read.value) and entry.code.co_argcount == 1:
+            mine = entry.code.co_name in names and entry.code.co_argcount == count
+            if mine and same(entry.result, read.value):
                 return number
         return None
 
@@ -382,6 +389,9 @@ class Following(Evaluation):
             return self.part(read) or self._computed(read)
         base = self.value_of(node.value, read.frame, read.step)
         key = self.value_of(node.slice, read.frame, read.step)
+        number = self._frame_of(read, *OF_ELEMENTS)
+        if number is not None and element(base, key) is MISSING:
+            return self._returned(read, number)
         if base is MISSING or key is MISSING:
             return self._computed(read)
         return self.contents.given(base, key, read)

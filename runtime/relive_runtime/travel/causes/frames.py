@@ -16,7 +16,8 @@ from relive_runtime.travel.trail import NOBODY
 __all__ = ["Frames", "name_of"]
 
 _AWAITED: Final = inspect.CO_COROUTINE
-_GENERATES: Final = inspect.CO_GENERATOR
+_GENERATES: Final = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
+_LAMBDA: Final = "<lambda>"
 _YIELDS: Final = 6
 
 
@@ -50,7 +51,9 @@ class Frames:
         frames = [one for one in journal.called_in(frame, step) if not self._generates(one)]
         code, name = self.code_of(call.func, step), name_of(call)
         mine = [number for number in frames if journal.frames[number].code is code]
-        mine = mine or [number for number in frames if journal.frames[number].code.co_name == name]
+        mine = mine or [
+            number for number in frames if self._is_named(call, name, journal.frames[number].code)
+        ]
         mine = self._in_turn(call, step, code, mine)
         if not mine and value is not MISSING and not interned(value):
             mine = [number for number in frames if journal.frames[number].result is value]
@@ -58,6 +61,11 @@ class Frames:
             gave = [number for number in mine if same(journal.frames[number].result, value)]
             mine = gave or [number for number in mine if journal.frames[number].result is MISSING]
         return mine[-1] if mine else None
+
+    def _is_named(self, call: ast.Call, name: str, code: CodeType) -> bool:
+        if isinstance(call.func, ast.Lambda):
+            return code.co_name == _LAMBDA and _is_in(call.func.body, code)
+        return code.co_name == name
 
     def _in_turn(self, call: ast.Call, step: int, code: CodeType | None, frames: list[int]) -> list[int]:
         """Of several calls of one function in a statement, each is the one of its turn."""
@@ -117,7 +125,7 @@ class Frames:
                 or name[:1].isupper()
                 or name in ("cls", "__init__")
             )
-        return code.co_name == name
+        return self._is_named(call, name, code)
 
     def awaited(self, value: Any, step: int) -> int | None:
         """The coroutine that has given back a value before a step; None: none, or any of several."""
@@ -144,4 +152,15 @@ class Frames:
 
 def name_of(call: ast.Call) -> str:
     """Of the function or method; "" of what has none."""
+    if isinstance(call.func, ast.Lambda):
+        return _LAMBDA
     return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+
+
+def _is_in(node: ast.expr, code: CodeType) -> bool:
+    """Whether the last thing that a code does before it gives back its value is in an expression."""
+    begins, ends = (node.lineno, node.col_offset), (node.end_lineno or 0, node.end_col_offset or 0)
+    for line, last, column, end in list(code.co_positions())[::-1]:
+        if line and last and column is not None and end is not None and (line, column) < (last, end):
+            return begins <= (line, column) and (last, end) <= ends
+    return code.co_firstlineno == node.lineno

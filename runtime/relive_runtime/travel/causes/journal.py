@@ -24,7 +24,7 @@ from relive_runtime.travel.causes.values import (
 )
 from relive_runtime.travel.trail import LINE_BITS, NOBODY
 
-__all__ = ["COMPREHENSIONS", "MANY", "Frame", "Journal"]
+__all__ = ["COMPREHENSIONS", "MANY", "Frame", "Journal", "is_inside"]
 
 MANY: Final = 1 << 62
 COMPREHENSIONS: Final = frozenset(("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"))
@@ -296,6 +296,11 @@ class _Written:
             + ", ".join(f"{key!r}: {part!r}" if self._has_values else repr(key) for key, part in self._found)
             + "}"
         )
+
+
+def is_inside(code: CodeType) -> bool:
+    """Whether it is of a comprehension or of a lambda: what is in these is read by their own names there."""
+    return code.co_name in COMPREHENSIONS or code.co_name == "<lambda>"
 
 
 def remembered(values: dict[str, Any], text: str, value: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import ast
+import gc
 import inspect
 import sys
 import threading
@@ -13,8 +14,9 @@ from types import CodeType, FrameType, FunctionType, ModuleType
 from typing import Any, Final
 
 from relive_base.frame_locals import locals_of
+from relive_capture.record.inspection import plain_name
 from relive_capture.record.playback.leaving import goes_up, has_returned, suspends
-from relive_runtime.travel.causes.journal import COMPREHENSIONS, Frame, Journal, remembered
+from relive_runtime.travel.causes.journal import COMPREHENSIONS, Frame, Journal, is_inside, remembered
 from relive_runtime.travel.causes.statements import Plan
 from relive_runtime.travel.causes.values import MISSING, defined, evaluated, own_dict
 from relive_runtime.travel.trail import LINE_BITS, NOBODY
@@ -23,6 +25,8 @@ __all__ = ["Recorder"]
 
 _INLINED: Final = sys.version_info >= (3, 12)
 _TICK: Final = 1_023
+_GIVEN_OUT: Final = "async_generator_wrapped_value"
+"""What holds a value that an asynchronous generator gives out."""
 _ROOM: Final = 300
 _MODULES: Final = 200
 _STARTING: Final = (
@@ -165,7 +169,7 @@ class Recorder:
         if step >= journal.start:
             journal.steps.append(call.number << LINE_BITS | frame.f_lineno)
             journal.frames[call.number].steps.append(step)
-            journal.before.append(self._values(frame, step))
+            journal.before.append(self._values(frame, step, again or is_inside(frame.f_code)))
             journal.after.append({})
         if step == self._until:
             self._over()
@@ -186,11 +190,13 @@ class Recorder:
                         left.append(inside)
         return found
 
-    def _values(self, frame: FrameType, step: int) -> dict[str, Any]:
+    def _values(self, frame: FrameType, step: int, inside: bool) -> dict[str, Any]:
         plan = self._plan(frame.f_code, frame.f_lineno)
         found: dict[str, Any] = {}
         names, outer = _names(frame), frame.f_globals
         for text, node in plan.reads:
+            if not inside and plan.inner.get(id(node)) is False:
+                continue  # a name of a comprehension's own, and not what has that name out here
             value = evaluated(node, names, outer)
             remembered(found, text, value)
             self._journal.look_at(value, NOBODY if _is_older(node, names) else step - 1, step - 1)
@@ -239,6 +245,8 @@ class Recorder:
             entry.result, entry.returned = value, step
         elif frame.f_code.co_flags & inspect.CO_GENERATOR:
             entry.yields.append((step, value))
+        elif frame.f_code.co_flags & inspect.CO_ASYNC_GENERATOR and plain_name(type(value)) == _GIVEN_OUT:
+            entry.yields += ((step, inner) for inner in gc.get_referents(value))
 
     def _forget(self, number: int) -> None:
         """A call that was over before the journal began: there may be millions."""

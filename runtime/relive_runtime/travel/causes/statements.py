@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 __all__ = ["Plan", "Statements", "bound_names", "children", "conditions", "plain", "reads", "within"]
@@ -27,6 +27,9 @@ class Plan:
     """Its head has several lines."""
     inlined: frozenset[int] = frozenset()
     """The lines of its comprehensions that are no frames of their own since Python 3.12."""
+    inner: dict[int, bool] = field(default_factory=dict)
+    """By identity of its expressions that read names which comprehensions and lambdas have for themselves:
+    whether it reads the same text outside of them."""
 
 
 class Statements:
@@ -66,6 +69,7 @@ class Statements:
                 _stores(statement) if statement is not None else frozenset(),
                 statement is not None and (_head_end(statement) or 0) > _first_line(statement),
                 _inlined(statement) if statement is not None else frozenset(),
+                _inner(statement) if statement is not None else {},
             )
             self._plans[line] = found
         return found
@@ -89,6 +93,13 @@ class Statements:
             if _first_line(node) <= first_line <= node.lineno:
                 return node
         return None
+
+    def lambda_at(self, first_line: int) -> ast.Lambda | None:
+        """The only one that begins at a line."""
+        found = [
+            one for one in ast.walk(self.tree) if isinstance(one, ast.Lambda) and one.lineno == first_line
+        ]
+        return found[0] if len(found) == 1 else None
 
     def definitions(self) -> dict[str, ast.stmt]:
         """By name: what gives names of the module and attributes of its classes their values."""
@@ -213,6 +224,43 @@ def _inlined(statement: ast.stmt) -> frozenset[int]:
         if isinstance(part, ast.ListComp | ast.SetComp | ast.DictComp) and part not in inner
         for line in range(part.lineno, (part.end_lineno or part.lineno) + 1)
     )
+
+
+def _inner(statement: ast.stmt) -> dict[int, bool]:
+    found = dict[int, str]()
+    outside = set[str]()
+    for part in within(statement):
+        for name, inside in _scopes(part):
+            for node in inside:
+                if isinstance(node, ast.expr) and plain(node) and name in _names(node):
+                    found[id(node)] = ast.unparse(node)
+    for part in within(statement) if found else ():
+        stores = isinstance(getattr(part, "ctx", None), ast.Store)
+        if isinstance(part, ast.expr) and plain(part) and id(part) not in found and not stores:
+            outside.add(ast.unparse(part))
+    return {number: text in outside for number, text in found.items()}
+
+
+def _scopes(node: ast.AST) -> Iterator[tuple[str, list[ast.AST]]]:
+    """The names that it has for itself, each with what reads them."""
+    if isinstance(node, ast.Lambda):
+        given = node.args
+        names = [one.arg for one in (*given.posonlyargs, *given.args, *given.kwonlyargs)]
+        names += [one.arg for one in (given.vararg, given.kwarg) if one is not None]
+        inside = list(ast.walk(node.body))
+    elif isinstance(node, ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp):
+        names = [
+            one.id for part in node.generators for one in ast.walk(part.target) if isinstance(one, ast.Name)
+        ]
+        first = {id(one) for one in ast.walk(node.generators[0].iter)}
+        inside = [one for one in ast.walk(node) if id(one) not in first]
+    else:
+        return
+    yield from ((name, inside) for name in names)
+
+
+def _names(node: ast.AST) -> set[str]:
+    return {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
 
 
 def _of_comprehensions(statement: ast.stmt) -> set[ast.AST]:
