@@ -89,6 +89,12 @@ CHANGE = "way: takes the result of a change"
         (LETTERS, "name = 'Jürgen'\nsize = len(name) if name else 0  # here"),
         (LETTERS, "name = 'Jürgen'\nif name and len(name) > 3:  # here\n    pass"),
         (POP, "cache = {'a': 1}\nfound = cache.pop('b', None)  # here"),
+        (POP, "cache, name = {}, 'a'\nfound = cache.pop(f'key:{name}', None)  # here"),
+        (CUT, "name = 'Jürgen'\nhead = name.encode('utf-8')[:2]  # here"),
+        (
+            TEXTS,
+            "def bare(all):\n    return [one[1:] for one in all]\na = sorted(bare(['v10', 'v9']))  # here",
+        ),
         (TEXTS, "names = ['10', '9']\nlast = max(names)  # here"),
         (FLAG, "value = True\nif isinstance(value, int):  # here\n    pass"),
         (FLAG, "value = True\nfound = 1 if isinstance(value, (int, float)) else 0  # here"),
@@ -322,10 +328,12 @@ DEFAULT = "way: has one default for all calls"
             """,
         ),
         (TWICE, "rows = map(int, '12')  # here\nm = statistics.fmean(rows)\nk = set(rows)"),
+        (TWICE, "rows = (one for one in [1])  # here\na = sum(one for one in rows)\nb = str(sorted(rows))"),
         (OVER, "total = 0\nfor n in [1, 2]:\n    total = n  # here"),
         (FIRST, "def last(rows):\n    for row in rows:\n        return row  # here\nlast([1, 2])"),
         (CLOSURE, "makes = []\nfor n in [1, 2]:\n    makes.append(lambda: n)  # here"),
         (CLOSURE, "makes = [lambda: n for n in [1, 2]]  # here"),
+        (CLOSURE, "makes = [(n, lambda: n) for n in [1, 2]]  # here"),
         (
             CLOSURE,
             "makes = []\nfor n in [1, 2]:\n    def make():  # here\n        return n\n    makes.append(make)",
@@ -418,6 +426,7 @@ def things(body: str) -> str:
             rest = list(rows)
             """,
         ),
+        (TWICE, "rows = (one for one in [1])  # here\na = (one for one in rows)\nb = list(rows)"),
         # it is not the first round, or nothing was there
         (FIRST, "first([None, None, 1])"),
         (FIRST, "polled([None, None, 1])"),

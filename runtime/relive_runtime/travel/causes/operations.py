@@ -103,8 +103,7 @@ def _ordered_texts(running: Running, run: Run) -> bool:
             continue
         if not any(running.is_builtin(call, one, run) for one in (max, min, sorted)):
             continue
-        held = running.value(call.args[0], run)
-        found = running.before(held, run)
+        found = running.given(call.args[0], run)
         if found is MISSING:
             continue
         pairs = [pair for pair, _ in zip(parts(found), range(_ITEMS), strict=False)]

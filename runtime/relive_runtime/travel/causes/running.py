@@ -25,6 +25,8 @@ _RUNS: Final = 60
 """Of a statement, the last ones are looked at."""
 _ITEMS: Final = 200
 """A journal knows no more of a container that is large."""
+_LARGEST: Final = 10**18
+"""Python may refuse to write longer ones."""
 _BODIES: Final = frozenset(("body", "orelse", "finalbody", "handlers", "cases"))
 _COMPREHENSIONS: Final = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _CONTAINERS: Final = (list, dict, set, tuple, deque, OrderedDict, defaultdict)
@@ -140,7 +142,20 @@ class Running:
             return self._read(node, run)
         if isinstance(node, ast.BinOp):
             return combined(node.op, self.value(node.left, run), self.value(node.right, run))
-        return MISSING
+        return self._text(node, run) if isinstance(node, ast.JoinedStr) else MISSING
+
+    def _text(self, node: ast.JoinedStr, run: Run) -> Any:
+        """Put together of plain texts and numbers."""
+        found = list[str]()
+        for part in node.values:
+            given = part.value if isinstance(part, ast.FormattedValue) else part
+            value = self.value(given, run)
+            shaped = isinstance(part, ast.FormattedValue) and (part.format_spec or part.conversion >= 0)
+            short = type(value) is str or (type(value) is int and abs(value) < _LARGEST)
+            if shaped or not short:
+                return MISSING
+            found.append(str(value))
+        return "".join(found)
 
     def _read(self, node: ast.expr, run: Run) -> Any:
         """What it was before the run, unless it may have become another one meanwhile."""
@@ -159,6 +174,10 @@ class Running:
         if type(held) is str and name in _TEXTS and len(node.args) == 1:
             part = self.value(node.args[0], run)
             return getattr(held, name)(part) if type(part) is str else MISSING
+        if type(held) is str and name == "encode" and not node.keywords:
+            given = [self.value(one, run) for one in node.args]
+            known = all(type(one) is str and one == "utf-8" for one in given[:1]) and len(given) < 2
+            return held.encode() if known and held.isprintable() else MISSING
         if held is not MISSING and is_plain(held):
             return MISSING
         frames = self.following.frames
@@ -179,6 +198,14 @@ class Running:
             return MISSING
         found = self.journal.version(held, run.first)
         return MISSING if found is MISSING or len(found) >= _ITEMS else found
+
+    def given(self, node: ast.expr, run: Run) -> Any:
+        """What was in a container that an expression gave: maybe one that was made for it."""
+        held = self.value(node, run)
+        found = self.before(held, run)
+        if found is MISSING and isinstance(node, ast.Call) and exactly(held, *_CONTAINERS):
+            found = self.journal.version(held, self.journal.next_in(run.frame, run.first))
+        return found
 
     def truth(self, node: ast.expr, run: Run) -> bool | None:
         """Whether an expression counted as true; None: not known."""

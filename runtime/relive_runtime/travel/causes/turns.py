@@ -127,22 +127,38 @@ def _is_gone_through_twice(running: Running, run: Run) -> bool:
 def _goes_through(running: Running, statement: ast.stmt, step: int, text: str) -> bool:
     journal = running.journal
     run = Run(statement, journal.frame(step), *journal.execution(journal.frame(step), step))
+    if journal.frames[run.frame].code.co_name.startswith("<"):
+        return False
     if isinstance(statement, ast.For | ast.AsyncFor) and ast.unparse(statement.iter) == text:
         return not any(isinstance(one, _LEAVING) for one in statements_in(statement.body))
-    calls = [node for node in within(statement) if isinstance(node, ast.Call)]
-    if step in journal.raised and len(calls) != 1:
-        return False  # who knows which of them has
     for node in running.nodes(run):
         if isinstance(node, _COMPREHENSIONS) and ast.unparse(node.generators[0].iter) == text:
             return True
-        if isinstance(node, ast.Call) and any(ast.unparse(one) == text for one in node.args):
-            held = running.receiver(node, run)
-            joins = type(held) is str and name_of(node) == "join"
-            fills = exactly(held, *_CHANGED) and name_of(node) in _FILLING
-            counts = name_of(node) in _STATISTICS and _is_of(running.named(node.func, run), "statistics")
-            if joins or fills or counts or any(running.is_builtin(node, one, run) for one in _CONSUMERS):
+        if isinstance(node, ast.Call) and any(ast.unparse(_gone_over(one)) == text for one in node.args):
+            first = step not in journal.raised or _is_first(statement, node)
+            if first and _consumes(running, node, run):
                 return True
     return False
+
+
+def _gone_over(node: ast.expr) -> ast.expr:
+    return node.generators[0].iter if isinstance(node, ast.GeneratorExp) else node
+
+
+def _is_first(statement: ast.stmt, call: ast.Call) -> bool:
+    """Of the calls of a statement, whichever of them has failed; those in it are of its rounds."""
+    inside = {id(one) for one in ast.walk(call)}
+    calls = [one for one in within(statement) if isinstance(one, ast.Call) and id(one) not in inside]
+    return all(any(one is call for one in ast.walk(other)) for other in calls)
+
+
+def _consumes(running: Running, call: ast.Call, run: Run) -> bool:
+    """To the end."""
+    held, name = running.receiver(call, run), name_of(call)
+    joins = type(held) is str and name == "join"
+    fills = exactly(held, *_CHANGED) and name in _FILLING
+    counts = name in _STATISTICS and _is_of(running.named(call.func, run), "statistics")
+    return joins or fills or counts or any(running.is_builtin(call, one, run) for one in _CONSUMERS)
 
 
 def _is_of(function: Any, module: str) -> bool:
@@ -277,7 +293,11 @@ def _is_of_several(running: Running, run: Run) -> bool:
     value = running.gave(run)
     over = running.journal.next_in(run.frame, run.first)
     found = running.journal.version(value, over) if exactly(value, list, dict) else MISSING
-    return found is not MISSING and sum(issubclass(type(part), CODE) for _, part in parts(found)) > 1
+    return found is not MISSING and sum(_has_code(part) for _, part in parts(found)) > 1
+
+
+def _has_code(value: Any) -> bool:
+    return any(issubclass(type(one), CODE) for one in (value if type(value) is tuple else (value,)))
 
 
 def _stored(*nodes: ast.AST) -> set[str]:
