@@ -4,6 +4,7 @@ for what can be seen on the way."""
 
 from __future__ import annotations
 
+import ast
 import os
 import signal
 import sys
@@ -108,6 +109,9 @@ class Run:
         order, tracer, trail = self._order, self._tracer, self._trail
         if order.explain:
             recorder = Recorder(self._journal, order.until, self._own, self._tick, self.end)
+            if order.watch:
+                asked = ast.parse("".join(order.watch), mode="eval").body
+                recorder.ask(order.until if order.until >= 0 else order.stop, order.frame, asked)
             recorder.listen()
             tracer.recording(recorder)
         elif order.stop >= 0:

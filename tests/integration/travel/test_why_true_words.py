@@ -120,3 +120,42 @@ def test_what_is_said_is_so(code: str, said: str, unsaid: str, tmp_path: Path) -
     # I expect what is so, and not what only seems so
     assert said in text, text
     assert unsaid not in text, text
+
+
+ASKED = """
+    RATE = 3
+
+    def inner(price):
+        text = price
+        return text + 1
+
+    def handler(event, context):
+        price, cart = 5, {"total": None}
+        held = [cart]
+        return inner(cart["total"])
+    """
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (["why price"], "price = None"),
+        (["u", "why price"], "price = 5"),
+        (["u", "why held[0]"], "held[0] = {'total': None}"),
+        (["why RATE"], "RATE = 3"),
+        (["goto 4", "why price"], "price = None"),
+        (["why nothing"], "nothing has no value there, or only code could tell which"),
+        (["u", "why cart.nothing"], "cart.nothing has no value there, or only code could tell which"),
+    ],
+)
+def test_what_is_asked_about_is_looked_at_in_its_frame(lines: list[str], said: str, tmp_path: Path) -> None:
+    # Given a failure in a function, whose caller has something else of the same name
+    file = tmp_path / "application.py"
+    file.write_text(textwrap.dedent(ASKED))
+
+    # When it is asked about a name that the line at which it stands does not read
+    text = in_a_worker(file, "handler", talked(lines), {})
+
+    # I expect the value that it has there
+    assert said in text, text
+    assert "(no value)" not in text

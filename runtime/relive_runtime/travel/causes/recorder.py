@@ -17,7 +17,7 @@ from relive_base.frame_locals import locals_of
 from relive_capture.record.inspection import plain_name
 from relive_capture.record.playback.leaving import goes_up, has_returned, suspends
 from relive_runtime.travel.causes.journal import COMPREHENSIONS, Frame, Journal, is_inside, remembered
-from relive_runtime.travel.causes.statements import Plan
+from relive_runtime.travel.causes.statements import Plan, reads
 from relive_runtime.travel.causes.values import MISSING, defined, evaluated, own_dict
 from relive_runtime.travel.trail import LINE_BITS, NOBODY
 
@@ -66,6 +66,11 @@ class Recorder:
         self._calls: dict[FrameType, _Call] = {}
         self._stack: list[_Call] = []
         self._step = -1
+        self._asked: tuple[int, int, ast.expr] | None = None
+
+    def ask(self, step: int, frame: int, node: ast.expr) -> None:
+        """Note what an expression in a frame is when a step is about to run."""
+        self._asked = step, frame, node
 
     def count(self) -> int:
         """How many steps there have been."""
@@ -171,8 +176,21 @@ class Recorder:
             journal.frames[call.number].steps.append(step)
             journal.before.append(self._values(frame, step, again or is_inside(frame.f_code)))
             journal.after.append({})
+        if self._asked is not None and step == self._asked[0]:
+            self._answer(*self._asked)
         if step == self._until:
             self._over()
+
+    def _answer(self, step: int, number: int, node: ast.expr) -> None:
+        """With the step of its own that the frame is at: of a caller, that which has called."""
+        journal = self._journal
+        for frame, call in self._calls.items():
+            if call.number == number and call.pending >= journal.start:
+                names, outer = _names(frame), frame.f_globals
+                for text, part in reads(node).items():
+                    value = evaluated(part, names, outer)
+                    remembered(journal.before[call.pending - journal.start], text, value)
+                    journal.look_at(value, NOBODY if _is_older(part, names) else step - 1, step - 1)
 
     def _modules(self, names: dict[str, Any]) -> list[dict[str, Any]]:
         """The names of a module of the application's, and of those that it has things of, and so on."""

@@ -23,6 +23,7 @@ from relive_runtime.travel.causes.suspects import Failing, Suspect, suspects
 from relive_runtime.travel.causes.values import MISSING
 from relive_runtime.travel.causes.ways import Passed, Way, Ways
 from relive_runtime.travel.origins import Link, Spot, Why
+from relive_runtime.travel.trail import NOBODY
 from relive_runtime.travel.watch import shown
 
 __all__ = ["explained"]
@@ -53,10 +54,13 @@ def explained(
     if error is not None and not expression:
         failing = _failing(journal, error, own) or _at(journal, step, error)
     else:
-        failing = _at(journal, step, None)
+        failing = _at(journal, _step_in(journal, frame, step), None)
     if expression:
         node = ast.parse(expression, mode="eval").body
         read = following.read(node, frame, failing.step)
+        if read.value is MISSING:
+            note = f"{expression} has no value there, or only code could tell which"
+            return Why(failing.step, note=note)
         found = [Suspect(read, bad_of(read.value))]
     else:
         found = suspects(failing, following)
@@ -196,6 +200,13 @@ def _at(journal: Journal, step: int, error: BaseException | None) -> Failing:
     step = last if step < 0 else min(max(step, journal.start), last)
     statement = journal.plan(step).statement
     return Failing(error, _message(error), journal.frame(step), step, statement, None)
+
+
+def _step_in(journal: Journal, frame: int, step: int) -> int:
+    """That which a frame is at before a step: of a caller, that which has called."""
+    if frame == NOBODY or not journal.start <= step < len(journal) or journal.frame(step) == frame:
+        return step
+    return next(journal.steps_before(frame, step), step)
 
 
 def _failing(journal: Journal, error: BaseException, own: Callable[[str], bool]) -> Failing | None:
