@@ -477,3 +477,10 @@ def things(body: str) -> str:
 )
 def test_what_did_not_become_of_it_is_not_said(feature: str, body: str, tmp_path: Path) -> None:
     assert not holds(tmp_path, feature, body, things(body))
+
+
+@pytest.mark.parametrize(("made", "said"), [("[[0]] * 3", True), ("[[0], [0], [0]]", False)])
+def test_what_was_made_before_the_handler_is_one_object_or_not(made: str, said: bool, tmp_path: Path) -> None:
+    # Given a table of the module, which a handler changes
+    # I expect its rows to be said to be one object if they were
+    assert holds(tmp_path, ONE, "TABLE[0].append(1)", f"TABLE = {made}  # here") is said

@@ -16,8 +16,9 @@ from relive_runtime.travel.causes.running import Run, Running
 from relive_runtime.travel.causes.sharing import handed_on
 from relive_runtime.travel.causes.values import MISSING, Keyed, exactly, has_contents, parts
 
-__all__ = ["IDENTITIES", "has_one_default"]
+__all__ = ["IDENTITIES", "ONE_FOR_ALL", "has_one_default", "was_one_for_all"]
 
+ONE_FOR_ALL: Final = "way: one object for all"
 _CONTAINERS: Final = (list, dict, set, deque, bytearray)
 _COPIED: Final = (list, dict, set, tuple, deque)
 _FIRST_STEPS: Final = 8
@@ -133,11 +134,28 @@ def _one_for_all(running: Running, run: Run) -> bool:
             kinds.add(tuple)
         elif isinstance(node, ast.Call) and name_of(node) == "fromkeys":
             kinds.add(Keyed)
-    for versions in running.born(run) if kinds else ():
-        items = [part for _, part in parts(versions[0].contents)]
-        first = items[0] if type(versions[0].contents) in kinds and len(items) > 1 else None
-        if has_contents(first) and type(first) is not tuple and all(one is first for one in items):
-            return True
+    made = (versions[0].contents for versions in running.born(run)) if kinds else ()
+    return any(type(one) in kinds and _is_one(one) for one in made)
+
+
+def _is_one(found: Any) -> bool:
+    """Of contents."""
+    items = [part for _, part in parts(found)]
+    first = items[0] if len(items) > 1 else None
+    return has_contents(first) and type(first) is not tuple and all(one is first for one in items)
+
+
+def was_one_for_all(running: Running, statement: ast.stmt) -> bool:
+    """It ran before the handler, and has given a name of the module such a list or dict."""
+    target = statement.targets[0] if isinstance(statement, ast.Assign) else None
+    if not isinstance(target, ast.Name):
+        return False
+    journal = running.journal
+    for entry in journal.frames:
+        if journal.source(entry.code).definitions().get(target.id) is statement:
+            value = entry.names.get(target.id, MISSING)
+            versions = journal.versions(value, running.failing + 1) if exactly(value, list, dict) else []
+            return bool(versions) and _is_one(versions[0].contents)
     return False
 
 
@@ -179,6 +197,6 @@ IDENTITIES: Final[dict[str, Callable[[Running, Run], bool]]] = {
     "seen: shares a local that is changed later": _shares_what_changes,
     "seen: shares a part that is changed later": _shares_what_changes,
     "seen: shares an argument that is changed later": _shares_what_changes,
-    "way: one object for all": _one_for_all,
+    ONE_FOR_ALL: _one_for_all,
 }
 """By feature: whether the sentence about it is true of a run of the statement."""

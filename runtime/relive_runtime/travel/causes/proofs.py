@@ -7,7 +7,7 @@ import ast
 from collections.abc import Callable
 from typing import Final
 
-from relive_runtime.travel.causes.identities import IDENTITIES, has_one_default
+from relive_runtime.travel.causes.identities import IDENTITIES, ONE_FOR_ALL, has_one_default, was_one_for_all
 from relive_runtime.travel.causes.operations import OPERATIONS
 from relive_runtime.travel.causes.running import Running
 from relive_runtime.travel.causes.turns import SWALLOWED, TURNS, leaves_in_the_first_round, takes_the_place
@@ -35,6 +35,8 @@ class Proofs:
         of_run, of_statement = _BY_RUN.get(feature), _BY_STATEMENT.get(feature)
         if of_run is not None:
             runs = self._running.runs(statement)
+            if not runs and feature == ONE_FOR_ALL:
+                return was_one_for_all(self._running, statement)
             last = runs[-_LOOKED_AT:] if feature.startswith("seen: ") else runs
             return any(of_run(self._running, run) for run in last)
         return of_statement is None or of_statement(self._running, statement)

@@ -220,6 +220,8 @@ def _is_in_first_round(running: Running, run: Run) -> bool:
             break
         if journal.plan(step).statement is counted:
             rounds.add(journal.execution(run.frame, step)[0])
+        if len(rounds) > 1:
+            return False
     return len(rounds) == 1
 
 
