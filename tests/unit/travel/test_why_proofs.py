@@ -45,6 +45,15 @@ def strip(text):
     return text
 
 
+NAME = "Jürgen"
+
+
+def renamed():
+    global NAME
+    NAME = "plain"
+    return NAME
+
+
 def zone():
     return utc
 
@@ -145,6 +154,7 @@ def test_what_a_line_did_is_said(feature: str, body: str, tmp_path: Path) -> Non
         # it was another value by then
         (LETTERS, "row = Row()\nfound = row.saved() and len(row.name)  # here"),
         (LETTERS, "word = 'Jürgen'\nfound = (word := 'plain') and len(word)  # here"),
+        (LETTERS, "found = renamed() and len(NAME)  # here"),
         # the function is another one
         (LETTERS, "codec, name = Codec(), 'Jürgen'\nsize = codec.len(name)  # here"),
         (LEFT, "codec, order = Codec(), 'Jürgen'\ndata = codec.encode(order, 'replace')  # here"),
@@ -329,6 +339,17 @@ DEFAULT = "way: has one default for all calls"
         ),
         (TWICE, "rows = map(int, '12')  # here\nm = statistics.fmean(rows)\nk = set(rows)"),
         (TWICE, "rows = (one for one in [1])  # here\na = sum(one for one in rows)\nb = str(sorted(rows))"),
+        (
+            TWICE,
+            """
+            rows = iter(['a', 'b'])  # here
+            for row in rows:
+                if not row:
+                    break
+            for row in rows:
+                row.strip()
+            """,
+        ),
         (OVER, "total = 0\nfor n in [1, 2]:\n    total = n  # here"),
         (FIRST, "def last(rows):\n    for row in rows:\n        return row  # here\nlast([1, 2])"),
         (CLOSURE, "makes = []\nfor n in [1, 2]:\n    makes.append(lambda: n)  # here"),
@@ -427,6 +448,28 @@ def things(body: str) -> str:
             """,
         ),
         (TWICE, "rows = (one for one in [1])  # here\na = (one for one in rows)\nb = list(rows)"),
+        (
+            TWICE,
+            """
+            def each(rows):
+                for row in rows:
+                    yield row
+            rows = iter([1, 2])  # here
+            first = next(each(rows))
+            rest = list(rows)
+            """,
+        ),
+        (
+            TWICE,
+            """
+            rows = iter(['1', 'x', '2'])  # here
+            try:
+                for row in rows:
+                    int(row)
+            except ValueError:
+                rest = list(rows)
+            """,
+        ),
         # it is not the first round, or nothing was there
         (FIRST, "first([None, None, 1])"),
         (FIRST, "polled([None, None, 1])"),

@@ -83,7 +83,7 @@ def _is_text(data: bytes) -> bool:
 
 
 def _found_nothing(running: Running, run: Run) -> bool:
-    if running.journal.called_in(run.frame, run.first):
+    if running.calls_own(run):
         return False  # who knows what they have changed before
     calls = list(running.calls(run))
     for call in calls:

@@ -162,9 +162,20 @@ class Running:
         names = {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
         if any(isinstance(one, ast.NamedExpr) and one.target.id in names for one in ast.walk(run.statement)):
             return MISSING
-        if not isinstance(node, ast.Name) and self.journal.called_in(run.frame, run.first):
+        if not self._is_local(node, run) and self.calls_own(run):
             return MISSING
         return self.journal.read(run.first, ast.unparse(node))
+
+    def _is_local(self, node: ast.expr, run: Run) -> bool:
+        """No other function can change it."""
+        code = self.journal.frames[run.frame].code
+        return isinstance(node, ast.Name) and node.id in code.co_varnames and node.id not in code.co_cellvars
+
+    def calls_own(self, run: Run) -> bool:
+        """It has run functions of the application, who knows which of its names they have changed."""
+        frames = self.journal.frames
+        called = self.journal.called_in(run.frame, run.first)
+        return any(frames[number].code.co_name not in COMPREHENSIONS for number in called)
 
     def _of_call(self, node: ast.Call, run: Run) -> Any:
         if self.is_builtin(node, len, run):

@@ -14,13 +14,14 @@ from types import CodeType, FunctionType, GeneratorType
 from typing import Any, Final
 
 from relive_capture.record.inspection import mro
-from relive_runtime.travel.causes.arms import head_of, statements_in
+from relive_runtime.travel.causes.arms import head_of, lines_of, statements_in
 from relive_runtime.travel.causes.badness import is_empty
 from relive_runtime.travel.causes.frames import name_of
 from relive_runtime.travel.causes.iterating import ends_a_loop
 from relive_runtime.travel.causes.running import Run, Running
 from relive_runtime.travel.causes.statements import within
 from relive_runtime.travel.causes.values import CODE, MISSING, exactly, parts, same
+from relive_runtime.travel.trail import NOBODY
 
 __all__ = ["SWALLOWED", "TURNS", "leaves_in_the_first_round", "takes_the_place"]
 
@@ -44,7 +45,6 @@ _CONSUMERS: Final = (
 )
 _STATISTICS: Final = frozenset(("mean", "fmean", "median", "mode", "stdev", "pstdev", "variance"))
 _FILLING: Final = frozenset(("extend", "update"))
-_LEAVING: Final = (ast.Break, ast.Return, ast.Raise)
 _COMPREHENSIONS: Final = (ast.ListComp, ast.SetComp, ast.DictComp)
 _ITERATED: Final[tuple[Any, ...]] = ([], (), {}, {}.values(), {}.items(), set(), "", range(0))
 _ONCE: Final[tuple[type, ...]] = (
@@ -130,7 +130,7 @@ def _goes_through(running: Running, statement: ast.stmt, step: int, text: str) -
     if journal.frames[run.frame].code.co_name.startswith("<"):
         return False
     if isinstance(statement, ast.For | ast.AsyncFor) and ast.unparse(statement.iter) == text:
-        return not any(isinstance(one, _LEAVING) for one in statements_in(statement.body))
+        return _comes_to_its_end(running, run)
     for node in running.nodes(run):
         if isinstance(node, _COMPREHENSIONS) and ast.unparse(node.generators[0].iter) == text:
             return True
@@ -139,6 +139,20 @@ def _goes_through(running: Running, statement: ast.stmt, step: int, text: str) -
             if first and _consumes(running, node, run):
                 return True
     return False
+
+
+def _comes_to_its_end(running: Running, run: Run) -> bool:
+    """A loop is left from its head, and not by what its body does."""
+    journal, loop, head = running.journal, run.statement, True
+    assert isinstance(loop, ast.For | ast.AsyncFor)
+    for step in _steps_after(running, run):
+        if journal.plan(step).statement is loop:
+            head = step not in journal.raised or ends_a_loop(journal, step)
+        elif journal.line(step) in lines_of(loop.body):
+            head = False
+        else:
+            return head
+    return head and journal.frames[run.frame].returned != NOBODY
 
 
 def _gone_over(node: ast.expr) -> ast.expr:
