@@ -62,7 +62,7 @@ class _Known:
 
     def __init__(self) -> None:
         self._left = _KEYS
-        self._seen: dict[int, tuple[int, Any]] = {}  # by identity: how many keys there were, and the newest
+        self._seen: dict[int, Any] = {}  # by identity: the newest key there was
 
     def holds_plain(self, held: dict[Any, Any]) -> bool:
         """Whether comparing something with any of its keys runs nobody's code."""
@@ -73,16 +73,18 @@ class _Known:
         if not self._are_plain(held, count):
             return False
         if size > _SMALL:
-            self._seen[id(held)] = size, next(reversed(dict.keys(held)))
+            self._seen[id(held)] = next(reversed(dict.keys(held)))
         return True
 
     def _unseen(self, held: dict[Any, Any], size: int) -> int:
-        """How many of its keys, the newest, were not there when it was last looked through."""
-        before, newest = self._seen.get(id(held), (0, MISSING))
-        more = size - before
-        if more < 0 or newest is MISSING:
-            return size
-        return more if next(islice(reversed(dict.keys(held)), more, None), MISSING) is newest else size
+        """How many of its keys, the newest, were not there when it was last looked through. New ones come
+        after those that were there."""
+        newest = self._seen.get(id(held), MISSING)
+        if newest is not MISSING:
+            for count, key in enumerate(islice(reversed(dict.keys(held)), _SMALL)):
+                if key is newest:
+                    return count
+        return size
 
     def _are_plain(self, held: dict[Any, Any], count: int) -> bool:
         self._left -= count
