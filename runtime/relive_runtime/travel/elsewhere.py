@@ -12,8 +12,8 @@ __all__ = ["elsewhere"]
 
 _REASON: Final = (
     "    while a run is followed, what its lines read is kept alive: what depends on __del__, on weak",
-    "    references or on counts of them is not the same then; nor is what depends on threads, files or",
-    "    addresses in memory",
+    "    references, on counts of them, or on when a generator is let go (its finally) is not the same then;",
+    "    nor is what depends on threads, files or addresses in memory",
     "    go back with rs or goto STEP, and look with p: nothing is kept alive there",
 )
 

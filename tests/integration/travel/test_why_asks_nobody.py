@@ -228,6 +228,53 @@ RUNS = {
 }
 
 
+OWN_KINDS = """
+    def made(base):
+        kind = type("Own" + base.__name__, (base,), {})
+        for name in dir(base):
+            work = getattr(base, name)
+            inner = ("__init__", "__new__", "__repr__", "__str__", "__init_subclass__", "__subclasshook__")
+            if callable(work) and name != "__class__" and name not in inner:
+                def spying(*given, _work=work, _name=f"{base.__name__}.{name}", **named):
+                    spied(_name)
+                    return _work(*given, **named)
+                setattr(kind, name, spying)
+        return kind
+
+    L, T, S, I, F, D, Z = map(made, (list, tuple, str, int, float, dict, set))
+
+    def helper(rows, table, text):
+        found = [row for row in rows if row]
+        one, two = T((1, 2))
+        for key, value in table.items():
+            if key == text and value in found:
+                return value
+        if text.startswith("z") or len(rows) > 100:
+            return None
+        return table.get(text)
+
+    def handler(event, context):
+        rows = L([I(1), F(2.5), S("a"), T((1, None))])
+        table = D({S("k"): L([]), I(3): F(1.0), "q": D()})
+        seen = Z({S("x"), I(4)})
+        text = S("nothing")
+        rows.append(I(7))
+        table[S("new")] = None
+        name = S(" x ").strip()
+        number = I(5) // 2 + F(2.0)
+        last = rows[-1]
+        value = helper(rows, table, text)
+        limit = table.pop("zz", None)
+        if number >= I(3) and name == "x" and text not in seen:
+            most = max(rows, key=str)
+        mine = table.copy()
+        mine["z"] = rows[:2]
+        mine.update(D(a=1))
+        label = S("a{}").format(3) + "%s" % name
+        return value + number
+    """
+
+
 def test_a_value_that_their_code_counts_is_the_one_of_the_failure(tmp_path: Path) -> None:
     # Given a failure that depends on how often objects were compared
     file = tmp_path / "application.py"
@@ -255,6 +302,22 @@ def test_no_code_of_theirs_is_run(code: str, tmp_path: Path) -> None:
     assert "→ " in text, text
     asked = Path(f"{file}.asked")
     assert not asked.exists(), asked.read_text()
+
+
+def test_no_method_of_a_class_made_from_a_plain_one_is_run(tmp_path: Path) -> None:
+    # Given values of classes made from Python's own, each method of which notes who calls it
+    file = tmp_path / "application.py"
+    file.write_text(textwrap.dedent(SPY) + textwrap.dedent(OWN_KINDS))
+
+    # When it is asked why, of many things
+    names = ("rows", "mine", "rows[-1]", "table['new']", "seen", "label", "number", "mine['z'][1]")
+    steps = [line for step in range(0, 200, 20) for line in (f"goto {step}", "why")]
+    text = in_a_worker(file, "handler", talked(["why", *(f"why {name}" for name in names), *steps]), {})
+
+    # I expect answers, and that nobody of ours has asked, but to show them
+    assert text.count("→ ") > len(names), text
+    asked = Path(f"{file}.asked").read_text() if Path(f"{file}.asked").exists() else ""
+    assert [line for line in asked.splitlines() if "watch.py" not in line] == []
 
 
 FIELDS = """

@@ -71,6 +71,25 @@ CALLBACK = """
     """
 
 
+LET_GO = """
+    def rows():
+        try:
+            yield 1
+            yield 2
+        finally:
+            closed = True
+
+    def first():
+        numbers = rows()
+        return next(numbers)
+
+    def handler(event, context):
+        one = first()
+        found = event.get("found")
+        return found + one
+    """
+
+
 @pytest.mark.parametrize(
     ("code", "why", "expected"),
     [
@@ -79,6 +98,7 @@ CALLBACK = """
         (DELETED, "why", "went another way than this one from step "),
         (DELETED, "why count", "went another way than this one from step "),
         (COUNTED, "why", ", and not KeyError: 2 at application.py:11"),
+        (LET_GO, "why", "went another way than this one from step "),
         (CALLBACK, "why", "went another way than this one from step "),
     ],
 )

@@ -42,7 +42,8 @@ def oddity(made: Made, value: Value) -> float:
     """From 0 for what came in from outside to 6 for what is hardly ever right."""
     if made.kind == "absent" and made.value is not None:
         return _THOUGHT_OF
-    if made.kind == "literal" and not made.value and made.value is not None:
+    nothing = exactly(made.value, bool, int, float, str, bytes) and not made.value
+    if made.kind == "literal" and (nothing or is_empty(made.value)):
         return 0.8  # what a sum or a list begins with
     if made.kind in _KINDS:
         return _KINDS[made.kind]
