@@ -411,6 +411,8 @@ def waits(event, context):
     for number in range(60_000):
         total += number
     before = len(told)
+    # When its child ends, in which step, is the system's to say: it is told of it in this one
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
     if not os.fork():
         os._exit(3)
     found = []
@@ -418,6 +420,7 @@ def waits(event, context):
         try:
             found.append(os.wait()[1])
         except ChildProcessError:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
             raise ValueError(f"{before} {found} {len(told)}")
 """
 
