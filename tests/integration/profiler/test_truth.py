@@ -118,7 +118,7 @@ def _within(measure):
     pytest.fail(f"{off:.1%} off: {found} instead of {true}")
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def undisturbed():
     """What else runs on the machine takes no turn from these threads, if that may be had: turns that other
     programs cut begin and end with the kernel's ticks, and a tick then meets the end of a turn too often."""
@@ -162,7 +162,7 @@ def test_waiting_beside_computing(make_sampler):
         pytest.param(((native_code, 0.0006), (python_code, 0.0003)), id="native first"),
     ],
 )
-def test_short_handlers_in_their_sum(make_sampler, undisturbed, parts):
+def test_short_handlers_in_their_sum(make_sampler, parts):
     def work():
         for function, cpu_s in parts:
             function(cpu_s)
@@ -235,7 +235,7 @@ def test_a_thread_that_computes_between_waits(make_sampler):
     _holds(make_sampler, work, threads=True)
 
 
-def test_short_threads_in_their_sum(make_sampler, undisturbed):
+def test_short_threads_in_their_sum(make_sampler):
     # Given threads of 3 ms, less than what lies between two of the kernel's ticks
     def work():
         for _ in range(200):
@@ -322,7 +322,7 @@ def only_there():
     python_code(_about(0.001))
 
 
-def test_synchronous_endpoints_in_threads_of_a_service(undisturbed):
+def test_synchronous_endpoints_in_threads_of_a_service():
     _within(lambda: _services([only_here, only_there] * 150))
 
 
