@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 from relive_base.errors import ExitCode
@@ -17,9 +17,28 @@ from relive.recorded.scenes import is_from_elsewhere
 from relive.session import Session
 
 if TYPE_CHECKING:
+    from relive_platform.api import control_pb2 as pb
     from relive_platform.api.local_debug import LocalDebugCall
 
 __all__ = ["why"]
+
+
+class _Heard:
+    """A session, and whether it has given no answer."""
+
+    def __init__(self, call: LocalDebugCall) -> None:
+        self.refused = False
+        self._call = call
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._call, name)
+
+    def next(self, timeout_s: float) -> pb.DebugResponse | None:
+        """What the process says next, as of the session."""
+        response = self._call.next(timeout_s)
+        if response is not None:
+            self.refused |= response.text.text.startswith("***")
+        return response
 
 
 @click.command()
@@ -48,7 +67,8 @@ def why(
     The failure is replayed, and gone back in. Needs no server. EXPRESSION is a local of the failing line, or
     made of its locals; without one it is what the line stumbled over. "arose at" means that nothing else
     explains the error as well, "may have arisen at" that it is the likeliest of several lines. The exit
-    status is 1 if the replay did not fail, 4 if it cannot be replayed or gone back in.
+    status is 1 if the replay did not fail, 4 if it cannot be replayed or gone back in, or if there is no
+    answer (it says why, after ***).
 
     \b
     relive why                           of the newest failure
@@ -60,20 +80,19 @@ def why(
     from relive_platform.replay import ReplayOptions
 
     scene = find_scene(session, ident)
-    talk, asked = debugger(session, (f"why {expression}".strip(),)), False
+    talk, calls = debugger(session, (f"why {expression}".strip(),)), list[_Heard]()
 
     def ask(call: LocalDebugCall) -> None:
-        nonlocal asked
-        asked = True
-        talk(call)
+        calls.append(_Heard(call))
+        talk(cast("LocalDebugCall", calls[-1]))
 
     options = ReplayOptions(
         code=code, trust=trust, python=python, travel=True, debug=ask,
         elsewhere=is_from_elsewhere(session, ident, scene),
     )  # fmt: skip
     outcome = run_again(session, scene, options)
-    if asked:
-        return ExitCode.DONE
+    if calls:
+        return ExitCode.REFUSED if calls[-1].refused else ExitCode.DONE
     run = outcome.runs[-1]
     if run.outcome == "passed":
         failed = failure_line(
