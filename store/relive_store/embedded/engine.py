@@ -19,6 +19,7 @@ from relive_store.chunks import chunk_token, chunked, row_count
 from relive_store.columns import Columns
 from relive_store.embedded.damage import not_opened, not_usable
 from relive_store.embedded.loading import engine_module
+from relive_store.embedded.unfinished import take_back_notes
 from relive_store.errors import QueryError, QueryTimeout, StoreUnavailable
 from relive_store.interface import DEFAULT_MAX_ROWS, DEFAULT_TIMEOUT_S, ColumnData
 from relive_store.native import codec as native
@@ -134,10 +135,13 @@ class ChdbStore:
             self._connect: Callable[[], Any] = lambda: connect(where)
             self._checked = Checked(self._form_of)
             try:
+                take_back_notes(path / "data")
                 self._writers = _Pool([connect(where) for _ in range(WRITERS)])
                 self._admin = connect(where)
             except RuntimeError as error:
                 raise not_opened(path, error) from error
+            except OSError as error:
+                raise not_usable(path, error) from error
             self._admin_lock = threading.Lock()
             for session in self._writers.sessions:
                 session.query(_SET_WRITER)

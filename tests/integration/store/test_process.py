@@ -73,11 +73,46 @@ def test_every_acknowledged_row_is_there_once_after_kill_9(process: StoreProcess
     client.close()
 
 
+@pytest.mark.parametrize("table", ["otel_traces", "otel_traces_trace_id_ts", "otel_traces_red_1m"])
+def test_rows_cut_off_between_the_engines_note_and_their_part_are_taken_again(
+    process: StoreProcess, table: str
+) -> None:
+    # Given two blocks, and of the second one what a kill leaves: it is noted, and its part has no name yet
+    client = open_store(process.url)
+    client.migrate()
+    client.execute(f"SYSTEM STOP MERGES {table}")
+    for start in (0, BLOCK):
+        client.insert("otel_traces", _spans(start), token=f"load-{start}")
+    last = "SELECT argMax(path, min_block_number) FROM system.parts WHERE table = {t:String} AND active"
+    part = Path(str(client.query(last, {"t": table}).scalar()))
+    process.stop()
+    assert part.parent.parent.parent.parent == process.directory / "data"
+    part.rename(part.with_name(f"tmp_insert_{part.name}"))
+    process.start()
+    # When both are sent again
+    for start in (0, BLOCK):
+        client.insert("otel_traces", _spans(start), token=f"load-{start}")
+    # I expect every row once, in what is derived from them, too
+    found = client.query("SELECT count(), uniqExact(SpanId) FROM otel_traces")
+    assert next(found.rows()) == (2 * BLOCK, 2 * BLOCK)
+    assert client.query("SELECT uniqExact(TraceId) FROM otel_traces_trace_id_ts").scalar() == 2 * BLOCK
+    assert client.query("SELECT sum(Spans) FROM otel_traces_red_1m").scalar() == 2 * BLOCK
+    # And that merged ones are known as well
+    client.execute("OPTIMIZE TABLE otel_traces FINAL")
+    process.stop()
+    process.start()
+    client.insert("otel_traces", _spans(0), token="load-0")
+    assert client.query("SELECT count() FROM otel_traces").scalar() == 2 * BLOCK
+    assert client.query("SELECT sum(Spans) FROM otel_traces_red_1m").scalar() == 2 * BLOCK
+    client.close()
+
+
 def _spans(start: int) -> dict[str, list[object]]:
     numbers = range(start, start + BLOCK)
     return {
         "Timestamp": [NOW + number for number in numbers],
         "SpanId": [f"{number:016x}" for number in numbers],
+        "TraceId": [f"{number:032x}" for number in numbers],
         "Duration": list(numbers),
     }
 
