@@ -27,7 +27,7 @@ from typing import Any, Final
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "support"))
 
-from pull_servers import free_port
+from free_ports import free_port
 
 HERE: Final = Path(__file__).parent
 _PACKAGES: Final = (

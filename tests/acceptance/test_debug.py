@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import os
 import signal
-import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 from relive_base.errors import ReliveError
 from relive_platform.api.client import ControlClient
 
+from tests.support.free_ports import free_port
 from tests.support.relive_cli import Relive, laboratory, relive_home, toml
 from tests.support.terminal import terminal
 
@@ -364,9 +364,7 @@ def test_the_read_only_session_at_a_terminal(lab: Relive) -> None:
 def test_it_works_from_another_machine(lab: Relive) -> None:
     with relive_home() as home:
         home.environment = {"RELIVE_TOKEN": "a-long-enough-token"}
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            address = f"127.0.0.1:{probe.getsockname()[1]}"
+        address = f"127.0.0.1:{free_port()}"
         with home.serving("--api", address):
             home.run("deploy", str(home.application(FILES)))
             ident = home.invoke("checkout", {"sku": 9})["invocation_id"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import tarfile
 import zipfile
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 import uv
 from built_wheel import ROOT, Installed, build, install
+from free_ports import free_port
 from page_commands import Reader
 from relive_cli import relive_home
 
@@ -30,9 +30,7 @@ def installed(built: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory
 @pytest.fixture
 def reader(installed: Installed) -> Iterator[Reader]:
     """Somebody at an empty folder, with an empty home and a free port."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{listener.getsockname()[1]}"
+    address = f"127.0.0.1:{free_port()}"
     with relive_home() as home:
         folder = home.home.parent / "work"
         folder.mkdir()

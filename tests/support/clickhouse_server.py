@@ -17,7 +17,9 @@ import sys
 import time
 from pathlib import Path
 
-__all__ = ["LIBRARY_VERSION", "ClickHouseServer", "free_port", "library", "serve"]
+from free_ports import free_port
+
+__all__ = ["LIBRARY_VERSION", "ClickHouseServer", "library", "serve"]
 
 LIBRARY_PACKAGE = "@chdb/lib-linux-x64-gnu"
 LIBRARY_VERSION = "26.7.3-stable.1"
@@ -74,13 +76,6 @@ def serve(directory: Path, port: int) -> int:
     if error:
         print(error.decode("utf-8", "replace"), file=sys.stderr)
     return 1 if error else 0
-
-
-def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class ClickHouseServer:

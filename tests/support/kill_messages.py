@@ -13,7 +13,6 @@ import json
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -27,6 +26,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from free_ports import free_port
 from relive_platform.api.aws.credentials import key_pair
 
 APP = """
@@ -109,9 +109,7 @@ class Rounds:
         self.told = Told()
         self._random = random.Random(seed)
         self._stopping = threading.Event()
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self._address = f"127.0.0.1:{probe.getsockname()[1]}"
+        self._address = f"127.0.0.1:{free_port()}"
         self._server: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:

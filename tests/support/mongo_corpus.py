@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from failure_corpus import link_libraries
-from pull_servers import ForeignServer, free_port
+from free_ports import free_port
+from pull_servers import ForeignServer
 from relive_cli import Relive, toml
 
 __all__ = ["FUNCTIONS", "WARM", "deploy", "fail"]

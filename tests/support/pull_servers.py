@@ -20,20 +20,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from free_ports import free_port
 from patience import PATIENCE_S
 
 __all__ = ["ApacheKafka", "ForeignServer", "Kafka", "Nats", "Postgres", "Redis", "running"]
 
 ROOT = Path(__file__).resolve().parents[2]
 _LOCK = Path("/tmp/relive-install-servers.lock")
-
-
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
 
 
 def install() -> None:

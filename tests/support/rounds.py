@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import random
-import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from free_ports import free_port
 from relive_cli import Relive
 
 __all__ = ["Rounds", "children"]
@@ -22,9 +22,7 @@ class Rounds:
         self.random = random.Random(seed)
         self.stopping = threading.Event()
         self._limit_s = limit_s
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.address = f"127.0.0.1:{probe.getsockname()[1]}"
+        self.address = f"127.0.0.1:{free_port()}"
 
     def start(self) -> None:
         """Start the server; at once, as an operator's tool would do after its end."""
