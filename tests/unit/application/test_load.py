@@ -311,7 +311,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path) -> None:
         load(tmp_path)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(text=st.text(alphabet="[]{}.=\"' \n\tabfunctions01#,", max_size=60))
 def test_any_text_is_an_application_or_a_config_error(write, text: str) -> None:
     with pytest.raises(ConfigError):

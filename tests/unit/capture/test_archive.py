@@ -297,7 +297,7 @@ def everything(data: bytes) -> None:
     _ = found.threads, found.spans, found.profile, found.environment
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(cut=st.floats(0, 1), flips=st.lists(st.tuples(st.floats(0, 0.9999), st.integers(0, 255)), max_size=6))
 def test_a_damaged_archive_gives_scene_errors_and_nothing_else(
     tmp_path: Path, cut: float, flips: list[tuple[float, int]]

@@ -8,7 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from relive_platform.registry.packages import PackageError, PackageLimits, code_hash, copy_folder, unpack_zip
 from relive_platform.registry.packages.content import make_read_only, remove_tree
@@ -233,7 +233,7 @@ def test_doubles_damage_and_passwords_are_refused(tmp_path) -> None:
 NAMES = st.text(st.sampled_from("ab./\\:\0é\n "), min_size=1, max_size=12)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(entries=st.lists(st.tuples(NAMES, st.binary(max_size=20)), max_size=5, unique_by=lambda e: e[0]))
 def test_no_zip_writes_outside_its_folder(tmp_path_factory, entries) -> None:
     root = tmp_path_factory.mktemp("zip")
@@ -250,7 +250,7 @@ def test_no_zip_writes_outside_its_folder(tmp_path_factory, entries) -> None:
 FILES = st.dictionaries(st.sampled_from(["a", "b", "ab", "c/a", "c/b"]), st.binary(max_size=3), max_size=5)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(first=FILES, second=FILES)
 def test_two_trees_have_one_hash_exactly_when_they_are_equal(tmp_path_factory, first, second) -> None:
     hashes = []
