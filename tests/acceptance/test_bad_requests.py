@@ -38,7 +38,8 @@ MB = 1_000_000
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Relive]:
-    with laboratory(FILES, {"RELIVE_HEADER_TIMEOUT_S": "0.5", "RELIVE_BODY_TIMEOUT_S": "0.5"}) as server:
+    # as long as a client on a busy machine may be held up
+    with laboratory(FILES, {"RELIVE_HEADER_TIMEOUT_S": "4", "RELIVE_BODY_TIMEOUT_S": "4"}) as server:
         yield server
 
 

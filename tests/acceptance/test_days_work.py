@@ -61,7 +61,12 @@ def lab() -> Iterator[Relive]:
 
 
 def begun(lab: Relive, *arguments: str) -> subprocess.Popen[str]:
-    """A command whose function runs."""
+    """A command whose function runs, and has said that it has begun."""
+
+    def said() -> int:
+        return [row["body"] for row in lab.json("logs", "slow", check=False)].count("begun")
+
+    before = said()
     process = subprocess.Popen(
         [sys.executable, "-m", "relive", "--home", str(lab.home), *arguments],
         stdout=subprocess.PIPE,
@@ -71,7 +76,7 @@ def begun(lab: Relive, *arguments: str) -> subprocess.Popen[str]:
         cwd="/",
         preexec_fn=_hear_ctrl_c,
     )
-    lab.eventually(lambda: lab.json("status")[0]["workers"]["busy"])
+    lab.eventually(lambda: said() > before)
     return process
 
 
@@ -338,6 +343,13 @@ def test_what_init_writes_runs(lab: Relive, tmp_path: Path, flags: list[str]) ->
     lab.run("undeploy", folder.name)
 
 
+def saved(path: Path, text: str) -> None:
+    """At once: a watcher that looks between two steps would deploy half of it."""
+    draft = path.with_suffix(".tmp")
+    draft.write_text(text)
+    draft.replace(path)
+
+
 def test_a_watched_folder_is_deployed_when_it_changes(lab: Relive) -> None:
     config = toml({"watched": 'handler = "a:handler"'}, "watched")
     folder = lab.application({"a.py": "def handler(event, context): return 1\n", "relive.toml": config})
@@ -355,10 +367,10 @@ def test_a_watched_folder_is_deployed_when_it_changes(lab: Relive) -> None:
         assert json.loads(process.stdout.readline())["version"] == 1
 
         # A mistake is told, and the next change puts it right
-        (folder / "a.py").write_text("def handler(event, context) return 2\n")
+        saved(folder / "a.py", "def handler(event, context) return 2\n")
         assert "not valid Python" in json.loads(process.stderr.readline())["error"]["message"]
         assert lab.invoke("watched")["result"] == 1
-        (folder / "a.py").write_text("def handler(event, context): return 3\n")
+        saved(folder / "a.py", "def handler(event, context): return 3\n")
         assert json.loads(process.stdout.readline())["version"] == 2
         assert lab.invoke("watched")["result"] == 3
     finally:

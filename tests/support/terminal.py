@@ -56,7 +56,7 @@ class Terminal:
         while True:
             self.send("\x03")
             try:
-                return self.until(text, 2.0)
+                return self.until(text, 10.0)
             except AssertionError:
                 if time.monotonic() > end or self.process.poll() is not None:
                     raise

@@ -213,13 +213,15 @@ def test_other_threads_are_shown_where_they_stood(
     tmp_path: Path, load: Callable[[str], ModuleType], capture: Callable[..., Scene]
 ) -> None:
     # Given: a failure while another thread waits
-    ended = threading.Event()
+    begun, ended = threading.Event(), threading.Event()
 
     def clerk() -> None:
+        begun.set()
         ended.wait(120)
 
     thread = threading.Thread(target=clerk, name="clerk")
     thread.start()
+    assert begun.wait(120)
     taken = capture(load(CODE).handler, {"sku": "b"})
     ended.set()
     thread.join()

@@ -174,7 +174,9 @@ def test_the_page_names_what_it_shows_and_when_it_was_written(tree):
     assert page.texts["title"] == "checkout: wall time, sampled"
     assert page.texts["h1"] == "checkout"
     assert "2026-11-30 00:53:20 UTC" in to_html(tree, WRITTEN)
-    assert datetime.now(UTC).strftime("%Y-%m-") in to_html(tree)
+    # ... today, if nobody says when; midnight may come meanwhile
+    before, page, after = datetime.now(UTC), to_html(tree), datetime.now(UTC)
+    assert f"{before:%Y-%m-%d}" in page or f"{after:%Y-%m-%d}" in page
 
 
 def test_the_page_holds_the_tree(tree):
@@ -297,6 +299,7 @@ def test_pprof_is_read_by_its_published_message(tree):
 GO = shutil.which("go") or "/usr/local/go/bin/go"
 
 
+@pytest.mark.timeout(660)  # at its first use Go builds pprof
 @pytest.mark.skipif(not os.access(GO, os.X_OK), reason="there is no Go here: pprof's message is read above")
 def test_go_tool_pprof_shows_the_same_times(tree, tmp_path):
     file = tmp_path / "profile.pb.gz"

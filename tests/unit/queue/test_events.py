@@ -272,7 +272,7 @@ def test_the_queue_is_bounded(open_queue) -> None:
 def test_too_many_waiting_operations_are_refused(open_queue) -> None:
     queue = open_queue(backlog=1)
     futures = [queue.publish(event()) for _ in range(2000)]
-    outcomes = [future.exception(5) for future in futures]
+    outcomes = [future.exception(60) for future in futures]
 
     assert any(isinstance(outcome, QueueBusy) for outcome in outcomes)
     assert totals(queue)[0] == outcomes.count(None)

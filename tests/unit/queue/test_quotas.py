@@ -87,7 +87,7 @@ def test_what_an_idle_queue_forgets_is_written_down(open_queue, clock) -> None:
 def test_the_backlog_of_one_function_refuses_no_other(open_queue, limits, body) -> None:
     # Given a function that has filled its share
     queue = open_queue(**limits)
-    outcomes = [queue.publish(event("greedy", body)).exception(5) for _ in range(20)]
+    outcomes = [queue.publish(event("greedy", body)).exception(60) for _ in range(20)]
     assert isinstance(outcomes[-1], QueueFull)
     assert "greedy" in outcomes[-1].message
 
@@ -183,7 +183,7 @@ def test_what_waits_for_a_commit_refuses_no_end_and_no_other_function(tmp_path, 
     committer.start()
 
     # I expect only the greedy function's last events to be refused
-    assert [type(future.exception(5)) for future in first] == [type(None)] * 3 + [QueueBusy] * 2
+    assert [type(future.exception(60)) for future in first] == [type(None)] * 3 + [QueueBusy] * 2
     assert other.result(60) == "in"
     assert {future.result(60) for future in ends} == {"done"}
     # and its next one to be accepted, now that nothing waits
@@ -199,7 +199,7 @@ def test_one_function_fills_no_more_of_a_small_disk_than_it_leaves(open_queue, m
 
     def fill(function: str) -> int:
         for number in range(1000):
-            error = queue.publish(event(function, b"x" * 20 * KIB)).exception(5)
+            error = queue.publish(event(function, b"x" * 20 * KIB)).exception(60)
             if error is not None:
                 assert isinstance(error, DiskFull)
                 return number

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from relive_store import Store, StoreUnavailable, Writer
+from relive_store.spool.writer import LEAST_REST_S
 
 
 class _Counting:
@@ -37,18 +38,20 @@ def _writer(store: Any, folder: Path) -> Writer:
 def test_rows_that_come_one_by_one_are_inserted_together(tmp_path: Path) -> None:
     # Given a writer that has just inserted
     store = _Counting()
+    began = time.monotonic()
     writer = _writer(store, tmp_path)
     writer.add("t", {"a": [0]})
     assert store.inserted.wait(120)
-    # When 30 rows come, every 10 ms one
+    # When 30 rows come, every 10 ms one, or on a busy machine more slowly
     for number in range(30):
         writer.add("t", {"a": [number]})
         time.sleep(0.01)
     assert writer.flush(120)
     assert writer.close()
-    # I expect all of them in a few inserts, not in one each
+    took_s = time.monotonic() - began
+    # I expect all of them in a few inserts, after each of which the store rests, and not in one each
     assert sum(store.inserts) == 31
-    assert len(store.inserts) <= 5
+    assert len(store.inserts) <= 5 + took_s / LEAST_REST_S
 
 
 def test_the_first_row_after_a_pause_does_not_wait(tmp_path: Path) -> None:
