@@ -59,7 +59,7 @@ def test_the_corpus_is_large() -> None:
     assert set(SOME) < set(FUNCTIONS)
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(900)  # the first one runs all that the others look at
 @pytest.mark.parametrize("name", SOME)
 def test_the_same_failure_with_every_server_down(lab: Lab, name: str) -> None:
     scene = read_scene(lab.home.home / "scenes" / f"{lab.failed[name]}-1.scene")

@@ -33,7 +33,7 @@ def tick(event, context):
 
 def slow(event, context):
     print("begun", flush=True)
-    time.sleep(60)
+    time.sleep(600)
 
 def web(request):
     if request.path == "/boom":
@@ -46,7 +46,7 @@ def web(request):
 FUNCTIONS = {
     "checkout": 'handler = "app:checkout"',
     "pricing": 'handler = "app:pricing"\nretries = 0',
-    "slow": 'handler = "app:slow"\ntimeout_s = 60\nretries = 2\nmax_workers = 1',
+    "slow": 'handler = "app:slow"\ntimeout_s = 600\nretries = 2\nmax_workers = 1',
     "web": 'handler = "app:web"\nkind = "http"\n[[functions.web.triggers]]\ntype = "http"\npath = "/w"\n'
     'methods = ["GET"]',
     "tick": 'handler = "app:tick"\nretries = 0\n[[functions.tick.triggers]]\ntype = "timer"\n'

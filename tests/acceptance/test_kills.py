@@ -19,9 +19,9 @@ import time
 
 def slow(event, context):
     print("begun", flush=True)
-    time.sleep(30)
+    time.sleep(600)
 """,
-    "relive.toml": toml({"slow": 'handler = "app:slow"\ntimeout_s = 60\nmax_workers = 2\nretries = 0'}),
+    "relive.toml": toml({"slow": 'handler = "app:slow"\ntimeout_s = 600\nmax_workers = 2\nretries = 0'}),
 }
 
 

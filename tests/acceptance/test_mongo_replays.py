@@ -34,7 +34,7 @@ def test_the_corpus_is_large() -> None:
     assert set(SOME) < set(FUNCTIONS)
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(900)  # the first one runs all that the others look at
 @pytest.mark.parametrize("name", SOME)
 def test_the_same_failure_with_the_server_down(failed: tuple[Relive, dict[str, str]], name: str) -> None:
     home, ids = failed

@@ -40,9 +40,17 @@ def _interrupted(timer: DeadlineTimer, begin: Callable[[], None]) -> str:
         begin()
         _spin(5)
     except HandlerTimeout as error:
-        timer.disarm()
+        _disarmed(timer)
         return str(error)
     raise AssertionError("no timeout came")
+
+
+def _disarmed(timer: DeadlineTimer) -> None:
+    """It may come again before: every tenth of a second."""
+    try:
+        timer.disarm()
+    except HandlerTimeout:
+        _disarmed(timer)
 
 
 def test_it_raises_at_the_deadline(timer: DeadlineTimer) -> None:
@@ -57,9 +65,9 @@ def test_it_raises_at_once_for_a_deadline_that_is_over(timer: DeadlineTimer) -> 
 
 
 def test_it_is_silent_after_disarming(timer: DeadlineTimer) -> None:
-    timer.arm(_in(0.03), "never")
+    timer.arm(_in(0.5), "never")
     timer.disarm()
-    _spin(0.08)
+    _spin(0.6)
     assert timer.raised is None
 
 
@@ -87,15 +95,15 @@ def test_a_later_deadline_takes_over_the_shot_of_an_earlier_one(timer: DeadlineT
     def begin() -> None:
         nonlocal began
         # Given an invocation that ended well before its deadline
-        timer.arm(_in(0.05), "first")
+        timer.arm(_in(0.5), "first")
         timer.disarm()
         # When the next one has a later deadline
         began = time.monotonic()
-        timer.arm(_in(0.15), "second")
+        timer.arm(_in(0.7), "second")
 
     # Then it is interrupted at its own deadline, not at the first one's
     assert _interrupted(timer, begin) == "second"
-    assert time.monotonic() - began > 0.14
+    assert time.monotonic() - began > 0.69
 
 
 def test_an_earlier_deadline_moves_the_shot_forward(timer: DeadlineTimer) -> None:
