@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import errno
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import msgspec
 
-from relive_store.errors import QueryCancelled, QueryLimit, QueryTimeout, StoreError, StoreUnavailable
+from relive_store.errors import (
+    QueryCancelled,
+    QueryError,
+    QueryLimit,
+    QueryTimeout,
+    StoreError,
+    StoreUnavailable,
+)
 from relive_store.interface import Store
 from relive_store.packing import pack, unpack
 from relive_store.spool.files import Batch, Spool, SpoolCorrupt
@@ -17,6 +25,7 @@ __all__ = ["Delivered", "Delivery"]
 
 _RETRIED = (StoreUnavailable, QueryTimeout, QueryCancelled)
 _LIMIT_TRIES = 5
+_READ_TRIES = 5
 _SALVAGE_TRIES = 64
 """Inserts for the good rows of a batch that the store refuses: enough for two wrong ones in 10,000."""
 
@@ -57,6 +66,19 @@ class Delivery:
         """Insert a file's batches. `tries`: how often it was tried, with this time."""
         try:
             batches = self._spool.read(name)
+            refused = self._spool.refused(name)
+        except SpoolCorrupt as error:
+            return Delivered(refused=True, error=error)
+        except Exception as error:
+            lost = isinstance(error, OSError) and error.errno == errno.EIO  # by the disk
+            gone = lost and tries >= _READ_TRIES
+            return Delivered(again=not gone, refused=gone, error=error)
+        if refused:  # this process or one before has begun to send its good rows
+            return self._salvage(name, batches, refused, QueryError("the store has refused some of it"))
+        return self._send(name, batches, tries)
+
+    def _send(self, name: str, batches: Sequence[Batch], tries: int) -> Delivered:
+        try:
             for index, batch in enumerate(batches):
                 self._insert(batch, _token(name, index))
         except _RETRIED as error:
@@ -66,8 +88,8 @@ class Delivery:
                 return Delivered(again=True, error=error)
             return Delivered(refused=True, error=error)
         except StoreError as error:
-            return self._unusable() or self._salvage(name, error)
-        except (SpoolCorrupt, msgspec.DecodeError) as error:
+            return self._unusable() or self._salvage(name, batches, [], error)
+        except msgspec.DecodeError as error:
             return Delivered(refused=True, error=error)
         except Exception as error:
             return Delivered(again=True, error=error)
@@ -85,21 +107,26 @@ class Delivery:
             return Delivered(again=True, error=error)
         return None
 
-    def _salvage(self, name: str, refused: Exception) -> Delivered:
-        """Insert what the store takes of a file that it refuses: one wrong row costs itself."""
+    def _salvage(
+        self, name: str, batches: Sequence[Batch], refused: list[tuple[int, int, int]], reason: Exception
+    ) -> Delivered:
+        """Insert what the store takes of a file that it refuses: one wrong row costs itself. What was
+        `refused` is noted before its halves are sent: it is never sent again as a whole, in which the store
+        may find nothing wrong by then, beside a half that it has."""
         saved = 0
         try:
-            for index, batch in enumerate(self._spool.read(name)):
-                saved += self._save_rows(batch, _token(name, index))
-        except _RETRIED as error:
+            for index, batch in enumerate(batches):
+                saved += self._save_rows(name, index, batch, refused)
+        except (*_RETRIED, OSError) as error:
             return Delivered(again=True, error=error)  # what it has got already has tokens of its own
         except Exception as error:
-            refused = error
-        return Delivered(rows=saved, refused=True, error=refused)
+            reason = error
+        return Delivered(rows=saved, refused=True, error=reason)
 
-    def _save_rows(self, batch: Batch, token: str) -> int:
+    def _save_rows(self, name: str, index: int, batch: Batch, refused: list[tuple[int, int, int]]) -> int:
         """What is refused is tried again in halves; how many rows the store has taken."""
         saved = 0
+        token = _token(name, index)
         columns = unpack(batch.columns)
         parts = [(0, batch.rows)]  # start and length
         for _ in range(_SALVAGE_TRIES):
@@ -107,17 +134,21 @@ class Delivery:
                 break
             start, count = parts.pop()
             whole = count == batch.rows
-            part = {key: values[start : start + count] for key, values in columns.items()}
-            try:
-                packed = batch if whole else Batch(batch.table, count, pack(part))
-                self._insert(packed, token if whole else f"{token}-{start}-{count}")
-                saved += count
-            except _RETRIED:
-                raise
-            except StoreError:
-                half = count // 2
-                if half:
-                    parts += [(start, half), (start + half, count - half)]
+            if (index, start, count) not in refused:
+                part = {key: values[start : start + count] for key, values in columns.items()}
+                try:
+                    packed = batch if whole else Batch(batch.table, count, pack(part))
+                    self._insert(packed, token if whole else f"{token}-{start}-{count}")
+                    saved += count
+                    continue
+                except _RETRIED:
+                    raise
+                except StoreError:
+                    refused.append((index, start, count))
+                    self._spool.refuse(name, refused)
+            half = count // 2
+            if half:
+                parts += [(start, half), (start + half, count - half)]
         return saved
 
     def _insert(self, batch: Batch, token: str) -> None:

@@ -3,6 +3,7 @@ tables, oldest first, bounded, checked by CRC."""
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
@@ -26,6 +27,7 @@ _MAGIC = b"RLSP2\n"
 _HEADER = struct.Struct(">II")  # CRC-32 of the body, length of the body
 _NAME = re.compile(r"(\d{20})-(\d{6})-(\d+)(?:-([0-9a-f]+)-(\d+)-(\d+))?\.batch")
 _MARK = struct.Struct(">QQ")
+_REFUSED = struct.Struct(">QQQ")  # of which batch, from which row on, how many
 _MARK_NAME = re.compile(r"([0-9a-f]+)\.mark")
 
 _BAD_FILES = 1_000
@@ -109,6 +111,8 @@ class Spool:
         self._in_flight = ""
         self._counter = 0
         self._marks: dict[int, Mark] = {}
+        self._kept: dict[int, Mark] = {}  # the same, as far as files of their own say it
+        self._done: list[tuple[str, Mark]] = []  # files that stay until their mark is kept
         self.dropped_rows = 0
         self.corrupt_files = 0
         self._adopt()
@@ -122,15 +126,21 @@ class Spool:
             if match:
                 entry = _Entry(int(match.group(1)), int(match.group(3)), path.stat().st_size)
                 self._entries[path.name] = entry
-                if match.group(4):
-                    self._note(Mark(int(match.group(4), 16), int(match.group(5)), int(match.group(6))))
+                mark = _mark_in(path.name)
+                if mark is not None:
+                    self._note(mark)
             else:
                 self._set_aside(path)
         for path in self.directory.glob("*.mark"):
             match = _MARK_NAME.fullmatch(path.name)
             data = path.read_bytes()
             if match and len(data) == _MARK.size:
-                self._note(Mark(int(match.group(1), 16), *_MARK.unpack(data)))
+                mark = Mark(int(match.group(1), 16), *_MARK.unpack(data))
+                self._kept[mark.run] = mark
+                self._note(mark)
+        for path in self.directory.glob("*.refused"):
+            if path.stem not in self._entries:
+                path.unlink(missing_ok=True)
 
     def _note(self, mark: Mark) -> Mark:
         known = self._marks.get(mark.run, mark)
@@ -150,20 +160,43 @@ class Spool:
     def advance(self, mark: Mark) -> None:
         """Note, for good, how far a run has come. Raises OSError."""
         with self._guard:
-            merged = self._note(mark)
-            # One small write: a process that is killed has done it or has not.
-            handle = os.open(self._mark_path(mark.run), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                os.pwrite(handle, _MARK.pack(merged.rows, merged.scenes), 0)
-            finally:
-                os.close(handle)
+            self._keep(self._note(mark))
+
+    def _keep(self, mark: Mark) -> None:
+        """Write it, and remove the files that waited for that. Raises OSError."""
+        # One small write: a process that is killed has done it or has not.
+        _write_at(self._mark_path(mark.run), _MARK.pack(mark.rows, mark.scenes), 0)
+        self._kept[mark.run] = mark
+        self._remove_done()
+
+    def _remove_done(self) -> None:
+        waiting, self._done = self._done, []
+        for name, own in waiting:
+            self._remove(name, own)
+
+    def _is_kept(self, mark: Mark) -> bool:
+        """Whether its own file says it, or nobody will ask for it any more."""
+        kept = self._kept.get(mark.run)
+        return mark.run not in self._marks or (kept is not None and kept.and_then(mark) == kept)
+
+    def _remove(self, name: str, mark: Mark | None) -> None:
+        """Unlink a file that the store has. While its mark stands in its name alone it stays: if it is sent
+        again, its token says what it is; without the mark its rows would come under another."""
+        if mark is not None and not self._is_kept(mark):
+            self._done.append((name, mark))
+            return
+        with suppress(OSError):
+            (self.directory / name).unlink()
+            self._refusals(name).unlink(missing_ok=True)
 
     def forget(self, run: int) -> None:
         """Nothing of this run will ever come again."""
         with self._guard:
             self._marks.pop(run, None)
+            self._kept.pop(run, None)
             with suppress(OSError):
                 self._mark_path(run).unlink()
+            self._remove_done()
 
     def _mark_path(self, run: int) -> Path:
         return self.directory / f"{run:x}.mark"
@@ -188,6 +221,8 @@ class Spool:
 
     def put(self, batches: Sequence[Batch], mark: Mark | None = None) -> None:
         """All of `batches` and the mark, or nothing: on disk when this returns. Raises OSError."""
+        if mark is not None and mark.run not in self._kept:
+            self.advance(Mark(mark.run))  # its file has its room before it is needed
         body = msgspec.msgpack.encode(batches)
         rows = sum(batch.rows for batch in batches)
         created_ns = self._clock_ns()
@@ -237,10 +272,10 @@ class Spool:
             return self._in_flight
 
     def read(self, name: str) -> list[Batch]:
-        """Raises SpoolCorrupt."""
+        """Raises SpoolCorrupt, and OSError if it cannot be read now."""
         try:
             data = (self.directory / name).read_bytes()
-        except OSError as error:
+        except FileNotFoundError as error:
             raise SpoolCorrupt(f"{name}: {error}") from error
         start = len(_MAGIC) + _HEADER.size
         if not data.startswith(_MAGIC) or len(data) < start:
@@ -259,9 +294,31 @@ class Spool:
         with self._guard:
             entry = self._entries.pop(name, None)
             self._in_flight = ""
-        with suppress(OSError):
-            (self.directory / name).unlink()
+            self._settle_mark(name)
+            self._remove(name, _mark_in(name))
         return entry.rows if entry else 0
+
+    def _settle_mark(self, name: str) -> None:
+        """Try once more to keep a mark that stands in a file's name alone."""
+        mark = _mark_in(name)
+        if mark is not None and not self._is_kept(mark):
+            with suppress(OSError):
+                self._keep(self._note(mark))
+
+    def _refusals(self, name: str) -> Path:
+        return self.directory / f"{name}.refused"
+
+    def refused(self, name: str) -> list[tuple[int, int, int]]:
+        """Parts of a file that the store was sent and has refused: batch, first row, rows. Raises OSError."""
+        try:
+            data = self._refusals(name).read_bytes()
+        except FileNotFoundError:
+            return []
+        return list(_REFUSED.iter_unpack(data[: len(data) // _REFUSED.size * _REFUSED.size]))
+
+    def refuse(self, name: str, parts: Sequence[tuple[int, int, int]]) -> None:
+        """Note the last of these, for good. Raises OSError."""
+        _write_at(self._refusals(name), _REFUSED.pack(*parts[-1]), (len(parts) - 1) * _REFUSED.size)
 
     def release(self) -> None:
         """Nothing is in flight: the batch stays, for another try."""
@@ -276,7 +333,10 @@ class Spool:
             self._in_flight = ""
             rows = entry.rows if entry else 0
             self.dropped_rows += max(rows - saved, 0)
+            self._settle_mark(name)
         self._set_aside(self.directory / name)
+        with suppress(OSError):
+            self._refusals(name).unlink(missing_ok=True)
         return rows
 
     def _set_aside(self, path: Path) -> None:
@@ -291,3 +351,21 @@ class Spool:
                 size += file.stat().st_size
                 if index and (index >= _BAD_FILES or size > self._limit_bytes // 4):
                     file.unlink()
+
+
+def _mark_in(name: str) -> Mark | None:
+    """What a file's name says."""
+    match = _NAME.fullmatch(name)
+    if match is None or not match.group(4):
+        return None
+    return Mark(int(match.group(4), 16), int(match.group(5)), int(match.group(6)))
+
+
+def _write_at(path: Path, data: bytes, offset: int) -> None:
+    """All of `data`. Raises OSError."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        if os.pwrite(handle, data, offset) != len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+    finally:
+        os.close(handle)

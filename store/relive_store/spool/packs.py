@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from relive_store.chunks import chunked, row_count
-from relive_store.interface import ColumnData
+from relive_store.interface import INSERT_CHUNK_ROWS, ColumnData
 from relive_store.packing import pack
 from relive_store.spool.files import Batch, Mark
 from relive_store.text import clean_columns
@@ -130,7 +130,8 @@ def _batches(table: str, columns: ColumnData, rows: int) -> list[Batch]:
         data = pack(columns)
     except UnicodeEncodeError:
         data = pack(clean_columns(columns))
-    if len(data) <= BATCH_BYTES or rows == 1:
+    # An insert is one block: of one that the store refuses, it has nothing.
+    if (len(data) <= BATCH_BYTES and rows <= INSERT_CHUNK_ROWS) or rows == 1:
         return [Batch(table, rows, data)]
     halves = chunked(columns, rows, (rows + 1) // 2)
     return [batch for part in halves for batch in _batches(table, part, row_count(part))]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 from relive_store import Mark
+from relive_store.interface import INSERT_CHUNK_ROWS
 from relive_store.packing import unpack
 from relive_store.spool.packs import FILE_ROWS, Group, Piece, chunks, packed
 
@@ -58,3 +59,12 @@ def test_rows_that_cannot_be_packed_cost_themselves() -> None:
 
     assert [batch.table for batch in pack.batches] == ["t"]
     assert [(rows, reason[:2]) for rows, reason in pack.lost] == [(1, "u:")]
+
+
+def test_an_insert_is_one_block() -> None:
+    # Given more rows of a table, added at once, than an insert sends in one block
+    rows = INSERT_CHUNK_ROWS + 5
+    pack = packed([group_of([("t", {"a": [1] * rows})], None)])
+    # I expect several inserts: of each, the store takes all or nothing
+    assert sum(batch.rows for batch in pack.batches) == rows
+    assert max(batch.rows for batch in pack.batches) <= INSERT_CHUNK_ROWS
