@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from relive_base.whole_file import write_whole
+
 from relive_platform.triggers.http.connections.listener import AddressTaken
 
 __all__ = ["SteadyPort", "port_beside"]
@@ -42,7 +44,10 @@ class SteadyPort:
         else:
             found = bind(0)
         if found != known:
-            self._path.write_text(f"{found}\n")
+            try:
+                write_whole(self._path, f"{found}\n".encode())
+            except OSError as error:  # it serves all the same
+                _log.warning("port %d of AWS's APIs may be another one at the next start: %s", found, error)
 
     def _known(self) -> int:
         try:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 from relive_platform.server.home import LOCK, AlreadyRunning, UnusableHome, close_to_others, own_home
+from relive_platform.server.home_token import home_token
+from relive_platform.settings import Settings
 
 
 def _mode(folder: Path) -> int:
@@ -61,3 +63,18 @@ def test_a_lock_that_was_taken_away_says_nothing(tmp_path: Path) -> None:
         own_home(home, home / "run")
     for one in (gone, handle):
         os.close(one)
+
+
+def test_a_home_keeps_its_token_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given a home with a token, of which keys for AWS's APIs are made, too
+    settings = Settings(home=tmp_path)
+    settings.run_dir.mkdir()
+    token = home_token(settings)
+
+    def full(path: Path, data: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("relive_platform.server.home_token.write_whole", full)
+    # When a server starts on it that can write nothing, I expect the same token
+    assert home_token(settings) == token
+    assert (settings.run_dir / "token").read_text() == token

@@ -14,6 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from relive_base.whole_file import write_whole
+
 __all__ = ["is_ours", "journal_place", "leave_place", "open_place", "sweep_places"]
 
 _SHARED: Final = Path("/dev/shm")
@@ -33,9 +35,8 @@ def open_place(place: Path, home: Path) -> None:
         place.mkdir(mode=0o700)
     if not is_ours(place):
         raise PermissionError(1, _NOT_OURS, str(place))
-    note = place / _HOME
-    if not note.exists():
-        note.write_bytes(os.fsencode(home.resolve()))
+    if _home_of(place) != os.fsencode(home.resolve()):
+        write_whole(place / _HOME, os.fsencode(home.resolve()))
 
 
 def is_ours(place: Path) -> bool:
@@ -54,8 +55,10 @@ def is_ours(place: Path) -> bool:
 def leave_place(place: Path) -> None:
     """Remove the folder if nothing is in it any more."""
     with suppress(OSError):
-        if {path.name for path in place.iterdir()} <= {_HOME}:
-            (place / _HOME).unlink(missing_ok=True)
+        files = list(place.iterdir())
+        if {path.name for path in files} <= {_HOME, f".{_HOME}.new"}:
+            for path in files:
+                path.unlink(missing_ok=True)
             place.rmdir()
 
 
@@ -67,9 +70,14 @@ def sweep_places(beside: Path) -> None:
                 shutil.rmtree(place, ignore_errors=True)
 
 
-def _has_home(place: Path) -> bool:
+def _home_of(place: Path) -> bytes:
+    """The home's path; nothing while it is being made."""
     try:
-        home = (place / _HOME).read_bytes()
+        return (place / _HOME).read_bytes()
     except OSError:
-        return True  # it is being made
-    return os.path.isdir(home)
+        return b""
+
+
+def _has_home(place: Path) -> bool:
+    home = _home_of(place)
+    return not home or os.path.isdir(home)
