@@ -18,10 +18,10 @@ from relive_store import StoreError, open_store
 from relive_platform.inbox.folder import Inbox
 from relive_platform.inbox.importing import Importer
 
-__all__ = ["NO_STORE", "InboxJob", "InboxLine", "main"]
+__all__ = ["WAITS", "InboxJob", "InboxLine", "main"]
 
-NO_STORE: Final = 3
-"""Its status if the store could not be used: what waits stays, for later."""
+WAITS: Final = 3
+"""Its status if the store or the scenes' folder could not be used: what waits stays, for later."""
 _NICE: Final = 10
 _MEMORY_BYTES: Final = 2 << 30
 _AT_ONCE: Final = 100
@@ -60,9 +60,9 @@ def main() -> None:
             _tell(InboxLine(name, "begun"))
             try:
                 line = _take(importer, inbox, path, name)
-            except StoreError as error:
-                print(f"{name}: {error.message}", file=sys.stderr)
-                sys.exit(NO_STORE)
+            except (StoreError, OSError) as error:
+                print(f"{name}: {error.message if isinstance(error, StoreError) else error}", file=sys.stderr)
+                sys.exit(WAITS)
             _tell(line)
 
 
@@ -72,12 +72,16 @@ def _tell(line: InboxLine) -> None:
 
 
 def _take(importer: Importer, inbox: Inbox, path: Path, name: str) -> InboxLine:
+    """Raises StoreError and OSError if there is no place for it: that is no fault of the scene's."""
     try:
         with path.open("rb") as file:
-            found = importer.take(file.read(inbox.scene_bytes + 1), name)
-    except (SceneError, OSError, MemoryError) as error:
-        inbox.refuse(path)
-        return InboxLine(name, "refused", error.message if isinstance(error, ReliveError) else str(error))
+            data = file.read(inbox.scene_bytes + 1)
+    except OSError as error:
+        return _refused(inbox, path, name, error)
+    try:
+        found = importer.take(data, name)
+    except (SceneError, MemoryError) as error:
+        return _refused(inbox, path, name, error)
     if found.state == "other":
         inbox.refuse(path)
     else:
@@ -85,6 +89,11 @@ def _take(importer: Importer, inbox: Inbox, path: Path, name: str) -> InboxLine:
     host = f" on {found.host}" if found.host else ""
     text = f"{found.function}{host}: {found.error_type}: {found.message}"
     return InboxLine(name, found.state, f"{text}; {found.note}" if found.note else text)
+
+
+def _refused(inbox: Inbox, path: Path, name: str, error: Exception) -> InboxLine:
+    inbox.refuse(path)
+    return InboxLine(name, "refused", error.message if isinstance(error, ReliveError) else str(error))
 
 
 if __name__ == "__main__":

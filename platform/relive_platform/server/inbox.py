@@ -16,7 +16,7 @@ from relive_base.errors import ReliveError
 from relive_base.terminal import one_line
 
 from relive_platform.inbox.folder import Inbox, InboxFull
-from relive_platform.inbox.process import NO_STORE, InboxJob, InboxLine
+from relive_platform.inbox.process import WAITS, InboxJob, InboxLine
 from relive_platform.triggers.http.connections.head import Head
 from relive_platform.triggers.http.responses import Response, json_response, problem
 
@@ -90,7 +90,7 @@ class InboxWatch:
         if status:
             text = errors.decode("utf-8", "replace").strip().splitlines()[-1:]
             _log.warning("the inbox waits: %s", one_line("".join(text), _CHARS))
-        await self._judge(lines[0].file if len(lines) == 1 and status not in (0, NO_STORE) else "", status)
+        await self._judge(lines[0].file if len(lines) == 1 and status not in (0, WAITS) else "", status)
         return not status
 
     async def _judge(self, first: str, status: int) -> None:

@@ -13,6 +13,7 @@ from relive_capture.explore import SceneError
 from relive_platform.inbox.checking import checked, info_of
 from relive_platform.inbox.folder import Inbox, InboxFull, NoScene
 from relive_platform.inbox.importing import Importer, is_imported
+from relive_platform.inbox.process import _take
 from scene_bombs import REFUSED, scene_of
 
 ID = "01a22d1d-11a7-7fd5-9e70-580255493e1d"
@@ -57,6 +58,23 @@ def test_it_comes_in_once(tmp_path: Path) -> None:
     assert [into.take(archive(), "a").state for _ in range(2)] == ["new", "known"]
     assert len(store.tables["failure_scenes"]) == 1
     assert [path.name for path in (tmp_path / "scenes").glob("*.scene")] == [f"{ID}-1.scene"]
+
+
+def test_one_that_has_no_place_now_waits(tmp_path: Path) -> None:
+    # Given a scene in the inbox, and a home that cannot take it in: its disk is full, say
+    inbox = Inbox(tmp_path / "inbox")
+    name = f"{ID}-1.scene"
+    inbox.put(name, archive())
+    (tmp_path / "scenes").write_bytes(b"no folder")
+    into = importer(tmp_path, Rows())
+    # When it is to be brought in, I expect it to stay: it was taken, and nothing is wrong with it
+    with pytest.raises(OSError, match="scenes"):
+        _take(into, inbox, inbox.folder / name, name)
+    assert [path.name for path in inbox.waiting()] == [name]
+    # ... and to come in later
+    (tmp_path / "scenes").unlink()
+    assert _take(into, inbox, inbox.folder / name, name).state == "new"
+    assert inbox.waiting() == []
 
 
 def test_one_that_lists_keep_no_more_says_so(tmp_path: Path) -> None:
