@@ -16,8 +16,8 @@ SOURCE = """
 import os, time
 def handler(event, context):
     print("ran", event["n"])
-    if "sleep" in event:
-        time.sleep(event["sleep"])
+    while "until" in event and not os.path.exists(event["until"]):
+        time.sleep(0.005)
     if "exit" in event:
         os._exit(event["exit"])
     if "raise" in event:
@@ -38,8 +38,14 @@ async def warm(workers: Platform, *, max_workers: int) -> FunctionPool:
     raise AssertionError(f"never fast: {FAST} events, the mean of which took {pool.pace.service_s} s")
 
 
+def begin(workers: Platform, events: list[dict[str, object]]) -> list[asyncio.Future[Outcome]]:
+    return [
+        asyncio.ensure_future(workers.invoke("work", msgspec.json.encode(event))) for event in events
+    ]
+
+
 async def send(workers: Platform, events: list[dict[str, object]]) -> list[Outcome]:
-    return await asyncio.gather(*(workers.invoke("work", msgspec.json.encode(event)) for event in events))
+    return await asyncio.gather(*begin(workers, events))
 
 
 def runs(workers: Platform) -> Counter[int]:
@@ -73,13 +79,15 @@ async def test_no_event_waits_behind_one_that_turns_slow(workers: Platform) -> N
     # Given a fast function
     await warm(workers, max_workers=3)
 
-    # When one of many events takes half a second
-    outcomes = await send(workers, [{"n": 0, "sleep": 0.5}, *({"n": n} for n in range(1, 30))])
+    # When one of many events takes until the others are done
+    go = workers.code / "go"
+    slow, *others = begin(workers, [{"n": 0, "until": str(go)}, *({"n": n} for n in range(1, 30))])
 
     # I expect all others to be done before it, and to have run once
-    slow = outcomes[0].record
-    assert all(outcome.ok for outcome in outcomes)
-    assert all(outcome.record.ended_ns < slow.ended_ns for outcome in outcomes[1:])
+    outcomes = await asyncio.gather(*others)
+    assert not slow.done()
+    go.touch()
+    assert all(outcome.ok for outcome in [await slow, *outcomes])
     assert runs(workers) == Counter(range(30))
 
 
@@ -87,13 +95,16 @@ async def test_what_was_done_before_a_slow_one_is_answered_before_it_ends(worker
     # Given a fast function with one worker, which tells of several results at once
     await warm(workers, max_workers=1)
 
-    # When one in the middle of many takes half a second
+    # When one in the middle of many takes until those before it are answered
+    go = workers.code / "go"
     events: list[dict[str, object]] = [{"n": n} for n in range(8)]
-    outcomes = await send(workers, [*events[:5], {"n": 5, "sleep": 0.5}, *events[6:]])
+    begun = begin(workers, [*events[:5], {"n": 5, "until": str(go)}, *events[6:]])
 
-    # I expect those before it to be answered long before it is done
-    slow = outcomes[5].record
-    assert all(outcome.record.responded_ns < slow.ended_ns - 250_000_000 for outcome in outcomes[:5])
+    # I expect them to be
+    outcomes = await asyncio.gather(*begun[:5])
+    assert not begun[5].done()
+    go.touch()
+    assert all(outcome.ok for outcome in [*outcomes, *await asyncio.gather(*begun[5:])])
     assert runs(workers) == Counter(range(8))
 
 
@@ -114,11 +125,14 @@ async def test_events_behind_one_that_fails_are_run_elsewhere_once(
 
 async def test_what_was_taken_back_and_sent_anew_to_the_same_worker_runs_once(workers: Platform) -> None:
     # Given a fast function that may have one worker only
-    await warm(workers, max_workers=1)
+    pool = await warm(workers, max_workers=1)
 
     # When events wait in the socket of that worker while it takes long for another one
-    outcomes = await send(workers, [{"n": 0, "sleep": 0.3}, *({"n": n} for n in range(1, 12))])
+    go = workers.code / "go"
+    begun = begin(workers, [{"n": 0, "until": str(go)}, *({"n": n} for n in range(1, 12))])
+    await workers.until(lambda: len(pool.waiting) == 11)
+    go.touch()
 
     # I expect the worker to get them anew, and each to have run once
-    assert [int(outcome.body) for outcome in outcomes] == list(range(12))
+    assert [int(outcome.body) for outcome in await asyncio.gather(*begun)] == list(range(12))
     assert runs(workers) == Counter(range(12))

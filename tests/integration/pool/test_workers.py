@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import time
 from pathlib import Path
 
 import msgspec
@@ -15,8 +14,15 @@ from relive_platform.engine.host import HostLimits
 from relive_platform.engine.invocation import InvokeRequest, Outcome
 from relive_platform.engine.pace import FORK_COST_S
 from relive_platform.engine.pool import PoolLimits
+from relive_platform.engine.workers.life import BUSY
 
 ECHO = "import os\ndef handler(event, context):\n    return {'event': event, 'pid': os.getpid()}\n"
+HELD = """
+import os, time
+def handler(event, context):
+    while event and not os.path.exists(event):
+        time.sleep(0.005)
+"""
 SLOW = "import time\ndef handler(event, context):\n    time.sleep(event)\n    return 'done'\n"
 
 
@@ -109,17 +115,20 @@ async def test_a_worker_that_waits_makes_the_first_event_warm(workers: Platform)
 
 
 async def test_slow_events_run_side_by_side_up_to_max_workers(workers: Platform) -> None:
-    pool = workers.deploy("slow", SLOW, limits=PoolLimits(max_workers=2, waiting_workers=0))
-    await workers.invoke("slow", b"0.01")
+    # Given a function whose events wait for a file of their own
+    pool = workers.deploy("held", HELD, limits=PoolLimits(max_workers=2, waiting_workers=0))
+    gates = [workers.code / f"go{number}" for number in range(4)]
+    tasks = [asyncio.ensure_future(workers.invoke("held", b'"%s"' % bytes(gate))) for gate in gates]
 
-    began = time.monotonic()
-    outcomes = await asyncio.gather(*(workers.invoke("slow", b"0.3") for _ in range(4)))
-    took = time.monotonic() - began
-
+    # When four come, I expect two to run beside each other, and the others to wait
+    await workers.until(lambda: [worker.state for worker in pool.workers] == [BUSY, BUSY])
+    assert (len(pool.waiting), pool.starting) == (2, 0)
+    for gate in gates:
+        gate.touch()
+    outcomes = await asyncio.gather(*tasks)
     assert all(outcome.ok for outcome in outcomes)
     assert len({outcome.record.worker_pid for outcome in outcomes}) == 2
     assert len(pool.workers) == 2
-    assert took > 0.55  # two rounds of two
     records = sorted((outcome.record for outcome in outcomes), key=lambda record: record.started_ns)
     assert records[1].started_ns < records[0].ended_ns
     assert records[2].started_ns >= min(record.ended_ns for record in records[:2])
@@ -140,34 +149,38 @@ async def test_fast_events_do_not_fork_more_workers(workers: Platform) -> None:
 
 async def test_a_full_waiting_list_is_refused_at_once(workers: Platform) -> None:
     limits = PoolLimits(max_workers=1, waiting_workers=0, waiting_requests=1)
-    pool = workers.deploy("slow", SLOW, limits=limits)
-    await workers.invoke("slow", b"0")
+    pool = workers.deploy("held", HELD, limits=limits)
+    await workers.invoke("held")
     await workers.until(lambda: pool.idle)
-    running = asyncio.ensure_future(workers.invoke("slow", b"0.3"))
-    waiting = asyncio.ensure_future(workers.invoke("slow", b"0"))
+    go = workers.code / "go"
+    running = asyncio.ensure_future(workers.invoke("held", b'"%s"' % bytes(go)))
+    waiting = asyncio.ensure_future(workers.invoke("held"))
     await asyncio.sleep(0)
 
-    refused = await workers.invoke("slow", b"0")
+    refused = await workers.invoke("held")
 
     assert refused.record.status == "rejected"
     assert refused.error is not None
     assert refused.error.type == "Throttled"
+    go.touch()
     assert (await running).ok
     assert (await waiting).ok
 
 
 async def test_a_request_that_waits_too_long_is_refused(workers: Platform) -> None:
     limits = PoolLimits(max_workers=1, waiting_workers=0, wait_limit_s=0.2)
-    pool = workers.deploy("slow", SLOW, limits=limits)
-    await workers.invoke("slow", b"0")
+    pool = workers.deploy("held", HELD, limits=limits)
+    await workers.invoke("held")
     await workers.until(lambda: pool.idle)
-    running = asyncio.ensure_future(workers.invoke("slow", b"1"))
+    go = workers.code / "go"
+    running = asyncio.ensure_future(workers.invoke("held", b'"%s"' % bytes(go)))
     await asyncio.sleep(0)
 
-    refused = await workers.invoke("slow", b"0")
+    refused = await workers.invoke("held")
 
     assert refused.record.status == "rejected"
     assert "no worker became free" in refused.error.message  # type: ignore[union-attr]
+    go.touch()
     assert (await running).ok
 
 

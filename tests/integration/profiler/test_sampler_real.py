@@ -142,12 +142,19 @@ def test_sleep_is_waiting_not_work(make_sampler):
 
 
 def test_a_blocking_receive_is_one_restarted_call_and_its_whole_wait_is_counted(make_sampler):
-    # Given a peer that answers after 80 ms
+    # Given a peer that answers 80 ms after it was asked
     sampler = make_sampler()
     near, far = socket.socketpair()
-    threading.Timer(0.08, far.sendall, (b"answer",)).start()
+
+    def _answer():
+        if far.recv(100):
+            time.sleep(0.08)
+            far.sendall(b"answer")
+
+    threading.Thread(target=_answer).start()
 
     def _receive():
+        near.sendall(b"question")
         return near.recv(100)
 
     with near, far:
@@ -227,8 +234,8 @@ def test_the_functions_own_alarm_works(make_sampler, clock):
         profiles = []
         for _ in range(20):
             sampler.start("i")
-            signal.setitimer(signal.ITIMER_REAL, 0.0105)
             with pytest.raises(TooLong):
+                signal.setitimer(signal.ITIMER_REAL, 0.0105)
                 _burn(1.0)
             profiles.append(sampler.stop())
         # Then each comes through; each is seen, by CPU time as often as others leave the CPU to it
