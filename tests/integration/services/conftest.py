@@ -242,7 +242,7 @@ path = "/shop/{rest+}"
 [functions.hasty]
 kind = "service"
 app = "app:app"
-timeout_s = 0.5
+timeout_s = 3
 max_workers = 1
 isolation_tier = 0
 
@@ -262,7 +262,7 @@ max_workers = 1
 [functions.hasty_web]
 kind = "service"
 app = "app:web"
-timeout_s = 0.5
+timeout_s = 3
 max_workers = 1
 isolation_tier = 0
 """

@@ -113,7 +113,7 @@ def test_a_callback_that_hangs_is_cut_off_and_not_asked_again(run_worker: Run) -
         from relive_runtime.worker.limits.deadline import DeadlineTimer
         timer = DeadlineTimer(lambda: False)
         telemetry.interrupt_by(timer.cut, timer.disarm)
-        SPEC.observe_limit_ms = 100
+        SPEC.observe_limit_ms = 1_000
         def hangs(options):
             tell(options.timeout_millis)
             while True:
@@ -130,16 +130,16 @@ def test_a_callback_that_hangs_is_cut_off_and_not_asked_again(run_worker: Run) -
             counts = telemetry.end()
             tell(("dropped", counts.dropped))
             telemetry._tracing._meters._measuring._asked_ns = 0  # a second later
-        time.sleep(0.3)
+        time.sleep(1.3)
         tell(timer.raised)
     """)
     told = [(invocation, metric.name) for invocation, metric in recorded.measured]
     assert told == [("invocation-1", "before"), ("invocation-2", "before"), ("invocation-2", "behind")]
     [(invocation, line)] = recorded.lines
     assert (invocation, line.severity) == ("invocation-1", "WARN")
-    assert "the instrument 'stuck' was interrupted after 0.1 s" in line.body
+    assert "the instrument 'stuck' was interrupted after 1 s" in line.body
     said = [text for text in recorded.console.split("\n") if text]
-    assert said == ["100.0", "('dropped', 1)", "('dropped', 0)", "None"]
+    assert said == ["1000.0", "('dropped', 1)", "('dropped', 0)", "None"]
 
 
 def test_what_was_measured_survives_a_kill(run_worker: Run) -> None:

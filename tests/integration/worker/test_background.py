@@ -186,7 +186,7 @@ def test_the_tasks_that_wait_are_shown_where_they_wait(forker: ZygoteHandle) -> 
 
 
 def test_a_timeout_shows_the_tasks_as_they_were_though_asyncio_run_ends_them(forker: ZygoteHandle) -> None:
-    tasks = {task["name"]: task for task in member(run(forker, "runs", timeout_s=1.0), "tasks.json")}
+    tasks = {task["name"]: task for task in member(run(forker, "runs", timeout_s=3.0), "tasks.json")}
 
     # the async generator is behind a step that only the collector sees through
     functions = [frame["function"].rpartition(".")[2] for frame in tasks["eater"]["frames"]]

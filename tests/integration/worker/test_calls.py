@@ -119,7 +119,7 @@ def test_chains_of_calls_end(running: ZygoteHandle) -> None:
 
 
 def test_a_call_without_an_answer_ends_with_the_callers_time(running: ZygoteHandle) -> None:
-    worker = running.worker(ECHO, timeout_s=0.3)
+    worker = running.worker(ECHO, timeout_s=2.0)
     worker.wire.send(worker.invoke_frame({}))
     worker.wire.until(Call)
     assert worker.finish().result.status == "timeout"

@@ -304,7 +304,7 @@ def test_a_program_that_hangs_ends_at_its_time(running: ZygoteHandle, lab: Path)
 def test_what_a_program_does_after_its_answer_is_its_own_end(
     running: ZygoteHandle, lab: Path, act: str
 ) -> None:
-    worker = started(running, lab, timeout_s=0.5)
+    worker = started(running, lab, timeout_s=3.0)
 
     outcome = worker.invoke({"act": act})
 
