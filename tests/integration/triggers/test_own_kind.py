@@ -48,7 +48,8 @@ async def _scenario(tmp_path: Path) -> None:
         (inbox / "a.txt").write_text("hello")
         (inbox / "b.txt").write_text("bad")
         await running.until(lambda: not list(inbox.iterdir()))
-        await running.until(lambda: not running.server.queue.counts().result(120).ready)
+        counts = running.server.queue.counts
+        await running.until(lambda: not ((found := counts().result(120)).ready or found.leased))
 
         # I expect each to be an event with its outcome, its trace and its scene
         async def told() -> list[tuple[object, ...]]:
