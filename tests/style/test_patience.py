@@ -14,16 +14,18 @@ TESTS = [
     for file in sorted((ROOT / "tests").rglob("*.py"))
     if "failures" not in file.parts and file.parent != Path(__file__).parent  # they fail on purpose
 ]
-WAITS = {"acquire", "communicate", "eventually", "flush", "join", "result", "settimeout", "timeout", "until",
-         "wait", "wait_for"}  # fmt: skip
+WAITS = {"acquire", "communicate", "eventually", "exception", "flush", "join", "result", "settimeout",
+         "timeout", "until", "wait", "wait_for"}  # fmt: skip
 LEAST_S = 60
 RETRIED = {"terminal.py: self.until(text, 10.0)"}  # what is waited for again if it does not come
 
 
 def impatient(tree: ast.AST) -> Iterator[ast.expr]:
-    """Calls that wait for a second and more, but for less than a minute; less than a second is a wait for
-    what does not come."""
+    """Calls that wait for a second and more, but for less than a minute, and what waits as long if nobody
+    says how long; less than a second is a wait for what does not come."""
     for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name in WAITS:
+            yield from filter(_short, node.args.defaults)
         if isinstance(node, ast.Call) and any(_short(value) for value in _limits(node)):
             yield node
         if isinstance(node, ast.BinOp) and _is_now(node.left) and _short(node.right):
@@ -62,6 +64,8 @@ def _short(value: ast.expr) -> bool:
         ("thread.join(120)", False),
         ("assert not done.wait(0.2)", False),
         ("', '.join(words)", False),
+        ("def wait_for(condition, seconds=15.0): pass", True),
+        ("def until(condition, timeout_s=60.0): pass", False),
     ],
 )
 def test_what_is_found(code: str, found: bool) -> None:

@@ -218,14 +218,16 @@ async def test_half_open_idle_and_replaced_websockets_are_closed() -> None:
         assert await reader.read() == b"\x89\x06relive"  # its ping, and the end
         await until(lambda: serving.outcomes)
         assert of(serving)["relive.websocket.ping_unanswered"] == "true"
-    async with local_sockets({"app": app}, ping_s=0.05, **short) as (url, serving, gateway):
-        async with websockets.connect(f"{url}/fn/app/", **PLAIN) as client:
-            (websocket,) = gateway.websockets.open
-            answered = set()
-            await until(lambda: websocket._pinged or answered.add(websocket._ping_due) or len(answered) > 3)
-            serving.pool.draining = True
-            await client.wait_closed()
-            assert client.close_code == 1001
+    async with (
+        local_sockets({"app": app}, ping_s=0.05, **short) as (url, serving, gateway),
+        websockets.connect(f"{url}/fn/app/", **PLAIN) as client,
+    ):
+        (websocket,) = gateway.websockets.open
+        answered = set()
+        await until(lambda: websocket._pinged or answered.add(websocket._ping_due) or len(answered) > 3)
+        serving.pool.draining = True
+        await client.wait_closed()
+        assert client.close_code == 1001
     async with (
         local_sockets({"app": app}, idle_s=0.1, **short) as (url, _, _),
         websockets.connect(f"{url}/fn/app/", **PLAIN) as client,

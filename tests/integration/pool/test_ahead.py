@@ -39,9 +39,7 @@ async def warm(workers: Platform, *, max_workers: int) -> FunctionPool:
 
 
 def begin(workers: Platform, events: list[dict[str, object]]) -> list[asyncio.Future[Outcome]]:
-    return [
-        asyncio.ensure_future(workers.invoke("work", msgspec.json.encode(event))) for event in events
-    ]
+    return [asyncio.ensure_future(workers.invoke("work", msgspec.json.encode(event))) for event in events]
 
 
 async def send(workers: Platform, events: list[dict[str, object]]) -> list[Outcome]:

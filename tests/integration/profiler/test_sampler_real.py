@@ -228,6 +228,10 @@ def test_the_functions_own_alarm_works(make_sampler, clock):
     def alarm(signum, frame):
         raise TooLong
 
+    def _until_the_alarm():
+        signal.setitimer(signal.ITIMER_REAL, 0.0105)
+        _burn(1.0)
+
     sampler = make_sampler(**({"cpu_timer_factory": lambda signum: None} if clock == "real" else {}))
     before = signal.signal(signal.SIGALRM, alarm)
     try:
@@ -235,8 +239,7 @@ def test_the_functions_own_alarm_works(make_sampler, clock):
         for _ in range(20):
             sampler.start("i")
             with pytest.raises(TooLong):
-                signal.setitimer(signal.ITIMER_REAL, 0.0105)
-                _burn(1.0)
+                _until_the_alarm()
             profiles.append(sampler.stop())
         # Then each comes through; each is seen, by CPU time as often as others leave the CPU to it
         assert all(profiles) if clock == "real" else any(profiles)

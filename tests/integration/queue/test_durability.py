@@ -111,7 +111,7 @@ def test_a_full_disk_refuses_loses_nothing_and_is_worked_off(small_disk: Path) -
     # Given a small disk and a function that sends more than it holds
     queue = EventQueue(small_disk / "events.db", limits=QueueLimits(ballast_bytes=8 << 20))
     body = b"x" * 20_000
-    outcomes = [queue.publish(QueuedEvent(function="f", body=body)).exception(10) for _ in range(1200)]
+    outcomes = [queue.publish(QueuedEvent(function="f", body=body)).exception(60) for _ in range(1200)]
     accepted = outcomes.count(None)
 
     # Then what does not fit is refused, and other functions have room
@@ -121,7 +121,7 @@ def test_a_full_disk_refuses_loses_nothing_and_is_worked_off(small_disk: Path) -
 
     # When something else takes the rest of the disk
     filler = fill(small_disk)
-    more = [queue.publish(QueuedEvent(function="g", body=body)).exception(10) for _ in range(200)]
+    more = [queue.publish(QueuedEvent(function="g", body=body)).exception(60) for _ in range(200)]
     assert isinstance(more[-1], DiskFull)
 
     # Then what was accepted can be delivered and finished on the full disk, results or not, and that is said
@@ -138,13 +138,13 @@ def test_a_full_disk_refuses_loses_nothing_and_is_worked_off(small_disk: Path) -
     (small_disk / "events.db.ballast").unlink(missing_ok=True)
     fill(small_disk)
     full = EventQueue(small_disk / "events.db")
-    assert isinstance(full.publish(QueuedEvent(function="f", body=b"{}")).exception(10), DiskFull)
+    assert isinstance(full.publish(QueuedEvent(function="f", body=b"{}")).exception(60), DiskFull)
     full.close()
     filler.unlink()
 
     # And with room again, events are accepted again
     again = EventQueue(small_disk / "events.db", limits=QueueLimits(ballast_bytes=1 << 10))
-    assert again.publish(QueuedEvent(function="f", body=b"{}")).exception(10) is None
+    assert again.publish(QueuedEvent(function="f", body=b"{}")).exception(60) is None
     again.close()
 
 

@@ -64,7 +64,11 @@ def test_nothing_is_lost_while_the_store_is_down(process: StoreProcess, short_di
     process.kill()
     # When rows come meanwhile, I expect that add does not wait and that they are on disk
     writer.add("otel_traces", _spans(1_000, 1_000))  # nobody starts the store: it would wait for ever
+    assert writer.spooled(120)
     assert writer.flush(0.5) is False
+    deadline = time.monotonic() + PATIENCE_S
+    while not writer.stats().last_error:
+        assert time.monotonic() < deadline
     stats = writer.stats()
     assert (stats.spooled_rows, stats.buffered_rows, stats.dropped_rows) == (1_000, 0, 0)
     assert "StoreUnavailable" in stats.last_error
@@ -82,6 +86,7 @@ def test_a_new_writer_delivers_what_the_old_one_left(process: StoreProcess, shor
     process.kill()
     old = _writer(process, short_dir)
     old.add("otel_traces", _spans(0, 500))
+    assert old.spooled(120)
     assert old.close(0.3) is False
     process.start()
     new = _writer(process, short_dir)
@@ -127,7 +132,7 @@ def test_a_corrupt_spool_file_is_moved_aside_and_counted(process: StoreProcess, 
     old = _writer(process, short_dir)
     for start in (0, 100, 200):
         old.add("otel_traces", _spans(start, 100))
-        old.flush(0.3)
+        assert old.spooled(120)
     old.close(0.1)
     first, second, _ = sorted((short_dir / "spool").glob("*.batch"))
     first.write_bytes(first.read_bytes()[:-10])
@@ -153,7 +158,7 @@ def test_over_the_spool_limit_the_oldest_goes_first_and_is_counted(
     writer = _writer(process, short_dir, spool_limit_bytes=40_000)
     for start in range(0, 5_000, 500):
         writer.add("otel_traces", _spans(start, 500))
-        writer.flush(0.1)
+        assert writer.spooled(120)
     stats = writer.stats()
     assert stats.spooled_bytes <= 40_000
     assert stats.dropped_rows > 0

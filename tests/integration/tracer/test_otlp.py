@@ -15,6 +15,7 @@ import grpc
 import pytest
 from opentelemetry.proto.collector.logs.v1 import logs_service_pb2, logs_service_pb2_grpc
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
+from patience import PATIENCE_S
 from relive_base.wire.messages import LogLine
 from relive_tracer.explore.errors import ExportError
 from relive_tracer.explore.models import LogRow, SpanEventRow, SpanLinkRow, SpanRow
@@ -208,7 +209,7 @@ def test_the_collectors_batches_go_out_as_they_are(collector: tuple[Received, st
     line = (LogLine(NOW, "INFO", "hello", records[0].trace_id), FunctionRef("checkout", 3, "shop"))
     exporter.submit(platform_columns(records))
     exporter.submit(log_columns([line]), "logs")
-    stats = exporter.close(10)
+    stats = exporter.close(120)
     assert (stats.sent, stats.failed, stats.dropped) == (7, 0, 0)
     spans = [s for r in received.requests if hasattr(r, "resource_spans") for s in Received([r]).spans]
     assert sorted(s.name for s in spans) == ["POST /checkout"] * 2 + ["checkout"] * 2 + ["queue"] * 2
@@ -221,7 +222,7 @@ def test_a_collector_that_comes_back_gets_everything(collector: tuple[Received, 
     exporter = OtlpExporter(endpoint, protocol, retry=FAST)
     exporter.submit(SPANS)
     assert exporter.flush(120)
-    stats = exporter.close(5)
+    stats = exporter.close(120)
     assert (stats.sent, stats.failed, stats.dropped) == (10, 0, 0)
     assert len(received.spans) == 10
     assert "UNAVAILABLE" in stats.last_error or "503" in stats.last_error
@@ -255,7 +256,7 @@ def test_a_slow_collector_never_slows_submit(collector: tuple[Received, str, str
     assert stats.dropped + stats.queued == 10_000
     received.gate.set()
     assert exporter.flush(120)
-    stats = exporter.close(5)
+    stats = exporter.close(120)
     assert (stats.sent + stats.dropped, stats.failed, stats.queued) == (10_000, 0, 0)
     assert len(received.spans) == stats.sent
 
@@ -272,7 +273,7 @@ def test_a_collector_that_starts_late_gets_what_waited() -> None:
     server, _ = serve_grpc(received, port)
     try:
         assert exporter.flush(120)
-        assert exporter.close(5).sent == 10
+        assert exporter.close(120).sent == 10
     finally:
         server.stop(0).wait(120)
 
@@ -292,12 +293,12 @@ def test_rows_of_a_wrong_shape_do_not_end_the_export(collector: tuple[Received, 
     exporter = OtlpExporter(endpoint, protocol)
     exporter.submit({"Timestamp": [1, 2, 3]})
     exporter.submit(SPANS)
-    stats = exporter.close(10)
+    stats = exporter.close(120)
     assert (stats.sent, stats.failed) == (10, 3)
     assert len(received.spans) == 10
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 15.0) -> None:
+def wait_for(condition: Callable[[], bool], seconds: float = PATIENCE_S) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import PATIENCE_S
 from relive_capture.explore import scenes
 from relive_capture.explore.scene import pack_archive, read_scene, scene_path
 from relive_store import StoreProcess, open_store
@@ -27,7 +28,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 
-async def until(pilot: Pilot[Any], met: Callable[[], bool], timeout_s: float = 30) -> None:
+async def until(pilot: Pilot[Any], met: Callable[[], bool], timeout_s: float = PATIENCE_S) -> None:
     async with asyncio.timeout(timeout_s):
         while not met():
             await pilot.pause(0.02)
