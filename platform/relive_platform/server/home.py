@@ -13,11 +13,21 @@ from typing import Final
 
 from relive_base.errors import ReliveError
 
-__all__ = ["LOCK", "AlreadyRunning", "UnusableHome", "close_to_others", "own_home"]
+__all__ = [
+    "LOCK",
+    "RESTORING",
+    "AlreadyRunning",
+    "UnusableHome",
+    "close_to_others",
+    "own_home",
+    "require_whole",
+]
 
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 _MARKS: Final = ("registry.db", "events.db", "run", "store", "spool", "scenes")
 LOCK: Final = "server.lock"
+RESTORING: Final = "restoring"
+"""In the folder of the run, while a backup is being made a home of."""
 _TRY_S: Final = 1.0
 _log = logging.getLogger(__name__)
 
@@ -52,6 +62,16 @@ def own_home(home: Path, run_dir: Path) -> int:
         where=str(home),
         hint="stop it with `relive stop`, or choose another folder with --home",
     )
+
+
+def require_whole(home: Path, run_dir: Path) -> None:
+    """Raises UnusableHome if a backup was being restored into it by a process that was killed."""
+    if (run_dir / RESTORING).exists():
+        raise UnusableHome(
+            "the home is half a backup: restoring it was ended in the middle",
+            where=str(home),
+            hint=f"restore it again: relive --home {home} store restore FILE",
+        )
 
 
 def _locked(run_dir: Path) -> int | None:

@@ -45,7 +45,7 @@ from relive_platform.server.alerts import Alerts
 from relive_platform.server.doors import doors
 from relive_platform.server.functions import Functions
 from relive_platform.server.gateways.keeper import Gateways
-from relive_platform.server.home import AlreadyRunning, UnusableHome, own_home
+from relive_platform.server.home import AlreadyRunning, UnusableHome, own_home, require_whole
 from relive_platform.server.home_token import home_token
 from relive_platform.server.inbox import InboxDoor, InboxWatch
 from relive_platform.server.locate import ServerInfo
@@ -182,9 +182,9 @@ class ReliveServer:
     def _own_home(self) -> None:
         """Take the home's lock; it ends with this process, whatever happens."""
         self._stack.callback(os.close, own_home(self.home, self.run_dir))
+        require_whole(self.home, self.run_dir)
         (self.run_dir / "server.json").unlink(missing_ok=True)
-        for leftover in ("scratch", "heaps"):
-            shutil.rmtree(self.run_dir / leftover, ignore_errors=True)
+        shutil.rmtree(self.run_dir / "scratch", ignore_errors=True)
 
     async def _start_store(self) -> None:
         """Begin to start the store. Nothing waits for it yet, and nothing but reading needs it."""

@@ -12,7 +12,7 @@ import pytest
 from relive_base.errors import Refused, ReliveError
 from relive_platform.server.backup import restore_backup
 from relive_platform.server.backup.reading import _unpack
-from relive_platform.server.home import AlreadyRunning
+from relive_platform.server.home import AlreadyRunning, UnusableHome, require_whole
 
 MANIFEST = b'{"format": 1, "version": "0.1.0", "schema": 1, "made_ns": 1}'
 
@@ -71,6 +71,36 @@ def test_what_is_no_backup(tmp_path: Path, make: object, said: str) -> None:
     make(tmp_path / "b.tar")  # type: ignore[operator]
     with pytest.raises(ReliveError, match=said):
         restore_backup(tmp_path / "b.tar", tmp_path / "home")
+
+
+def test_a_restore_that_was_killed_is_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given a restore that was killed when half of it was unpacked
+    file = backup(tmp_path / "b.tar", [("home/good", b"good")])
+    home = tmp_path / "home"
+    (home / "run").mkdir(parents=True, mode=0o700)
+    home.chmod(0o700)
+    (home / "run" / "restoring").touch()
+    (home / "registry.db").write_bytes(b"half")
+    (home / "code").mkdir()
+    # I expect no server to take it for a home
+    with pytest.raises(UnusableHome, match="half a backup"):
+        require_whole(home, home / "run")
+    # When it is done again, I expect the backup's home, and a whole one
+    monkeypatch.setattr("relive_platform.server.backup.reading._fill_store", lambda home, manifest: None)
+    restore_backup(file, home)
+    assert sorted(path.name for path in home.iterdir()) == ["good", "run"]
+    require_whole(home, home / "run")
+
+
+def test_a_restore_that_fails_leaves_no_mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = backup(tmp_path / "b.tar", [("home/good", b"good"), ("home/../evil", b"x")])
+    home = tmp_path / "home"
+    (home / "run").mkdir(parents=True, mode=0o700)
+    home.chmod(0o700)
+    with pytest.raises(ReliveError):
+        restore_backup(file, home)
+    require_whole(home, home / "run")
+    assert [path.name for path in home.iterdir()] == ["run"]
 
 
 def test_a_home_that_holds_something_or_is_in_use_is_left_alone(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from relive_store import StoreError, adopt, load_migrations, migrate, open_store
 
 from relive_platform.registry.packages.content import remove_tree
 from relive_platform.server.backup.manifest import FORMAT, HOME, MANIFEST, STORE, Manifest
-from relive_platform.server.home import LOCK, own_home
+from relive_platform.server.home import LOCK, RESTORING, own_home
 
 __all__ = ["restore_backup"]
 
@@ -29,7 +29,8 @@ _LINK_PARTS: Final = 3  # "home/NAME/LINK": the home's own entries are no links
 
 def restore_backup(path: Path, home: Path) -> Manifest:
     """The same home as when the backup was made, in `home`, which must be empty and in no use. If it fails,
-    `home` is as it was. Raises AlreadyRunning, Refused, ReliveError."""
+    `home` is as it was; if it is killed, no server takes that for whole, and it can be done again. Raises
+    AlreadyRunning, Refused, ReliveError."""
     with _opened(path) as tar:
         manifest = _manifest(tar, path)
         with _owned(home):
@@ -66,10 +67,16 @@ def _owned(home: Path) -> Iterator[None]:
         _require_empty(home)
     made = [path for path in (home / _RUN / LOCK, home / _RUN, home, *home.parents) if not path.exists()]
     lock = own_home(home, home / _RUN)
+    mark = home / _RUN / RESTORING
     try:
+        if mark.exists():  # a restore that was killed has left it: it had found the home empty
+            _clear(home)
         _require_empty(home)
+        mark.touch(mode=0o600)
         yield
+        mark.unlink()
     except BaseException:
+        mark.unlink(missing_ok=True)
         for path in made:  # what is refused leaves nothing, not even the lock
             with suppress(OSError):
                 path.unlink() if path.name == LOCK else path.rmdir()
