@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from relive_base.errors import NotFound, ReliveError, UsageError
@@ -58,6 +58,7 @@ from relive_platform.triggers.base import Claim
 
 __all__ = ["DeployError", "Registry", "UnknownFunction"]
 
+_ABANDONED_S: Final = 86_400.0
 _log = logging.getLogger(__name__)
 
 
@@ -575,7 +576,16 @@ class Registry:
         """No second process deploys into this home meanwhile."""
         with (self._home / ".deploy.lock").open("a") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
+            _remove_left(self._home / "tmp")
             yield
+
+
+def _remove_left(scratch: Path) -> None:
+    """What those left that were killed in the midst of unpacking or copying."""
+    for place in scratch.glob("*"):
+        with contextlib.suppress(OSError):
+            if time.time() - place.lstat().st_mtime > _ABANDONED_S:
+                remove_tree(place) if place.is_dir() and not place.is_symlink() else place.unlink()
 
 
 def _make_parents(path: Path, top: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 from pathlib import Path
 
@@ -223,3 +224,19 @@ def test_an_unknown_function_or_version_is_a_clear_error(registry, write) -> Non
         registry.get("g")
     with pytest.raises(UnknownFunction, match="'f' has no version 7"):
         registry.get("f", 7)
+
+
+def test_what_a_killed_deploy_has_left_goes_in_time(registry: Registry, write, tmp_path: Path) -> None:
+    # Given what deploys were copying when they were killed, a day ago and just now
+    scratch = tmp_path / "home" / "tmp"
+    for name in ("old", "new"):
+        (scratch / name).mkdir(parents=True)
+        (scratch / name / "main.py").write_text("half")
+    (scratch / "old").chmod(0o555)
+    (scratch / "old.zip").write_bytes(b"PK")
+    for name in ("old", "old.zip"):
+        os.utime(scratch / name, (1_000_000_000, 1_000_000_000))
+    # When the next one deploys
+    registry.deploy(write(f=("def handler(event, context): ...\n", "")))
+    # I expect what nobody can be at any more to be gone
+    assert [path.name for path in scratch.iterdir()] == ["new"]
