@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from relive_base.errors import Refused
-from relive_capture.explore.scene import parse_scene_name, write_archive
+from relive_capture.explore.scene import parse_scene_name, remove_drafts, write_archive
 
 __all__ = ["Inbox", "InboxFull", "NoScene"]
 
@@ -44,6 +44,7 @@ class Inbox:
         if not data.startswith(_ZIP) or len(data) > self.scene_bytes:
             raise NoScene(f"it is no archive, or over {self.scene_bytes} bytes")
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        remove_drafts(self.folder)
         sizes = [path.stat().st_size for path in self.waiting()]
         if len(sizes) >= self.scenes or sum(sizes) + len(data) > self.total_bytes:
             raise InboxFull(f"{len(sizes)} scenes wait in the inbox, which is its limit; try again later")

@@ -60,7 +60,7 @@ def collector_options(settings: Settings, run: int = 0) -> CollectorOptions:
     """What the collector's process is started with. Raises OtlpSettingsError if export cannot work."""
     _check_otlp(settings)
     options = plain_collector_options(settings)
-    options.run = run
+    options.run, options.run_dir = run, str(settings.run_dir)
     options.otlp, options.otlp_protocol = settings.otlp, settings.otlp_protocol
     options.otlp_headers = settings.header_pairs()
     options.otlp_timeout_s = settings.otlp_timeout_s

@@ -17,7 +17,7 @@ from relive_base.wire.messages import ErrorInfo, FunctionSpec, TakeHeap
 from relive_capture.explore.scene import SceneFile, baseline_path, find_baseline, read_scene
 from relive_capture.record.heap import take_heap
 from relive_platform.evidence import SceneJob
-from relive_platform.signals.exporters.scenes import SceneKeeper, SceneLimits
+from relive_platform.signals.exporters.scenes import SceneKeeper, SceneLimits, remove_earlier_heaps
 from relive_platform.signals.handover.batches import HeapJob
 from relive_store import Mark
 
@@ -103,7 +103,77 @@ def test_a_batch_that_comes_again_changes_nothing(desk: Desk) -> None:
 
     [scene] = desk.folder.glob("*.scene")
     assert read_scene(scene).parts["heap"].state == "ok"
-    assert len(desk.rows.of("failure_scenes")) == 2
+    rows = desk.rows.of("failure_scenes")
+    assert rows[-1] == rows[1]
+
+
+def test_a_snapshot_stays_until_its_scene_is_spooled(desk: Desk) -> None:
+    # Given a scene with its heap, written, whose rows are not spooled when the process is killed
+    jobs = [SceneJob(desk.record, event=b"{}"), HeapJob(desk.record, ok(), str(desk.raw))]
+    for number, job in enumerate(jobs, 1):
+        desk.keeper.submit(job, Mark(7, scenes=number))
+    desk.keeper.close()
+    assert desk.raw.exists()
+
+    # When the next process does all of it again
+    rows = Rows()
+    later = SceneKeeper(desk.folder, rows)
+    for number, job in enumerate(jobs, 1):
+        later.submit(job, Mark(7, scenes=number))
+    later.close()
+
+    # I expect the heap in the file, and a row of that file
+    [path] = desk.folder.glob("*.scene")
+    scene = read_scene(path)
+    assert scene.parts["heap"].state == "ok"
+    assert rows.of("failure_scenes")[-1]["ArchiveHash"] == [scene.hash]
+    # ... and the snapshot gone once that is spooled, not with what came before it
+    later.spooled(Mark(7, scenes=1))
+    later.spooled(Mark(8, scenes=2))
+    assert desk.raw.exists()
+    later.spooled(Mark(7, scenes=2))
+    assert not desk.raw.exists()
+
+
+def test_a_file_with_a_heap_gets_its_row_from_the_next_process(desk: Desk) -> None:
+    # Given a process that was killed between the file with the heap and its row
+    scene = desk.write()
+    rows = Rows()
+    later = SceneKeeper(desk.folder, rows)
+    # When the next one does it again, without the snapshot
+    later.submit(HeapJob(desk.record, ok(), str(desk.raw)))
+    later.close()
+    # I expect the row that the file is found by
+    [row] = rows.of("failure_scenes")
+    assert (row["ArchiveHash"], row["Parts"][0]["heap"]) == ([scene.hash], "ok")
+    assert row == desk.rows.of("failure_scenes")[1]
+
+
+def test_no_heap_is_added_by_a_process_that_does_not_know_the_secrets(desk: Desk) -> None:
+    # Given a scene whose writer was killed before its heap came
+    desk.keeper.submit(SceneJob(desk.record, event=b'{"password": "correct horse 1"}'))
+    desk.keeper.close()
+    later = SceneKeeper(desk.folder, Rows())
+    later.submit(HeapJob(desk.record, ok(), str(desk.raw)))
+    later.close()
+    # I expect none, and to be told why
+    [path] = desk.folder.glob("*.scene")
+    part = read_scene(path).parts["heap"]
+    assert part.state == "missing"
+    assert "what is secret in its scene is known no more" in part.reason
+
+
+def test_snapshots_of_earlier_servers_go_and_those_of_this_one_stay(tmp_path: Path) -> None:
+    # Given snapshots below the folder of a server's run
+    old = [tmp_path / "heaps" / "a-1", tmp_path / "gateway-2" / "heaps" / "b-1"]
+    for folder in old:
+        folder.mkdir(parents=True)
+    began_ns = max(folder.stat().st_ctime_ns for folder in old) + 1
+    remove_earlier_heaps(tmp_path, old[0].stat().st_ctime_ns)
+    assert old[0].exists()
+    # When a server has begun since, I expect them to go
+    remove_earlier_heaps(tmp_path, began_ns)
+    assert not any(folder.exists() for folder in old)
 
 
 def test_why_there_is_none_is_said(desk: Desk) -> None:

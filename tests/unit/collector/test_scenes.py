@@ -77,6 +77,18 @@ def test_a_scene_that_passes_its_retention_takes_its_analysed_heap_along(tmp_pat
     assert [path.name for path in (tmp_path / "cache").iterdir()] == [f"a-1.{'0' * 32}.heap"]
 
 
+def test_drafts_of_killed_processes_go_in_time(tmp_path: Path) -> None:
+    # Given drafts that processes were writing: one that was killed, and one that is at it
+    for name in ("old", "new"):
+        (tmp_path / f".{name}.scene.1.2.tmp").write_bytes(b"half")
+    os.utime(tmp_path / ".old.scene.1.2.tmp", (1_000_000_000, 1_000_000_000))
+    keeper = SceneKeeper(tmp_path, Kept())
+    # When the folder is swept, I expect the one to be gone
+    keeper.sweep()
+    keeper.close()
+    assert [path.name for path in tmp_path.glob(".*.tmp")] == [".new.scene.1.2.tmp"]
+
+
 def fails(collector: Collector, event: bytes = b"", function: str = "f") -> InvocationRecord:
     """An attempt that fails."""
     record = failed()

@@ -6,6 +6,7 @@ from relive_capture.explore.scene.archive import (
     SCHEMA,
     ArchiveInfo,
     pack_archive,
+    remove_drafts,
     write_archive,
 )
 from relive_capture.explore.scene.bounds import Limits
@@ -35,6 +36,7 @@ __all__ = [
     "pack_archive",
     "parse_scene_name",
     "read_scene",
+    "remove_drafts",
     "scene_path",
     "write_archive",
     "write_baseline",

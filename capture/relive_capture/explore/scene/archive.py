@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import os
@@ -24,14 +25,18 @@ __all__ = [
     "Limits",
     "SceneError",
     "SceneFile",
+    "archive_info",
     "pack_archive",
     "read_scene",
+    "remove_drafts",
     "write_archive",
 ]
 
 SCHEMA: Final = 1
 """Version of the archive's layout. A reader takes any minor addition; a change of meaning raises it."""
 
+_DRAFT: Final = ".tmp"
+_ABANDONED_S: Final = 3_600.0
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)  # no time in the members: the same scene gives the same bytes
 _MAX_LOCALS_CHARS = 4_000
 _PACKED = (".u32", ".u64")  # columns: zstd frames
@@ -61,6 +66,13 @@ def pack_archive(
     frames, texts = _head(files.get("exception.json", b""))
     digest = hashlib.sha256(data).hexdigest()
     return ArchiveInfo(digest, len(data), manifest, path, frames, texts), data
+
+
+def archive_info(path: Path, scene: SceneFile) -> ArchiveInfo:
+    """Of an archive that is there. Raises SceneError."""
+    exception = scene.member("exception.json") if "exception.json" in scene.names else b""
+    frames, texts = _head(exception)
+    return ArchiveInfo(scene.hash, scene.size, scene.manifest, path, frames, texts)
 
 
 def _head(exception: bytes) -> tuple[tuple[str, ...], str]:
@@ -100,7 +112,7 @@ def _zip(files: dict[str, bytes]) -> bytes:
 def write_archive(target: Path, data: bytes) -> None:
     """The whole file or, if that fails, none. Raises OSError."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.{time.monotonic_ns()}.tmp")
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.{time.monotonic_ns()}{_DRAFT}")
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
@@ -116,3 +128,12 @@ def write_archive(target: Path, data: bytes) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def remove_drafts(folder: Path) -> None:
+    """What processes left that were killed as they wrote an archive there. Never raises."""
+    with contextlib.suppress(OSError):
+        for draft in folder.glob(f".*{_DRAFT}"):
+            with contextlib.suppress(OSError):
+                if time.time() - draft.stat().st_mtime > _ABANDONED_S:
+                    draft.unlink()

@@ -10,7 +10,14 @@ from typing import Any, Final
 from relive_base.parts import PartState, State
 from relive_base.records import InvocationRecord
 
-from relive_capture.explore.scene.archive import SCHEMA, ArchiveInfo, pack_archive, write_archive
+from relive_capture.explore.scene.archive import (
+    SCHEMA,
+    ArchiveInfo,
+    archive_info,
+    pack_archive,
+    remove_drafts,
+    write_archive,
+)
 from relive_capture.explore.scene.manifest_parts import part_to_manifest
 from relive_capture.explore.scene.reader import read_scene
 from relive_capture.explore.snapshots import FOLDER
@@ -22,14 +29,15 @@ _FOLDER: Final = "baselines"
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_.-]")
 
 
-def add_heap(path: Path, members: Mapping[str, bytes], state: PartState) -> tuple[ArchiveInfo, bytes] | None:
+def add_heap(path: Path, members: Mapping[str, bytes], state: PartState) -> tuple[ArchiveInfo, bytes]:
     """Rewrite the scene with `members` under `heap/`, and what became of them.
 
-    None if it has a heap already. Raises SceneError if there is no such scene, OSError.
+    One that has a heap stays as it is, and is told once more: whoever wrote it may have been killed before
+    that. Raises SceneError if there is no such scene, OSError.
     """
     scene = read_scene(path)
     if scene.parts.get("heap", state).state in (State.OK, State.PARTIAL):
-        return None
+        return archive_info(path, scene), scene.raw
     files = {name: scene.member(name) for name in scene.names if not name.startswith(FOLDER)}
     del files["manifest.json"]
     files.update(members)
@@ -82,6 +90,7 @@ def write_baseline(
         "captured_ns": record.ended_ns,
         "parts": {"heap": part_to_manifest(state)},
     }
+    remove_drafts(path.parent)
     write_archive(path, pack_archive(path, manifest, members)[1])
     for old in baselines(scenes_dir)[BASELINES_KEPT:]:
         old.unlink(missing_ok=True)

@@ -133,7 +133,7 @@ def remove_raw(folder: str) -> None:
         for name in os.listdir(descriptor):
             os.unlink(name, dir_fd=descriptor)
     except OSError:
-        pass  # a folder of the worker's in it: run/ is emptied when the server starts
+        pass  # a folder of the worker's in it: it goes when the next server starts
     finally:
         os.close(descriptor)
     try:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
+import shutil
 import threading
 import time
 from collections import OrderedDict
@@ -21,7 +23,14 @@ from relive_capture.explore import SceneError
 from relive_capture.explore.failures import blob_columns, scene_columns
 from relive_capture.explore.heap import cache_of
 from relive_capture.explore.parts import pack_scene
-from relive_capture.explore.scene import ArchiveInfo, add_heap, scene_path, write_archive, write_baseline
+from relive_capture.explore.scene import (
+    ArchiveInfo,
+    add_heap,
+    remove_drafts,
+    scene_path,
+    write_archive,
+    write_baseline,
+)
 from relive_capture.explore.snapshots import collect_heap, remove_raw
 from relive_store import Mark
 
@@ -32,11 +41,12 @@ from relive_platform.signals.processors.redaction import Redactors, redact_recor
 from relive_platform.signals.receivers.updates import add_updates
 from relive_platform.signals.signal import Columns
 
-__all__ = ["SceneKeeper", "SceneLimits"]
+__all__ = ["SceneKeeper", "SceneLimits", "remove_earlier_heaps"]
 
 _SWEEP_EVERY: Final = 50
 _DAY_S: Final = 86_400.0
-_SECRETS_OF: Final = 64  # scenes whose heap may still come
+_SECRETS_OF: Final = 1_024  # scenes whose heap may still come
+_NOT_KNOWN: Final = "what is secret in its scene is known no more: the collector's process was started anew"
 T = TypeVar("T")
 Tables = list[tuple[str, Columns]]
 _log = logging.getLogger(__name__)
@@ -77,6 +87,7 @@ class SceneKeeper:
         self._now = now
         self._secrets: OrderedDict[str, tuple[str, ...]] = OrderedDict()  # by scene, until its heap is there
         self._queue: queue.SimpleQueue[tuple[SceneJob | HeapJob, Mark | None] | None] = queue.SimpleQueue()
+        self._raw: list[tuple[Mark, str]] = []  # snapshots whose scene is not spooled yet
         self._waiting = 0
         self._changed = threading.Condition()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -88,6 +99,14 @@ class SceneKeeper:
         with self._changed:
             self._waiting += 1
         self._queue.put((job, mark))
+
+    def spooled(self, mark: Mark) -> None:
+        """What was submitted up to `mark` is on disk, with its rows: nobody needs its snapshots any more."""
+        with self._changed:
+            done = [own for own in self._raw if own[0].run == mark.run and own[0].scenes <= mark.scenes]
+            self._raw = [own for own in self._raw if own not in done]
+        for _, folder in done:
+            remove_raw(folder)
 
     def flush(self, timeout_s: float = 60.0) -> bool:
         """Wait until what was submitted is written; False if it took longer than `timeout_s`."""
@@ -120,7 +139,13 @@ class SceneKeeper:
                 self.failed += 1
                 _log.exception("the scene of %s was not written", job.record.invocation_id)
             finally:
+                raw = job.folder if isinstance(job, HeapJob) else ""
+                if raw and mark is not None:  # only then: a process that is killed before does it all again
+                    with self._changed:
+                        self._raw.append((mark, raw))
                 self._writer.add_all(tables, mark)
+                if raw and mark is None:
+                    remove_raw(raw)
                 with self._changed:
                     self._waiting -= 1
                     self._changed.notify_all()
@@ -138,10 +163,9 @@ class SceneKeeper:
             part = job.parts["archive"] = partial(Why.STORE_ALONE, str(error.strerror))
             _log.warning("%s: %s", path, part.reason)
             info, data = pack_scene(path, scene_input(job, self._stacks))
-        if info.secrets:
-            self._secrets[path.name] = info.secrets
-            while len(self._secrets) > _SECRETS_OF:
-                self._secrets.popitem(last=False)
+        self._secrets[path.name] = info.secrets
+        while len(self._secrets) > _SECRETS_OF:
+            self._secrets.popitem(last=False)
         return _rows(info, data)
 
     def _add_heap(self, job: HeapJob) -> Tables:
@@ -152,21 +176,20 @@ class SceneKeeper:
         members: dict[str, bytes] = {}
         try:
             if job.folder:
-                memory = SecretMemory(self._secrets.pop(scene.name, ()))
+                secrets = () if job.baseline else self._secrets.pop(scene.name, None)
+                if secrets is None:
+                    raise SceneError(_NOT_KNOWN)
+                memory = SecretMemory(secrets)
                 redactor = Redactor(job.redact_keys).remembering(memory)
                 members = collect_heap(job.folder, job.record, redactor, self._limits.heap_bytes)
         except (SceneError, MemoryError) as error:
             text = getattr(error, "message", "")
             state = missing(Why.HEAP_REJECTED, text) if text else missing(Why.NO_MEMORY_TO_READ)
-        try:
-            if not job.baseline:
-                return self._with_heap(scene, members, state)
-            if members:
-                write_baseline(self._folder, job.record, members, state)
-            return []
-        finally:
-            if job.folder:  # only now: a process that is killed before does it all again
-                remove_raw(job.folder)
+        if not job.baseline:
+            return self._with_heap(scene, members, state)
+        if members:
+            write_baseline(self._folder, job.record, members, state)
+        return []
 
     def _with_heap(self, scene: Path, members: dict[str, bytes], state: PartState) -> Tables:
         try:
@@ -174,10 +197,11 @@ class SceneKeeper:
         except OSError as error:
             state = missing(Why.NO_FILE, str(error.strerror))
             added = add_heap(scene, {}, state)
-        return _rows(*added) if added is not None else []
+        return _rows(*added)
 
     def sweep(self) -> int:
         """Remove the scene files over the limits, oldest first, with their analysed heaps; gives how many."""
+        remove_drafts(self._folder)
         files = []
         for path in self._folder.glob("*.scene"):
             try:
@@ -198,6 +222,14 @@ class SceneKeeper:
                 path.with_suffix(".replays.jsonl").unlink(missing_ok=True)
                 removed += 1
         return removed
+
+
+def remove_earlier_heaps(run_dir: Path, began_ns: int) -> None:
+    """Snapshots that were taken before this server began, once the journals that may name them are done."""
+    for folder in [*run_dir.glob("heaps/*"), *run_dir.glob("gateway-*/heaps/*")]:
+        with contextlib.suppress(OSError):
+            if folder.lstat().st_ctime_ns < began_ns:
+                shutil.rmtree(folder)
 
 
 def _rows(info: ArchiveInfo, data: bytes) -> Tables:

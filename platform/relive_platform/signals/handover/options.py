@@ -30,4 +30,5 @@ class CollectorOptions(msgspec.Struct, kw_only=True):
     otlp_timeout_s: float = 10.0
     otlp_queue_limit: int = 50_000
     journal_dir: str = ""  # of this run of the server and of earlier ones
+    run_dir: str = ""  # of the server, whose workers' heaps are below it
     run: int = 0  # 0: none, only what earlier ones have left

@@ -27,7 +27,7 @@ from relive_store import Mark, SpoolInUse, Store, Writer, open_store, own_spool,
 from relive_tracer.explore.otlp_settings import DEFAULT_TIMEOUT_S, OtlpSettings, endpoint_settings
 
 from relive_platform.evidence import Finished, SceneJob, StackMemory
-from relive_platform.signals.exporters.scenes import SceneKeeper, SceneLimits
+from relive_platform.signals.exporters.scenes import SceneKeeper, SceneLimits, remove_earlier_heaps
 from relive_platform.signals.exporters.subscriptions import FailureGroups, SubscribedWriter, Subscriptions
 from relive_platform.signals.handover.batches import Ack, Batch, HeapJob, Telemetry, items_of
 from relive_platform.signals.handover.journal import abandoned, read_segments, runs_in
@@ -273,6 +273,7 @@ class CollectorService:
     def _spooled(self, mark: Mark) -> None:
         """In the writer's thread: rows, or a scene, are on disk."""
         self._gives_back.now_and_then()
+        self._scenes.spooled(mark)
         state = self._runs.get(mark.run)
         if state is not None:
             state.done = state.done.and_then(mark)
@@ -327,15 +328,20 @@ class CollectorService:
     def _finish_earlier_runs(self) -> None:
         folder = Path(self._options.journal_dir)
         runs = runs_in(folder) if self._options.journal_dir and is_ours(folder) else []
-        for run in runs:
-            if run != self._run and abandoned(folder / f"{run:x}"):
-                self._finish(run, self._writer.spool.mark(run))
+        done = [
+            self._finish(run, self._writer.spool.mark(run))
+            for run in runs
+            if run != self._run and abandoned(folder / f"{run:x}")
+        ]
+        if all(done) and self._options.run_dir:
+            remove_earlier_heaps(Path(self._options.run_dir), self._run)
         for run in self._writer.spool.runs():
             if run not in runs and run != self._run:
                 self._writer.spool.forget(run)
 
-    def _finish(self, run: int, done: Mark) -> None:
-        """Write what a killed server had not handed on. Its journal goes when all of it is spooled."""
+    def _finish(self, run: int, done: Mark) -> bool:
+        """Write what a killed server had not handed on. Its journal goes when all of it is spooled: whether
+        it is."""
         folder = Path(self._options.journal_dir) / f"{run:x}"
         try:
             segments = read_segments(folder)
@@ -346,11 +352,13 @@ class CollectorService:
                 self._write(run, found)
         except Exception:  # the journal stays for the next process; this server must be served
             _log.exception("the journal of run %x was not finished", run)
-            return
-        if self._all_spooled():
+            return False
+        spooled = self._all_spooled()
+        if spooled:
             shutil.rmtree(folder, ignore_errors=True)
             if not folder.exists():  # else the mark is what says that it is finished
                 self._writer.spool.forget(run)
+        return spooled
 
     def _all_spooled(self) -> bool:
         """Wait until rows and scenes that were taken are on disk."""
