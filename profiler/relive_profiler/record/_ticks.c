@@ -51,9 +51,11 @@
 typedef struct {
     long tid; /* 0: free */
     timer_t timer;
+    long long tick_ns;     /* of the kernel's */
     long long interval_ns; /* the shortest */
     long long share;       /* of the CPU time since `begun_ns`; 0: always the shortest */
     long long begun_ns;
+    int unnoted;           /* of the kernel's ticks that met it */
 } Thread;
 
 typedef struct {
@@ -65,6 +67,7 @@ typedef struct {
     int state; /* FREE, TAKEN, FULL */
     long tid;
     long long cpu_ns;
+    int count; /* of the kernel's ticks */
     uintptr_t owner;
     int depth;
     int cut;
@@ -429,7 +432,16 @@ on_tick(int number, siginfo_t *info, void *context)
         errno = error;
         return;
     }
+    /* Each of the kernel's ticks finds the thread in its code as often as it is there; not so the first one after
+     * some CPU time: where turns are short, that is found at their ends. So all are counted, and some are noted. */
+    arm(thread->timer, 1);
+    thread->unnoted++;
     cpu_ns = thread_ns();
+    delay_ns = thread->share > 0 ? (cpu_ns - thread->begun_ns) / thread->share : 0;
+    if ((thread->unnoted + 1) * thread->tick_ns <= (delay_ns > thread->interval_ns ? delay_ns : thread->interval_ns)) {
+        errno = error;
+        return;
+    }
     python = PyGILState_GetThisThreadState();
     tick = &ticks[__atomic_fetch_add(&next_tick, 1, __ATOMIC_RELAXED) % TICKS];
     if (python == NULL
@@ -440,12 +452,12 @@ on_tick(int number, siginfo_t *info, void *context)
         memset(&seen, 0, sizeof(seen));
         tick->tid = thread->tid;
         tick->cpu_ns = cpu_ns;
+        tick->count = thread->unnoted;
+        thread->unnoted = 0;
         tick->owner = owner_in(&seen, python);
         read_frames(&seen, python, tick);
         __atomic_store_n(&tick->state, FULL, __ATOMIC_RELEASE);
     }
-    delay_ns = thread->share > 0 ? (cpu_ns - thread->begun_ns) / thread->share : 0;
-    arm(thread->timer, delay_ns > thread->interval_ns ? delay_ns : thread->interval_ns);
     errno = error;
 }
 
@@ -504,18 +516,18 @@ still_ours(void)
            && now.sa_sigaction == on_tick;
 }
 
-/* watch(tid, first_ns, interval_ns, share) -> bool */
+/* watch(tid, tick_ns, interval_ns, share) -> bool */
 static PyObject *
 watch(PyObject *module, PyObject *args)
 {
     long tid;
-    long long first_ns, interval_ns, share;
+    long long tick_ns, interval_ns, share;
     struct sigevent event;
     struct timespec now;
     clockid_t clock;
     int at, room = -1;
 
-    if (!PyArg_ParseTuple(args, "lLLL", &tid, &first_ns, &interval_ns, &share)) {
+    if (!PyArg_ParseTuple(args, "lLLL", &tid, &tick_ns, &interval_ns, &share)) {
         return NULL;
     }
     if (!still_ours() || tid <= 0) {
@@ -544,11 +556,13 @@ watch(PyObject *module, PyObject *args)
             Py_RETURN_FALSE;
         }
     }
-    threads[at].interval_ns = interval_ns > 0 ? interval_ns : 1;
+    threads[at].tick_ns = tick_ns;
+    threads[at].interval_ns = interval_ns;
+    threads[at].unnoted = 0;
     threads[at].share = share;
     threads[at].begun_ns = now.tv_sec * SECOND_NS + now.tv_nsec;
     threads[at].tid = tid;
-    arm(threads[at].timer, first_ns > 0 ? first_ns : 1);
+    arm(threads[at].timer, 1);
     Py_RETURN_TRUE;
 }
 
@@ -597,7 +611,7 @@ append(PyObject *list, PyObject *item)
     return failed;
 }
 
-/* fetch() -> None, or ([(tid, cpu_ns, owner, places)], [(code, name, file)], lost) */
+/* fetch() -> None, or ([(tid, cpu_ns, count, owner, places)], [(code, name, file)], lost) */
 static PyObject *
 fetch(PyObject *module, PyObject *Py_UNUSED(args))
 {
@@ -617,8 +631,8 @@ fetch(PyObject *module, PyObject *Py_UNUSED(args))
         if (!__atomic_compare_exchange_n(&tick->state, &state, TAKEN, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
             continue; /* lost, or still being written by its thread: then it comes when its turn is again */
         }
-        failed = append(found, Py_BuildValue("lLKN", tick->tid, tick->cpu_ns, (unsigned long long)tick->owner,
-                                             places_of(tick)));
+        failed = append(found, Py_BuildValue("lLiKN", tick->tid, tick->cpu_ns, tick->count,
+                                             (unsigned long long)tick->owner, places_of(tick)));
         __atomic_store_n(&tick->state, FREE, __ATOMIC_RELEASE);
     }
     fetched = until;
@@ -657,10 +671,11 @@ static PyMethodDef module_methods[] = {
      "install(signal, variable): take the signal, for ever; False if it is another's. The variable (a ContextVar, or"
      " None) says whose code runs."},
     {"watch", watch, METH_VARARGS,
-     "watch(tid, first_ns, interval_ns, share): tick after so much of its CPU time, then after each interval or a"
-     " share of its CPU time so far; False if that cannot be had. Again: begin anew."},
+     "watch(tid, tick_ns, interval_ns, share): tick with the kernel's ticks, each of which stands for tick_ns; noted"
+     " are those an interval apart, or a share of its CPU time so far, about. False if that cannot be had. Again:"
+     " begin anew."},
     {"forget", forget, METH_O, "forget(tid): no tick of that thread any more; 0: of none"},
-    {"fetch", fetch, METH_NOARGS, "fetch() -> None or ([(tid, cpu_ns, owner, places)], [(code, name, file)], lost)"},
+    {"fetch", fetch, METH_NOARGS, "fetch() -> None or ([(tid, cpu_ns, count, owner, places)], [(code, name, file)], lost)"},
     {"anew", anew, METH_NOARGS, "anew(): tell the names of codes again"},
     {NULL, NULL, 0, NULL},
 };

@@ -2,11 +2,11 @@ from contextvars import ContextVar
 from typing import Any
 
 def install(signal: int, variable: ContextVar[Any] | None, /) -> bool: ...
-def watch(tid: int, first_ns: int, interval_ns: int, share: int, /) -> bool: ...
+def watch(tid: int, tick_ns: int, interval_ns: int, share: int, /) -> bool: ...
 def forget(tid: int, /) -> None: ...
 def fetch() -> (
     tuple[
-        list[tuple[int, int, int, tuple[int | None, ...]]],
+        list[tuple[int, int, int, int, tuple[int | None, ...]]],
         list[tuple[int, str, str]],
         int,
     ]

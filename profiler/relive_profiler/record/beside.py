@@ -1,11 +1,12 @@
 """The sampled profile of invocations that run beside each other in one worker: each look belongs to the one
 whose code it meets.
 
-A timer signal comes every 5 ms while anything runs. On the main thread the code that it interrupts is of the
-invocation whose context (contextvars) is current; other threads are looked at from there; those that wait
-are seen at the lines that they await. A look stands for the time since the one before, so that shares are
-right in the sum; single short invocations are seen seldom. Where other threads compute, they tell themselves
-(ticks.py): a tick is of the invocation whose context was current there.
+A timer signal comes every 5 ms while anything runs, and more seldom while all of them wait. On the main
+thread the code that it interrupts is of the invocation whose context (contextvars) is current; other threads
+are looked at from there; those that wait are seen at the lines that they await. A look stands for the time
+since the one before, so that shares are right in the sum; single short invocations are seen seldom. Where
+threads compute they tell themselves (ticks.py), an event loop's too: a tick is of the invocation whose
+context was current there. So what comes after a long wait is not overlooked.
 """
 
 from __future__ import annotations
@@ -68,12 +69,25 @@ def _native(ident: int) -> int:
 class Look:
     """What has been seen of one invocation."""
 
-    __slots__ = ("begun_ns", "dropped", "fold", "fresh", "invocation_id", "samples", "seen_ns", "span")
+    __slots__ = (
+        "begun_ns",
+        "dropped",
+        "fold",
+        "fresh",
+        "invocation_id",
+        "samples",
+        "seen_ns",
+        "span",
+        "ticked_ns",
+        "waits",
+    )
 
     def __init__(self, invocation_id: str, begun_ns: int) -> None:
         self.invocation_id = invocation_id
         self.begun_ns = begun_ns
         self.seen_ns = begun_ns  # up to when its time has been told of
+        self.ticked_ns = 0  # CPU time that has been told since then
+        self.waits: StackFrames | None = None  # where it was met last, if it waited there
         self.span = ""  # the id of its own span that is open where it is looked at
         self.fold: Fold = {}
         self.fresh: list[StackFrames] = []
@@ -132,6 +146,7 @@ class BesideSampler:
         self._last = self._cpu_last = 0
         self._thread_cpu: dict[int, int] = {}
         self._met: dict[int, tuple[Look, StackFrames]] = {}  # where threads stood at the look before
+        self._main = 0  # the kernel's id of an event loop's thread
         self._idle = False  # the tick before has met nobody who computes
         self._unplaced_ns = 0  # CPU time of the main thread since it was met in somebody's code
         self._was_ignored = False  # the signal, before it was taken
@@ -156,6 +171,7 @@ class BesideSampler:
                 self._ticks = thread_ticks(
                     self._table, depth=_DEPTH, interval_ns=INTERVAL_NS, variable=self._variable
                 )
+                self._main = 0 if interrupting else threading.get_native_id()
         except (TimerUnavailable, OSError, ValueError) as error:
             self.reason = str(error)
             self._timer = None
@@ -184,6 +200,8 @@ class BesideSampler:
         self._take_ticks()
         ended = self._clock()
         self._tell_rest(look, ended)
+        if look.waits is not None:
+            self._waited(look, look.waits, ended)
         fold = look.fold
         if not fold:
             return None
@@ -235,17 +253,16 @@ class BesideSampler:
         now, cpu = self._clock(), self._cpu_clock()
         wall_ns = min(now - self._last, INTERVAL_NS if self._idle else 4 * INTERVAL_NS)
         cpu_ns = min(cpu - self._cpu_last, wall_ns)
+        computes = self._recording and self._take_ticks()
         look = self._seen.running()
         stack = None
         if look is not None:
+            computes = True
             stack = self._table.look(frame, None, _DEPTH)
             if stack is not None and self._recording:
-                self._add(look, stack, wall_ns, min(cpu_ns + self._unplaced_ns, wall_ns))
-                look.seen_ns = now
-                self._unplaced_ns = 0
+                self._met_running(look, stack, now, wall_ns, cpu_ns)
         else:  # of code whose turns are shorter than the ticks: who is met next has a part in it
             self._unplaced_ns += cpu_ns
-        computes = look is not None
         if self._recording:
             computes = self._look_at_threads(now, wall_ns) or computes
             self._look_at_waiting(now)
@@ -257,10 +274,25 @@ class BesideSampler:
             self._table.forget()
             self._sent.clear()
 
+    def _met_running(self, look: Look, stack: StackFrames, now: int, wall_ns: int, cpu_ns: int) -> None:
+        """On the main thread. If that ticks, what is left to tell is where it stood and did not compute."""
+        if self._ticks is None or not self._ticks.ticks(self._main):
+            self._add(look, stack, wall_ns, min(cpu_ns + self._unplaced_ns, wall_ns))
+        elif look.waits is not None:  # up to now, for all that is known
+            self._waited(look, look.waits, now)
+            look.waits = None
+        else:
+            stood_ns = min(wall_ns, now - look.begun_ns) - cpu_ns
+            if stood_ns > 0:
+                self._add(look, stack, stood_ns, 0)
+            look.ticked_ns = 0
+        look.seen_ns = now
+        self._unplaced_ns = 0
+
     def _look_at_threads(self, now: int, wall_ns: int) -> bool:
         """One that does not tick by itself is charged what it has used since the look before, whoever's code
         it ran then: requests that are shorter than that are met once at most."""
-        computes = self._take_ticks()
+        computes = False
         used = self._thread_clocks()
         since_ns = now - self._last
         met, self._met = self._met, {}
@@ -301,9 +333,10 @@ class BesideSampler:
                 self._add(look, stack, rest_ns, 0)
 
     def _watch(self, idents: Iterable[int]) -> None:
-        """These threads are to tick."""
+        """These threads are to tick, and an event loop's."""
         if self._ticks is not None:
-            self._ticks.watch(native for ident in idents if (native := _native(ident)))
+            natives = [self._main, *map(_native, idents)]
+            self._ticks.watch(native for native in natives if native)
 
     def _take_ticks(self) -> bool:
         """What threads have told since the last time; whether any has."""
@@ -315,6 +348,8 @@ class BesideSampler:
             look = owners.get(tick.owner)
             if look is not None and tick.stack is not None:
                 self._add(look, tick.stack, tick.cpu_ns, tick.cpu_ns)
+                if tick.native == self._main:
+                    look.ticked_ns += tick.cpu_ns
         return True
 
     def _look_at_waiting(self, now: int) -> None:
@@ -322,8 +357,16 @@ class BesideSampler:
         for look, frames in self._seen.waiting(_WAITING):
             stack = self._table.look_frames(frames, _DEPTH)
             if stack is not None:
-                self._add(look, stack, now - look.seen_ns, 0)
-                look.seen_ns = now
+                self._waited(look, stack, now)
+                look.waits = stack
+
+    def _waited(self, look: Look, stack: StackFrames, until: int) -> None:
+        """It has since it was seen, but for what it has computed: of that a tick may tell more than there
+        was, which the next wait makes up for."""
+        waited_ns = until - look.seen_ns - look.ticked_ns
+        if waited_ns > 0:
+            self._add(look, stack, waited_ns, 0)
+        look.seen_ns, look.ticked_ns = until, max(-waited_ns, 0)
 
     def _add(self, look: Look, stack: StackFrames, wall_ns: int, cpu_ns: int) -> None:
         number = stack.stack_hash

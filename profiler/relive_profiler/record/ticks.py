@@ -2,8 +2,9 @@
 is fetched from here; see _ticks.c.
 
 A thread's ticks are as unbiased as the kernel's: one finds it in its code as often as it computes there,
-whoever has the interpreter then. A tick stands for the CPU time since the one before, and the first one for
-one of the kernel's: what a thread uses before it, and after its last, is so made up for in the sum.
+whoever has the interpreter then. So a tick stands for what lies between two of the kernel's, or for as many
+as there were since the one before, and not for the CPU time since then: of turns that are shorter than that,
+what is done first would get too little. What the clock says beyond that is made up for bit by bit.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ __builtins__ = KEPT
 
 __all__ = ["ThreadTicks", "Tick", "thread_ticks"]
 
-_NEXT_TICK_NS: Final = 1
+_MADE_UP: Final = 16
+"""A tick makes up for 1/16 of what the ones before have told too much or too little: more, and what is met at
+the begin of a turn would be given less than what is met at its end."""
 _NAMES: Final = 6_000
 """Of codes that are known; then all are told again. Below what _ticks.c holds."""
 
@@ -41,21 +44,42 @@ class Tick(NamedTuple):
     stack: StackFrames | None
 
 
+class _Clock:
+    """Of a thread: its CPU time at its last tick, and what its ticks have told too little since its first."""
+
+    __slots__ = ("owed_ns", "used_ns")
+
+    def __init__(self) -> None:
+        self.used_ns = 0  # there was none
+        self.owed_ns = 0
+
+    def tick(self, used_ns: int, counted_ns: int) -> int:
+        """What one at `used_ns` stands for. `counted_ns`: of the kernel's ticks since the one before."""
+        if not self.used_ns:
+            self.used_ns = used_ns
+            return counted_ns
+        self.owed_ns += used_ns - self.used_ns - counted_ns
+        made_up_ns = max(self.owed_ns // _MADE_UP, -counted_ns)
+        self.owed_ns -= made_up_ns
+        self.used_ns = used_ns
+        return counted_ns + made_up_ns
+
+
 class ThreadTicks:
     """One per worker. Not thread-safe; no method raises."""
 
     def __init__(
         self, extension: Any, table: StackTable, depth: int, interval_ns: int, share: int, tick_ns: int
     ) -> None:
-        """`interval_ns`: from one tick of a thread to the next, at least; with a `share`, at most one for
-        1/share of its CPU time so far."""
+        """`interval_ns`: from one tick of a thread to the next, about; with a `share`, one for 1/share of its
+        CPU time so far if that is longer."""
         self._extension = extension
         self._table = table
         self._depth = depth
         self._tick_ns = tick_ns
-        self._interval_ns = max(interval_ns - tick_ns, _NEXT_TICK_NS)
+        self._interval_ns = interval_ns
         self._share = share
-        self._watched: dict[int, int] = {}  # CPU time at the last tick; 0: there was none
+        self._watched: dict[int, _Clock] = {}
         self._refused: set[int] = set()
         self._names: dict[int, tuple[str, str]] = {}
         self._stacks: dict[tuple[int | None, ...], StackFrames | None] = {}
@@ -72,8 +96,8 @@ class ThreadTicks:
             del self._watched[native]
         self._refused &= wanted
         for native in wanted - self._watched.keys() - self._refused:
-            if self._extension.watch(native, _NEXT_TICK_NS, self._interval_ns, self._share):
-                self._watched[native] = 0
+            if self._extension.watch(native, self._tick_ns, self._interval_ns, self._share):
+                self._watched[native] = _Clock()
             else:
                 self._refused.add(native)
 
@@ -81,8 +105,8 @@ class ThreadTicks:
         """What comes from now on counts: of each thread as if it had just begun."""
         self.fetch()
         for native in list(self._watched):
-            if self._extension.watch(native, _NEXT_TICK_NS, self._interval_ns, self._share):
-                self._watched[native] = 0
+            if self._extension.watch(native, self._tick_ns, self._interval_ns, self._share):
+                self._watched[native] = _Clock()
             else:
                 del self._watched[native]
 
@@ -100,12 +124,11 @@ class ThreadTicks:
             self._names[code] = (name, file)
         self._unnamed = False
         found = []
-        for native, used_ns, owner, places in ticks:
-            before_ns = self._watched.get(native)
-            if before_ns is None or used_ns <= before_ns:
+        for native, used_ns, count, owner, places in ticks:
+            clock = self._watched.get(native)
+            if clock is None or used_ns <= clock.used_ns:
                 continue
-            self._watched[native] = used_ns
-            cpu_ns = used_ns - before_ns if before_ns else self._tick_ns
+            cpu_ns = clock.tick(used_ns, count * self._tick_ns)
             found.append(Tick(native, cpu_ns, owner, self._stack(places)))
         if self._unnamed or len(self._names) > _NAMES:
             self._tell_anew()
@@ -141,8 +164,8 @@ class ThreadTicks:
         threading.Thread._bootstrap_inner = _bootstrap_inner  # type: ignore[attr-defined]
 
     def _born(self, native: int) -> None:
-        if not self._closed and self._extension.watch(native, _NEXT_TICK_NS, self._interval_ns, self._share):
-            self._watched[native] = 0
+        if not self._closed and self._extension.watch(native, self._tick_ns, self._interval_ns, self._share):
+            self._watched[native] = _Clock()
 
     def _stack(self, places: tuple[int | None, ...]) -> StackFrames | None:
         try:

@@ -19,7 +19,9 @@ from contextvars import ContextVar, copy_context
 from types import SimpleNamespace
 
 import pytest
+from relive_capture.record import suspended_frames
 from relive_profiler.record import BesideSampler, Look, SamplerLimits
+from relive_profiler.record.native import ticking
 from relive_runtime.worker.outlook import WorkerOutlook
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="POSIX timers per thread")
@@ -93,29 +95,38 @@ def _sampled(make_sampler, work, *, threads=False, handlers=1, limits=OFTEN, **o
     return found, Counter(used)
 
 
-def _shares(counts):
-    whole = sum(counts.values()) or 1
+def _shares(counts, whole=0):
+    whole = whole or sum(counts.values()) or 1
     return {name: value / whole for name, value in counts.items()}
+
+
+def _off(found, true, whole=0):
+    """The share that is furthest from the truth; of a `whole` that nothing may be missing of."""
+    profile = _shares(found, whole)
+    return max(abs(profile.get(name, 0.0) - share) for name, share in _shares(true).items())
+
+
+def _off_in_a_loop(found, true):
+    """Of all that is computed, and of all time."""
+    computed = {name: ns for name, ns in true.items() if name != "waits"}
+    return max(_off(found, part, sum(part.values())) for part in (computed, true))
 
 
 def _holds(make_sampler, work, **options):
     _within(lambda: _sampled(make_sampler, work, **options))
 
 
-def _within(measure):
+def _within(measure, off_by=_off):
     """In the sum of up to 24 tries: the more samples, the less is chance; what is wrong stays wrong."""
-    off = 1.0
     found: Counter[str] = Counter()
     true: Counter[str] = Counter()
     for _ in range(24):
         one, other = measure()
         found += one
         true += other
-        profile, truth = _shares(found), _shares(true)
-        off = max(abs(profile.get(name, 0.0) - share) for name, share in truth.items())
-        if off <= POINTS:
+        if off_by(found, true) <= POINTS:
             return
-    pytest.fail(f"{off:.1%} off: {found} instead of {true}")
+    pytest.fail(f"{off_by(found, true):.1%} off: {found} instead of {true}")
 
 
 @pytest.fixture(autouse=True)
@@ -324,6 +335,90 @@ def only_there():
 
 def test_synchronous_endpoints_in_threads_of_a_service():
     _within(lambda: _services([only_here, only_there] * 150))
+
+
+class Loop(Pool):
+    """Requests in tasks of an event loop, one after the other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tasks: dict[int, asyncio.Task] = {}
+
+    def running(self):
+        return self.looks.get(id(whose.get(None)))
+
+    def waiting(self, limit):
+        for key, look in list(self.looks.items()):
+            frames = suspended_frames(self.tasks[key].get_coro()) if key in self.tasks else []
+            if len(frames) > 1:
+                yield look, frames
+
+    async def turn(self, number, work):
+        """One request, from its beginning to its profile."""
+        owner = object()
+        self.kept.append(owner)
+        look = self.looks[id(owner)] = self.sampler.begin(str(number))
+        context = copy_context()
+        context.run(whose.set, owner)
+        self.tasks[id(owner)] = asyncio.get_running_loop().create_task(work(), context=context)
+        try:
+            await self.tasks[id(owner)]
+            return self.sampler.end(look)
+        finally:
+            del self.looks[id(owner)]
+
+    async def turns(self, requests):
+        self.sampler.start()
+        try:
+            return [await self.turn(number, work) for number, work in enumerate(requests)]
+        finally:
+            self.sampler.close()
+
+
+def _endpoints(requests):
+    """ns by function, computing and waiting, as the profiles of all requests say, and the truth."""
+    used.clear()
+    profiles = [one for one in asyncio.run(Loop().turns(requests)) if one is not None]
+    names = {stack.stack_hash: set(stack.functions) for one in profiles for stack in one.new_stacks}
+    found: Counter[str] = Counter()
+    for profile in profiles:
+        for number, wall_ns, cpu_ns in zip(
+            profile.stack_hashes, profile.wall_ns, profile.cpu_ns, strict=True
+        ):
+            name = next((one for one in ("python_code", "native_code") if one in names[number]), "waits")
+            found[name] += wall_ns if name == "waits" else cpu_ns
+    return found, Counter(used)
+
+
+async def _sleeps(real_s):
+    began = time.perf_counter_ns()
+    await asyncio.sleep(_about(real_s))
+    used["waits"] += time.perf_counter_ns() - began
+
+
+async def waits_and_computes():
+    await _sleeps(0.03)
+    _turns(4)
+
+
+async def computes_and_waits():
+    _turns(4)
+    await _sleeps(0.03)
+
+
+async def waits_long():
+    await _sleeps(0.15)
+    _turns(10)
+
+
+@pytest.mark.skipif(ticking() is None, reason="the C extension was not built")
+@pytest.mark.parametrize(
+    ("endpoint", "requests"), [(waits_and_computes, 50), (computes_and_waits, 50), (waits_long, 20)]
+)
+def test_endpoints_that_wait_and_compute_in_an_event_loop(endpoint, requests):
+    # I expect all that they compute, and where, though looks are seldom as they wait; and the rest of their
+    # time where they wait
+    _within(lambda: _endpoints([endpoint] * requests), _off_in_a_loop)
 
 
 def test_a_thread_beside_a_main_thread_that_computes(make_sampler):

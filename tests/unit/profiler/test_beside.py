@@ -9,8 +9,11 @@ import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from types import FrameType
+from typing import Any
 
+from relive_base.wire.messages import StackFrames
 from relive_profiler.record import BesideSampler, Look, thread_cpu_ns
+from relive_profiler.record.ticks import Tick
 from relive_profiler.record.timer import PROFILE_SIGNAL
 
 MS = 1_000_000
@@ -23,6 +26,8 @@ class Bench:
         self.wall_ns = self.cpu_ns = 1_000 * MS
         self.main: Look | None = None
         self.used: list[tuple[Look, int, FrameType, int]] = []
+        self.waits: list[tuple[Look, Sequence[FrameType]]] = []
+        self.looks: list[Look] = []  # a tick's owner is a place in it
         self.any = True
         self.clocks: dict[int, int] = {}  # of threads that run nobody's code, too
         self.sampler = BesideSampler(
@@ -45,10 +50,10 @@ class Bench:
         return self.used
 
     def waiting(self, limit: int) -> Iterable[tuple[Look, Sequence[FrameType]]]:
-        return ()
+        return self.waits
 
     def owners(self) -> Mapping[int, Look]:
-        return {}
+        return dict(enumerate(self.looks))
 
     def arm(self, delay_ns: int) -> None:
         """As a timer does, which is this one's own."""
@@ -57,6 +62,28 @@ class Bench:
         self.wall_ns += wall_ms * MS
         self.cpu_ns += cpu_ms * MS
         self.sampler._on_signal(PROFILE_SIGNAL, sys._getframe())
+
+
+class Loop:
+    """The ticks of an event loop's thread, by hand."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.told: list[Tick] = []
+        sampler: Any = bench.sampler
+        sampler._ticks, sampler._main = self, 1
+
+    def ticks(self, native: int) -> bool:
+        return native == 1
+
+    def watch(self, natives: Iterable[int]) -> None:
+        """As it is."""
+
+    def fetch(self) -> list[Tick]:
+        told, self.told = self.told, []
+        return told
+
+    def tick(self, owner: int, cpu_ms: int) -> None:
+        self.told.append(Tick(1, cpu_ms * MS, owner, StackFrames(7, ["computing"], ["a.py"], [1])))
 
 
 def cpu_of(look: Look) -> int:
@@ -218,6 +245,69 @@ def test_a_request_has_no_time_from_before_its_beginning() -> None:
     # I expect the time since then for it, and all of it for the one that was there
     assert waited_by(second, bench) == {"writing": 5}
     assert sum(waited_by(first, bench).values()) == 310
+
+
+def test_what_a_task_computes_between_two_looks_that_are_far_apart_is_told() -> None:
+    # Given a request that waits in a task until looks are seldom, and that ends between two of them
+    bench = Bench()
+    loop = Loop(bench)
+    look = bench.sampler.begin("one")
+    bench.looks = [look]
+    bench.waits = [(look, [reading()])]
+    for wall_ms in (5, 10, 20, 40, 80):
+        bench.tick(wall_ms, 0)
+    bench.wall_ns += 60 * MS
+    loop.tick(0, 4)
+    loop.tick(0, 4)
+    bench.sampler.end(look)
+    # I expect what it has computed, and the rest of its time where it waited
+    assert cpu_of(look) == 8 * MS
+    assert waited_by(look, bench) == {"reading": 155 + 52, "computing": 0}
+
+
+def test_a_tick_that_tells_more_than_there_was_is_made_up_for_by_the_next_wait() -> None:
+    bench = Bench()
+    loop = Loop(bench)
+    look = bench.sampler.begin("one")
+    bench.looks = [look]
+    bench.waits = [(look, [reading()])]
+    loop.tick(0, 8)
+    bench.tick(5, 1)
+    assert waited_by(look, bench) == {"computing": 0}
+    bench.tick(10, 0)
+    assert waited_by(look, bench) == {"computing": 0, "reading": 5 + 10 - 8}
+
+
+def test_where_a_task_holds_the_loop_up_without_computing_it_waits() -> None:
+    # Given a request that is met in its code, for 20 ms of which it has computed 5
+    bench = Bench()
+    loop = Loop(bench)
+    look = bench.main = bench.sampler.begin("one")
+    bench.looks = [look]
+    bench.tick(20, 5)
+    # I expect the 15 others at the line where it was met, and CPU time of ticks alone
+    (waited,) = waited_by(look, bench).values()
+    assert (waited, cpu_of(look)) == (15, 0)
+    loop.tick(0, 4)
+    bench.tick(5, 5)
+    assert (sum(waited_by(look, bench).values()), cpu_of(look)) == (15, 4 * MS)
+
+
+def test_what_a_task_waited_before_it_is_met_in_its_code_is_of_where_it_waited() -> None:
+    bench = Bench()
+    loop = Loop(bench)
+    look = bench.sampler.begin("one")
+    bench.looks = [look]
+    bench.waits = [(look, [reading()])]
+    for wall_ms in (5, 10, 20):
+        bench.tick(wall_ms, 0)
+    bench.main, bench.waits = look, []
+    loop.tick(0, 4)
+    bench.tick(40, 6)
+    assert waited_by(look, bench) == {"reading": 35 + 40 - 4, "computing": 0}
+    # ... and from then on where it is met
+    bench.tick(5, 1)
+    assert sum(waited_by(look, bench).values()) == 35 + 40 - 4 + 4
 
 
 def test_a_main_thread_that_reads_comes_to_its_looks() -> None:

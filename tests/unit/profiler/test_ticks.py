@@ -30,11 +30,11 @@ class Extension:
     def __init__(self) -> None:
         self.watched: set[int] = set()
         self.refuses: set[int] = set()
-        self.ticks: list[tuple[int, int, int, tuple[int | None, ...]]] = []
+        self.ticks: list[tuple[int, int, int, int, tuple[int | None, ...]]] = []
         self.names: list[tuple[int, str, str]] = []
         self.told: set[int] = set()
 
-    def watch(self, tid, first_ns, interval_ns, share):
+    def watch(self, tid, tick_ns, interval_ns, share):
         if tid in self.refuses:
             return False
         self.watched.add(tid)
@@ -46,13 +46,13 @@ class Extension:
     def anew(self):
         self.told.clear()
 
-    def tick(self, tid, cpu_ms, *codes, owner=0):
+    def tick(self, tid, cpu_ms, *codes, owner=0, count=1):
         for code in codes:
             if code not in self.told:
                 self.told.add(code)
                 self.names.append((code, f"f{code}", f"{HERE}/a.py"))
         self.ticks.append(
-            (tid, cpu_ms * MS, owner, tuple(part for code in codes for part in (code, code * 10)))
+            (tid, cpu_ms * MS, count, owner, tuple(part for code in codes for part in (code, code * 10)))
         )
 
     def fetch(self):
@@ -79,15 +79,39 @@ def told(ticks):
     ]
 
 
-def test_a_tick_stands_for_the_time_since_the_one_before_and_the_first_for_one_of_the_kernels(
-    ticks, extension
-):
+def test_a_tick_stands_for_as_many_of_the_kernels_as_there_were(ticks, extension):
     ticks.watch([7, 8])
     extension.tick(7, 101, 2, 1, owner=5)
-    extension.tick(7, 107, 3, 1)
-    extension.tick(8, 3, 1)
-    assert told(ticks) == [(7, 4, 5, ["f1", "f2"]), (7, 6, 0, ["f1", "f3"]), (8, 4, 0, ["f1"])]
+    extension.tick(7, 109, 3, 1, count=2)
+    extension.tick(8, 3, 1, count=3)
+    assert told(ticks) == [(7, 4, 5, ["f1", "f2"]), (7, 8, 0, ["f1", "f3"]), (8, 12, 0, ["f1"])]
     assert told(ticks) == []
+
+
+def test_it_does_not_stand_for_the_cpu_time_since_the_one_before(ticks, extension):
+    # Given turns of 6 ms, which the kernel's ticks meet after 1 and 5, or only after 3
+    ticks.watch([7])
+    used, kinds = 0, {"begin": 0, "end": 0}
+    for _ in range(600):
+        for at in ((1, 5), (3,)):
+            for ms in at:
+                extension.tick(7, used + ms, 1 if ms < 2 else 2)
+            used += 6
+    # Then what is done first, for 2 of the 6, has its share
+    for one in ticks.fetch():
+        kinds["begin" if one.stack.functions == ["f1"] else "end"] += one.cpu_ns
+    assert abs(kinds["begin"] / sum(kinds.values()) - 1 / 3) < 0.01
+
+
+@pytest.mark.parametrize(("every", "counted"), [(5, 4), (3, 4), (100, 4)])
+def test_what_the_kernels_ticks_have_missed_or_told_too_much_is_made_up_for(ticks, extension, every, counted):
+    # Given ticks that come with more, or less, of CPU time than they count
+    ticks.watch([7])
+    for number in range(1, 501):
+        extension.tick(7, number * every, 1)
+    # Then in the long run it is that of the clock
+    told_ns = sum(one.cpu_ns for one in ticks.fetch())
+    assert abs(told_ns / (500 * every * MS) - 1) < 0.05
 
 
 def test_lines_and_files_are_those_of_the_table(ticks, extension):
@@ -110,7 +134,7 @@ def test_names_that_got_lost_are_told_again(ticks, extension):
     extension.tick(7, 1, 1)
     # Then its stack is not known, the time is not lost for the next one, and that is
     assert told(ticks) == [(7, 4, 0, None)]
-    extension.tick(7, 9, 1)
+    extension.tick(7, 9, 1, count=2)
     assert told(ticks) == [(7, 8, 0, ["f1"])]
 
 
@@ -142,14 +166,14 @@ def test_where_it_ticks_it_computes_and_where_it_is_met_it_waits(ticks, extensio
     met, frame = StackFrames(1, ["met"], ["a.py"], [1]), sys._getframe()
     threads.begin([(7, frame, 100 * MS)], 0)
     extension.tick(7, 104, 1)
-    extension.tick(7, 112, 2)
+    extension.tick(7, 112, 2, count=2)
     # When a look meets it after 20 ms, of which it has computed 15
     found = threads.look([(7, frame, 115 * MS)], lambda _: met, 0, 20 * MS)
     # Then each tick has its time, and the rest is waiting
     assert shares(found) == [("f1", 1, 4, 4), ("f2", 1, 8, 8), ("met", 1, 5, 0)]
     # And what comes after the last look is told at the end
-    extension.tick(7, 118, 1)
-    assert shares(threads.end()) == [("f1", 1, 6, 6)]
+    extension.tick(7, 116, 1)
+    assert shares(threads.end()) == [("f1", 1, 4, 4)]
 
 
 def test_a_thread_that_cannot_tick_has_computed_where_it_is_met(ticks, extension):
