@@ -73,6 +73,7 @@ class AlertWatch:
         self._alerts: dict[str, Alert] = {}
         self._standings: dict[str, Standing] = {}
         self._untold: dict[str, str] = {}  # why nobody could be told, by alert
+        self._changes: list[Change] = []  # that are not on the disk yet: nobody is told of them
         self._read = False
         self._kept_ns = 0
         self._task: asyncio.Task[None] | None = None
@@ -129,15 +130,15 @@ class AlertWatch:
         await self._open()
         now_ns = self._clock_ns()
         due = [alert for alert in self._alerts.values() if self._is_due(alert, now_ns)]
-        changes = []
         if due:
             families = await self._own() if any(alert.config.own for alert in due) else []
             for alert in due:
                 change = await self._look(alert, families, now_ns)
                 if change is not None:
-                    changes.append(change)
-        if changes or (due and now_ns - self._kept_ns >= _KEEP_NS):
-            await self._keep(changes)
+                    self._changes.append(change)
+        if self._changes or (due and now_ns - self._kept_ns >= _KEEP_NS):
+            await self._keep(self._changes)
+            self._changes = []
             self._kept_ns = now_ns
         await self._tell_all()
         try:

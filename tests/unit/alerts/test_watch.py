@@ -246,3 +246,31 @@ def test_what_a_webhook_gets() -> None:
     far = webhook_body(alert, "ok", Standing(state="firing", value=float("inf"), limit=5.0))
     assert json.loads(to_json(far), parse_constant=pytest.fail)["value"] is None
     assert (body["time"], body["previousState"], body["severity"]) == ("1970-01-01T00:00:01Z", "ok", "page")
+
+
+async def test_a_change_that_finds_no_room_is_told_once_it_is_on_the_disk(
+    tmp_path: Path, threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a watch, and a disk that is full when the condition turns wrong
+    rig = Rig(tmp_path, threads)
+    await rig.look(1)
+    rig.told()
+    with monkeypatch.context() as full:
+
+        def no_room(*_: object) -> None:
+            raise ReliveError("no room")
+
+        full.setattr(AlertBook, "_write", no_room)
+        for _ in range(2):
+            with pytest.raises(ReliveError, match="no room"):
+                await rig.look(9)
+        # I expect nobody to be told of what a restart would not know
+        assert rig.told() == []
+    # When there is room, I expect it told, and in the history
+    await rig.look(9)
+    assert rig.told() == ["alarm rows firing", "webhook rows firing"]
+    assert rig.store.inserted[-1] == ("alert_history", "rows: ok -> firing")
+    # ... and known to the next server
+    rig.restart()
+    await rig.look(9)
+    assert rig.told() == []
