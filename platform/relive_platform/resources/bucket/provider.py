@@ -23,6 +23,7 @@ from relive_platform.resources.bucket.config import BucketConfig
 from relive_platform.resources.bucket.journal import ObjectJournal
 from relive_platform.resources.bucket.objects import scan
 from relive_platform.resources.bucket.watch import BucketWatch, Tell
+from relive_platform.resources.folders import make_folder
 
 __all__ = ["BucketProvider"]
 
@@ -75,10 +76,12 @@ class BucketProvider:
             ):  # what Relive writes would be events for ever
                 raise OSError(errno.EINVAL, "it has Relive's home in it, or is in it", str(path))
         if not path.is_dir():
-            path.mkdir(parents=True)
-            if not _config(entry).path:
+            if _config(entry).path:
+                path.mkdir(parents=True)
+            else:
+                self._folders.mkdir(parents=True, exist_ok=True)
                 self._folders.chmod(0o755)
-                path.chmod(_MODE)
+                make_folder(path, _MODE)
         journal = self._opened()
         known = journal.buckets().get(entry.name)
         if known is None or known[0] != str(path):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -22,6 +21,7 @@ from relive_platform.resources.base import (
     UnknownResource,
 )
 from relive_platform.resources.database.config import SCHEMES, DatabaseConfig
+from relive_platform.resources.folders import make_folder, remove_folder, remove_left
 from relive_platform.server_urls import AddressError, hide, resolve
 
 __all__ = ["DatabaseProvider"]
@@ -46,6 +46,7 @@ class DatabaseProvider:
     async def apply(self, declared: Sequence[Declared]) -> None:
         """Make files that are not there."""
         self._declared = {entry.name: entry for entry in declared}
+        await asyncio.to_thread(remove_left, self._folders)
         problems = []
         for name, entry in self._declared.items():
             config = _config(entry)
@@ -58,17 +59,22 @@ class DatabaseProvider:
             raise ResourceError(f"databases could not be made: {'; '.join(problems)}")
 
     def _make(self, path: Path, ours: bool) -> None:
-        if not path.parent.is_dir():
-            path.parent.mkdir(parents=True)
-            if ours:
-                self._folders.chmod(0o755)
-                path.parent.chmod(_FOLDER_MODE)
+        """Killed at any time, it goes on at the next start: a file is there when all of this is done."""
+        if ours:
+            self._folders.mkdir(parents=True, exist_ok=True)
+            self._folders.chmod(0o755)
+            if not path.parent.is_dir():
+                make_folder(path.parent, _FOLDER_MODE)
+        path.parent.mkdir(parents=True, exist_ok=True)
         if path.exists():
             return
-        with closing(sqlite3.connect(path)) as database:
+        draft = path.with_name(f".{path.name}.new")
+        draft.unlink(missing_ok=True)
+        with closing(sqlite3.connect(draft)) as database:
             database.execute("PRAGMA journal_mode = WAL")  # readers and a writer do not wait for each other
         if ours:
-            path.chmod(_FILE_MODE)
+            draft.chmod(_FILE_MODE)
+        draft.rename(path)
 
     def _file(self, name: str, config: DatabaseConfig) -> Path:
         return Path(config.path) if config.path else self._folders / name / _FILE
@@ -108,7 +114,7 @@ class DatabaseProvider:
         """The declared ones, and files in the home that nobody declares any more."""
         found = await asyncio.gather(*(self._state(entry) for entry in self._declared.values()))
         kept = await asyncio.to_thread(
-            lambda: sorted(path.parent.name for path in self._folders.glob(f"*/{_FILE}"))
+            lambda: sorted(path.parent.name for path in self._folders.glob(f"[!.]*/{_FILE}"))
         )
         for name in kept:
             if (
@@ -155,7 +161,7 @@ class DatabaseProvider:
         folder = self._folders / name
         if not (folder / _FILE).exists():
             raise UnknownResource(f"there is no database {name!r}")
-        await asyncio.to_thread(shutil.rmtree, folder)
+        await asyncio.to_thread(remove_folder, folder)
 
     def _ours(self, name: str) -> Path:
         entry = self._declared.get(name)
