@@ -41,8 +41,13 @@ def reader(installed: Installed) -> Iterator[Reader]:
             "pip install relive": f"{pip_install} {installed.wheel}",
             "127.0.0.1:8700": address,
         }
+
+        def events_done() -> bool:
+            return all(row["state"] == "dead" for row in home.json("events"))
+
+        before = {"relive trace": lambda: home.eventually(events_done)}
         try:
-            yield Reader(folder, home.home, environment, instead)
+            yield Reader(folder, home.home, environment, instead, before)
         finally:
             home.run("stop", check=False)
 

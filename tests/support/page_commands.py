@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
@@ -76,6 +76,8 @@ class Reader:
     environment: Mapping[str, str]
     instead: Mapping[str, str]
     """Text of a command -> what stands for it here: a free port, the package that has just been built."""
+    before: Mapping[str, Callable[[], object]] = field(default_factory=dict)
+    """How a command begins -> what has happened by the time at which a person has typed it."""
 
     def follow(self, page: Path) -> int:
         """Do all that the page says; gives the number of commands."""
@@ -93,6 +95,9 @@ class Reader:
     def type(self, step: Step) -> str:
         """Run the command; gives its output. It must end well, and print every line that the page shows."""
         command = step.command
+        for text, happens in self.before.items():
+            if command.startswith(text):
+                happens()
         for text, other in self.instead.items():
             if text in command:
                 command = command.replace(text, other)

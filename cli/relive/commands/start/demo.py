@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["demo"]
 
-_SETTLE_LIMIT_S = 20.0
+_SETTLE_LIMIT_S = 60.0
 _POLL_S = 0.1
 
 
