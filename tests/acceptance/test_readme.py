@@ -14,7 +14,7 @@ from free_ports import free_port
 from page_commands import Reader
 from relive_cli import relive_home
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1200)
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from planted_app import FUNCTIONS, planted_source
 from planted_secrets import PLANTED, found_in, value_of
 from relive_cli import Relive, laboratory, toml
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(900)
 
 ZSTD = b"\x28\xb5\x2f\xfd"
 SKIPPED = (

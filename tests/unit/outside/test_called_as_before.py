@@ -95,15 +95,19 @@ def test_a_body_that_is_read_in_small_pieces_costs_in_proportion(recorder: Recor
 
     def took(lines: int) -> float:
         environ = {"wsgi.input": io.BytesIO(b"a line of it...\n" * lines), "REQUEST_METHOD": "POST"}
-        began = time.process_time()
+        began = time.thread_time()
         with pytest.raises(KeyError, match=str(lines)):
             application(environ, None)
-        return time.process_time() - began
+        return time.thread_time() - began
 
-    small = took(4_000)
+    def best(lines: int) -> float:  # a collection of garbage makes one longer
+        return min(took(lines) for _ in range(3))
+
+    small = best(4_000)
     # With sixteen times as much, I expect nothing like the square of that
-    assert took(64_000) < 80 * small
-    assert [len(handed.http.body) for handed in hand.given if handed.http] == [64_000, 1_024_000]
+    assert best(64_000) < 80 * small
+    read = [len(handed.http.body) for handed in hand.given if handed.http]
+    assert read == [64_000] * 3 + [1_024_000] * 3
 
 
 def test_an_error_whose_class_raises_is_raised_as_it_is(recorder: Recorder) -> None:

@@ -96,7 +96,7 @@ def test_a_file_that_another_writes_all_the_time_is_copied_as_it_was_at_one_mome
         written = "UPDATE t SET n = n + 1 WHERE id IN (0, ?)"
         source.meanwhile = lambda: other.execute(written, (ROWS - 1,))
 
-        copy_database(source, tmp_path / "b.db", 20.0)
+        copy_database(source, tmp_path / "b.db", 60.0)
 
         ends = "SELECT n FROM t WHERE id IN (0, ?)"
         assert other.execute(ends, (ROWS - 1,)).fetchone()[0] > 3  # steps
@@ -109,9 +109,9 @@ def test_what_is_no_database_is_told_from_a_disk_that_is_full(tmp_path: Path) ->
     path = tmp_path / "a.db"
     path.write_bytes(b"no database" * 1000)
     with closing(sqlite3.connect(path)) as source, pytest.raises(SourceUnusable, match="not a database"):
-        copy_database(source, tmp_path / "b.db", 1.0)
+        copy_database(source, tmp_path / "b.db", 60.0)
     with closing(sqlite3.connect(":memory:")) as source, pytest.raises(CopyFailed) as found:
-        copy_database(source, tmp_path / "nowhere" / "b.db", 1.0)
+        copy_database(source, tmp_path / "nowhere" / "b.db", 60.0)
     assert not isinstance(found.value, SourceUnusable)
 
 

@@ -90,7 +90,7 @@ def source(tmp_path: Path) -> Path:
 
 
 def invocation(source: Path, name: str, **more: Any) -> Invocation:
-    return Invocation(handler=f"app:{name}", source=source, function=name, **{"timeout_s": 5.0, **more})
+    return Invocation(handler=f"app:{name}", source=source, function=name, **{"timeout_s": 60.0, **more})
 
 
 def test_the_handler_gets_event_context_and_environment(source: Path) -> None:
