@@ -30,7 +30,7 @@ def in_a_fresh_process(test: Callable[..., None]) -> Callable[..., None]:
     def run(**given: Any) -> None:
         values = {name: str(value) if isinstance(value, Path) else value for name, value in given.items()}
         command = [sys.executable, __file__, inspect.getfile(test), test.__name__, json.dumps(values)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=3 * PATIENCE_S, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
 
     return run
