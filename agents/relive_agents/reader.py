@@ -136,9 +136,10 @@ class Reader:
             found = hot(store, wanted, "line", _LINES)
         if not found.rows:
             return Answer(found.note or f"no profiles in the last {since}", next="another since or function")
-        lines = ["self %  self     total    samples  where"]
+        lines = ["self %  self     on CPU   total    samples  where"]
         lines += [
-            f"{row.self_pct:6.1f}  {row.self_s:6.2f} s {row.total_s:6.2f} s {row.samples:8}  "
+            f"{row.self_pct:6.1f}  {row.self_s:6.2f} s {row.self_cpu_s:6.2f} s {row.total_s:6.2f} s "
+            f"{row.samples:8}  "
             f"{row.function} {row.where} {row.name}"
             for row in found.rows
         ]

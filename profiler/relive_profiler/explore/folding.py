@@ -34,6 +34,7 @@ __all__ = [
     "estimated",
     "load",
     "load_of",
+    "on_cpu",
     "totals",
 ]
 
@@ -80,6 +81,12 @@ class Folded:
     @property
     def cpu_ns(self) -> int:
         return sum(stack.cpu_ns for stack in self.stacks)
+
+
+def on_cpu(folded: Folded) -> Folded:
+    """With the time on the CPU for all of its time."""
+    stacks = [replace(stack, wall_ns=stack.cpu_ns) for stack in folded.stacks]
+    return replace(folded, stacks=sorted(stacks, key=lambda stack: -stack.wall_ns))
 
 
 def confidence(samples: int) -> tuple[str, str]:

@@ -17,10 +17,11 @@ from relive_profiler.explore.folding import (
     confidence,
     estimate_invocations,
     load,
+    on_cpu,
     totals,
 )
 from relive_profiler.explore.imports import by_module
-from relive_profiler.explore.sums import FrameSums, frame_sums
+from relive_profiler.explore.sums import FrameSums, Weight, frame_sums
 
 if TYPE_CHECKING:
     from relive_store import Store
@@ -36,7 +37,8 @@ _MANY_SAMPLES: Final = 50_000
 
 @dataclass(frozen=True, slots=True)
 class HotRow:
-    """One function or line. Times are wall seconds over all invocations; `self_pct` is 0..100.
+    """One function or line. Times are seconds over all invocations, of the weight that was asked for: wall or
+    CPU; `self_pct` is 0..100.
 
     `total_s` counts a function once per stack, however often it recurs there. `line` of a function is its
     heaviest one. `invocations` is exact up to 64, within about 12% above.
@@ -85,12 +87,16 @@ def hot(
     limit: int = 30,
     *,
     timeout_s: float = 30.0,
+    weight: Weight = "wall",
     waits_to_caller: bool = False,
 ) -> HotList:
-    """The `limit` hottest functions or lines under the filter. `waits_to_caller`: what a library waited is
-    the time of the application's line that called it. Store errors pass through."""
+    """The `limit` hottest functions or lines under the filter. `weight` "cpu": all times are those on the
+    CPU. `waits_to_caller`: what a library waited is the time of the application's line that called it. Store
+    errors pass through."""
     if by == "module" or filter_.span_ids:  # of few profiles
         folded = load(store, filter_, timeout_s=timeout_s)
+        if weight == "cpu":
+            folded = on_cpu(folded)
         if by == "module":
             folded, by = by_module(folded), "function"
         return hot_list(folded, by, limit, waits_to_caller=waits_to_caller)
@@ -102,6 +108,7 @@ def hot(
             found.wanted,
             by,
             limit,
+            weight=weight,
             waits_to_caller=waits_to_caller,
             own_first=found.samples >= _MANY_SAMPLES,
             timeout_s=timeout_s,

@@ -8,7 +8,7 @@ much sooner than texts.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal
 
 from relive_profiler.explore.filters import STACK_OF, stack_weights
 
@@ -22,9 +22,12 @@ __all__ = [
     "OWN_TIMES",
     "STACKS_WITH",
     "SUMMED_FRAMES",
+    "Weight",
     "chosen",
     "with_stacks",
 ]
+
+Weight = Literal["wall", "cpu"]
 
 EVERYTHING: Final = 1
 """The key under which all stacks are counted together."""
@@ -247,8 +250,11 @@ GROUP BY Key"""
 )
 
 
-def chosen(statement: str, *, by_line: bool, waits: bool = False) -> str:
-    """The statement for functions or lines. `waits`: what a library waited is its caller's."""
+def chosen(statement: str, *, by_line: bool, waits: bool = False, weight: Weight = "wall") -> str:
+    """The statement for functions or lines. `waits`: what a library waited is its caller's. `weight`: "cpu"
+    counts time on the CPU alone, wherever the statement speaks of walls."""
+    if weight == "cpu":
+        statement = statement.replace("WallNs AS Wall", "CpuNs AS Wall")
     return statement.replace("__FRAME_KEYS__", _LINE_KEYS if by_line else "FrameKeys").replace(
         "__OWN_AT__", _WAITING_AT if waits else "0"
     )

@@ -18,6 +18,7 @@ from relive_profiler.explore.sum_queries import (
     OWN_TIMES,
     STACKS_WITH,
     SUMMED_FRAMES,
+    Weight,
     chosen,
     with_stacks,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "Frame",
     "FrameSum",
     "FrameSums",
+    "Weight",
     "both",
     "change_sums",
     "frame_sums",
@@ -106,17 +108,19 @@ def frame_sums(
     by: By,
     limit: int,
     *,
+    weight: Weight = "wall",
     waits_to_caller: bool = False,
     own_first: bool = False,
     timeout_s: float = 30.0,
 ) -> FrameSums:
     """The `limit` hottest by their own time, then by all of it, under a filter of one engine; those that are
-    equal to the last one come, too. `own_first`: first looks for who has time of its own, which is less work
-    for many stacks. Two to four queries; store errors pass through."""
+    equal to the last one come, too. `weight` "cpu": all times are those on the CPU. `own_first`: first
+    looks for who has time of its own, which is less work for many stacks. Two to four
+    queries; store errors pass through."""
     most = limit + 1 + _MOST_TIES
     values = {**_values(wanted), "rows": limit + 1, "most": most}
     whole, own = (
-        chosen(statement, by_line=by == "line", waits=waits_to_caller)
+        chosen(statement, by_line=by == "line", waits=waits_to_caller, weight=weight)
         for statement in (FRAME_SUMS, OWN_SUMS_WITH_WAITS if waits_to_caller else OWN_SUMS)
     )
     rows = _sums(store, own, values, timeout_s) if own_first else []
@@ -127,7 +131,7 @@ def frame_sums(
     if not rows:
         return FrameSums()
     everything, *rows = rows
-    texts = _texts(store, rows, values, by, timeout_s)
+    texts = _texts(store, rows, values, by, weight, timeout_s)
     found = [
         _summed(row, texts[row[0]])
         for row in rows
@@ -137,7 +141,12 @@ def frame_sums(
 
 
 def _texts(
-    store: Store, rows: Sequence[tuple[Any, ...]], values: Mapping[str, object], by: By, timeout_s: float
+    store: Store,
+    rows: Sequence[tuple[Any, ...]],
+    values: Mapping[str, object],
+    by: By,
+    weight: Weight,
+    timeout_s: float,
 ) -> dict[int, tuple[Any, ...]]:
     """What else is known of those that were found, by their keys. One or two queries."""
     wanted = {
@@ -153,7 +162,7 @@ def _texts(
         stacks = list(_rows(store, chosen(STACKS_WITH, by_line=by == "line"), wanted, timeout_s))
         named = len(stacks) < _MOST_NAMED
         wanted |= {"names": list({row[0] for row in stacks}), "these": list({row[1] for row in stacks})}
-    statement = chosen(with_stacks(SUMMED_FRAMES, named=named), by_line=by == "line")
+    statement = chosen(with_stacks(SUMMED_FRAMES, named=named), by_line=by == "line", weight=weight)
     return {row[0]: row for row in _rows(store, statement, wanted, timeout_s)}
 
 

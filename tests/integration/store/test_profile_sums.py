@@ -11,7 +11,7 @@ import pytest
 from relive_profiler.explore import sums
 from relive_profiler.explore.diff import DiffList, diff, diff_folded, diff_with_tree, sides
 from relive_profiler.explore.diff_tree import diff_tree
-from relive_profiler.explore.folding import Folded, Totals, load, totals
+from relive_profiler.explore.folding import Folded, Totals, load, on_cpu, totals
 from relive_profiler.explore.hot import HotFilter, hot, hot_list
 from relive_profiler.explore.spread import Spread, spread_of
 from relive_profiler.explore.sums import frame_sums
@@ -104,6 +104,11 @@ def test_sums_of_the_engine_are_those_of_python(store: Store) -> None:
                     # I expect every number to be what Python makes of the stacks
                     assert found == hot_list(python, by, limit, waits_to_caller=waits)
                     assert len(found.rows) > 30 or limit < 10_000
+            for limit in (7, 10_000):
+                # ... also of the time on the CPU
+                found = hot(store, wanted, by, limit, weight="cpu")
+                assert found == hot_list(on_cpu(python), by, limit)
+                assert all(row.self_s == row.self_cpu_s for row in found.rows)
 
 
 def test_who_has_time_of_its_own_is_found_first(store: Store) -> None:

@@ -16,7 +16,8 @@ __all__ = ["HotFilter", "HotList", "HotView", "hot"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HotView:
-    """A line or a function of the code, and the time spent in it. `total_s` has what it called in it."""
+    """A line or a function of the code, and the time spent in it. `total_s` has what it called in it;
+    `self_cpu_s` is what of `self_s` was on the CPU: the rest was waiting."""
 
     function: str
     name: str
@@ -24,6 +25,7 @@ class HotView:
     line: int
     where: str
     self_s: float
+    self_cpu_s: float
     total_s: float
     self_pct: float
     samples: int
@@ -44,9 +46,15 @@ class HotList:
     note: str
 
 
-def hot(store: Store, wanted: HotFilter, by: Literal["line", "function", "module"], limit: int) -> HotList:
-    """The hottest first, by their own time. Raises StoreError."""
-    result = explore.hot(store, wanted, by, limit)
+def hot(
+    store: Store,
+    wanted: HotFilter,
+    by: Literal["line", "function", "module"],
+    limit: int,
+    weight: Literal["wall", "cpu"] = "wall",
+) -> HotList:
+    """The hottest first, by their own time, or by that on the CPU: then all times are. Raises StoreError."""
+    result = explore.hot(store, wanted, by, limit, weight=weight)
     rows = [
         HotView(
             function=row.function,
@@ -55,6 +63,7 @@ def hot(store: Store, wanted: HotFilter, by: Literal["line", "function", "module
             line=row.line,
             where=place(row.file, row.line),
             self_s=row.self_s,
+            self_cpu_s=row.self_cpu_s,
             total_s=row.total_s,
             self_pct=row.self_pct,
             samples=row.samples,

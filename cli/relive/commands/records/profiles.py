@@ -41,6 +41,7 @@ def _seconds(value: object) -> str:
 COLUMNS = [
     Column("self_pct", "self %", lambda value: f"{value:.1f}", right=True),
     Column("self_s", "self", _seconds, right=True),
+    Column("self_cpu_s", "on CPU", _seconds, right=True, rank=1),
     Column("total_s", "total", _seconds, right=True, rank=1),
     Column("name", "name", least=14, share=2, style="bold"),
     Column("where", "where", least=14, share=2),
@@ -49,6 +50,14 @@ COLUMNS = [
     Column("invocations", "invocations", right=True, rank=3),
     Column("file", "file", wide=True),
 ]
+
+_weight_option = click.option(
+    "--weight",
+    type=click.Choice(["wall", "cpu"]),
+    default="wall",
+    show_default=True,
+    help="All of the time, or that on the CPU.",
+)
 
 
 @click.command()
@@ -71,6 +80,7 @@ COLUMNS = [
     help="Default: invoke; with --by module init.",
 )
 @click.option("--precise", is_flag=True, help="From pyinstrument's profiles instead of the sampled ones.")
+@_weight_option
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
 @wide_option
 @json_option
@@ -84,6 +94,7 @@ def hot(
     by: Literal["function", "line", "module"],
     phase: str | None,
     precise: bool,
+    weight: Literal["wall", "cpu"],
     limit: int,
     wide: bool,
     as_json: bool,
@@ -93,6 +104,7 @@ def hot(
     \b
     relive hot checkout
     relive hot checkout --by function --since 1h
+    relive hot checkout --weight cpu        what computes; waiting is left out
     relive hot report --phase init          where the cold start goes
     relive hot report --by module           the same by the modules that it imports
     """
@@ -105,7 +117,7 @@ def hot(
         phase=phase or ("init" if by == "module" else "invoke"),
         engine="precise" if precise else "",
     )
-    found = views.hot(session.store(), wanted, by, limit)
+    found = views.hot(session.store(), wanted, by, limit, weight)
     shown = emit_recorded(
         session,
         [entry.as_json() for entry in found.rows],
@@ -133,13 +145,7 @@ def hot(
     help="Default: invoke; with --imports init.",
 )
 @click.option("--precise", is_flag=True, help="From pyinstrument's profiles instead of the sampled ones.")
-@click.option(
-    "--weight",
-    type=click.Choice(["wall", "cpu"]),
-    default="wall",
-    show_default=True,
-    help="All of the time, or that on the CPU.",
-)
+@_weight_option
 @click.option("--span", "span", default="", help="Only inside this span: its id, or the beginning of it.")
 @click.option(
     "--imports", is_flag=True, help="What cold starts import: the modules, as they import each other."
