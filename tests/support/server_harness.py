@@ -132,6 +132,8 @@ async def served(
         "waiting_workers": 0,
         "backoff_s": 0.05,
         "timeout_s": 60.0,
+        "wait_limit_s": 60.0,
+        "header_timeout_s": 60.0,
     } | overrides
     settings = Settings.from_environment(environment or {}, values)
     server = ReliveServer(settings, ControlPlane if with_api else None)

@@ -15,7 +15,7 @@ from relive_base.wire.messages import WINDOW_BYTES
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import BINARY, CONT, PING, TEXT, Frame
 
-PLAIN = {"compression": None, "ping_interval": None, "max_size": None}
+PLAIN = {"compression": None, "ping_interval": None, "max_size": None, "open_timeout": PATIENCE_S}
 
 
 async def until(condition: Any) -> None:

@@ -110,7 +110,7 @@ def libraries(event):
     server = http.server.HTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler)
     thread = threading.Thread(target=server.handle_request)
     thread.start()
-    status = requests.get(f"http://127.0.0.1:{server.server_port}/", timeout=20).status_code
+    status = requests.get(f"http://127.0.0.1:{server.server_port}/", timeout=60).status_code
     thread.join()
     server.server_close()
     product = numpy.ones((300, 300)) @ numpy.ones((300, 300))

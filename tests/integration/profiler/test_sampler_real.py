@@ -241,8 +241,8 @@ def test_the_functions_own_alarm_works(make_sampler, clock):
             with pytest.raises(TooLong):
                 _until_the_alarm()
             profiles.append(sampler.stop())
-        # Then each comes through; each is seen, by CPU time as often as others leave the CPU to it
-        assert all(profiles) if clock == "real" else any(profiles)
+        # Then each comes through; they are seen as often as others leave the CPU to them
+        assert sum(map(bool, profiles)) >= (10 if clock == "real" else 1)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)

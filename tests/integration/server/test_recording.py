@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from patience import PATIENCE_S
 from relive_capture.explore.scene import read_scene
 from relive_platform.engine.invocation import InvokeRequest
 from relive_platform.server.status import status_of
@@ -151,7 +152,7 @@ async def test_the_collectors_process_is_started_again_and_nothing_pending_is_lo
     async with served(tmp_path / "home") as running:
         await running.deploy(app)
         await running.invoke("fine")
-        assert await running.server.flush()
+        assert await running.server.flush(PATIENCE_S)
 
         os.kill(running.server.collector.stats.pid, signal.SIGKILL)
         outcomes = [await running.invoke("fine") for _ in range(5)]

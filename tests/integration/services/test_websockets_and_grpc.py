@@ -9,6 +9,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import grpc.aio
 import pytest
 import pytest_asyncio
 import websockets
+from free_ports import free_port
 from patience import PATIENCE_S
 from relive_base.errors import ReliveError
 from relive_tracer.explore.span_sums import rpc_methods
@@ -26,6 +28,7 @@ from server_harness import Served, served, write_app
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+connect = partial(websockets.connect, open_timeout=PATIENCE_S, ping_interval=None)
 
 ECHO = """
 import asyncio, os
@@ -132,12 +135,12 @@ app = "echo:app"
 max_workers = 1
 capacity = 1
 websockets = 3
-timeout_s = 2
+timeout_s = 5
 [functions.rpc]
 kind = "grpc"
 handler = "rpc:serve"
 max_workers = 2
-timeout_s = 2
+timeout_s = 5
 memory_mb = 512
 dependencies = ["grpcio=={version}"]
 [[functions.rpc.triggers]]
@@ -197,13 +200,10 @@ class Duplex:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def duplex(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Duplex]:
     folder = tmp_path_factory.mktemp("duplex")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     async with served(folder / "home") as running:
         limits = running.server.gateway.websockets
         limits.limits = replace(limits.limits, drain_s=0.5)
-        found = Duplex(running, folder / "app", port)
+        found = Duplex(running, folder / "app", free_port())
         await found.deploy()
         yield found
 
@@ -227,7 +227,7 @@ async def test_a_websocket_is_an_attempt_with_logs_and_the_request_in_its_scope(
     """When a client opens a websocket and says things, I expect echoes, its request in the scope, and one
     invocation with a line for each message."""
     url = f"{duplex.url}/rooms/blue?x=1"
-    async with websockets.connect(url, subprotocols=["chat"]) as client:
+    async with connect(url, subprotocols=["chat"]) as client:
         assert client.subprotocol == "chat"
         await client.send("where")
         assert await client.recv() == "ws /fn/echo/rooms/blue x=1 ['chat']"
@@ -242,7 +242,7 @@ async def test_a_websocket_is_an_attempt_with_logs_and_the_request_in_its_scope(
 async def test_a_failure_leaves_a_scene_and_1011_while_others_go_on(duplex: Duplex) -> None:
     """Given two websockets in one worker, when one fails, I expect 1011 and a scene for it, and the other to
     go on; when the worker is killed, a crash with 1011 for that."""
-    async with websockets.connect(duplex.url) as first, websockets.connect(duplex.url) as second:
+    async with connect(duplex.url) as first, connect(duplex.url) as second:
         idents = [one.response.headers["x-relive-invocation-id"] for one in (first, second)]  # type: ignore[union-attr]
         await first.send("boom")
         with pytest.raises(ConnectionClosed):
@@ -259,9 +259,9 @@ async def test_a_failure_leaves_a_scene_and_1011_while_others_go_on(duplex: Dupl
 
 async def test_the_time_limit_is_that_of_the_handshake(duplex: Duplex) -> None:
     """When an application does not accept in time, I expect 504; a websocket that is open has no limit."""
-    async with websockets.connect(duplex.url) as client:
+    async with connect(duplex.url) as client:
         with pytest.raises(InvalidStatus) as caught:
-            await websockets.connect(f"{duplex.url}/never", open_timeout=PATIENCE_S)
+            await connect(f"{duplex.url}/never")
         assert caught.value.response.status_code == 504
         await asyncio.sleep(0.5)  # the limit of the first one is over as well
         await client.send("still here")
@@ -273,10 +273,10 @@ async def test_idle_websockets_leave_requests_their_places(duplex: Duplex) -> No
     served beside them, and a fourth handshake to get 503 with the time to come again."""
     async with contextlib.AsyncExitStack() as stack:
         for _ in range(3):
-            await stack.enter_async_context(websockets.connect(duplex.url))
+            await stack.enter_async_context(connect(duplex.url))
         assert (await duplex.served.http("GET", "/fn/echo/")).body == b"plain"
         with pytest.raises(InvalidStatus) as caught:
-            await websockets.connect(duplex.url)
+            await connect(duplex.url)
         response = caught.value.response
         assert (response.status_code, response.headers["retry-after"]) == (503, "5")
         assert b"TooManyWebsockets" in response.body
@@ -395,8 +395,10 @@ async def test_deadlines_of_the_function_and_of_the_client(duplex: Duplex, chann
         assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
     found = await duplex.calls("Say", 4, 2)
     assert [one[:4] for one in found] == [("timeout", "Timeout", "say", 1)] * 2
+    dispatcher = duplex.served.server.engine.dispatcher
+    await duplex.served.until(lambda: not dispatcher.running)
     call = channel.unary_unary("/shop.Echo/Say")(b"slow")
-    await asyncio.sleep(0.2)
+    await duplex.served.until(lambda: dispatcher.running)
     call.cancel()
     assert [one[:2] for one in await duplex.calls("Say", 1)] == [("ok", "")]
 
@@ -431,7 +433,7 @@ async def test_a_redeploy_fails_no_call(duplex: Duplex) -> None:
 
     async with (
         grpc.aio.insecure_channel(f"127.0.0.1:{duplex.port}") as channel,
-        websockets.connect(duplex.url) as client,
+        connect(duplex.url) as client,
     ):
         before = int(await say(channel, b"pid"))
         hammers = [asyncio.create_task(hammer()) for _ in range(3)]

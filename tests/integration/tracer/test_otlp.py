@@ -13,6 +13,7 @@ from typing import Any
 
 import grpc
 import pytest
+from free_ports import free_port
 from opentelemetry.proto.collector.logs.v1 import logs_service_pb2, logs_service_pb2_grpc
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 from patience import PATIENCE_S
@@ -264,8 +265,7 @@ def test_a_slow_collector_never_slows_submit(collector: tuple[Received, str, str
 def test_a_collector_that_starts_late_gets_what_waited() -> None:
     # Given an endpoint where nobody listens yet
     received = Received()
-    server, port = serve_grpc(received)
-    server.stop(0).wait(120)
+    port = free_port()
     exporter = OtlpExporter(f"http://127.0.0.1:{port}", retry=FAST)
     exporter.submit(SPANS)
     wait_for(lambda: "UNAVAILABLE" in exporter.stats().last_error)
