@@ -166,7 +166,7 @@ async def streams():
 
 async def given_up(port):
     listener = socket.create_server(("127.0.0.1", 0))
-    await asyncio.wait_for(aiohttp.ClientSession().get(f"http://127.0.0.1:{listener.getsockname()[1]}/"), 0.2)
+    await asyncio.wait_for(aiohttp.ClientSession().get(f"http://127.0.0.1:{listener.getsockname()[1]}/"), 1.0)
 
 async def connects(port):
     async with websockets.asyncio.client.connect(f"ws://127.0.0.1:{port}/", close_timeout=0.1):
@@ -477,7 +477,7 @@ async def loop():
             async for _ in cursor:
                 pass
     async def given_up(one):
-        await asyncio.wait_for(one.execute("SELECT pg_sleep(20)"), 0.3)
+        await asyncio.wait_for(one.execute("SELECT pg_sleep(20)"), 1.0)
     async def copies(one):
         async with one.cursor().copy("COPY (SELECT 1) TO STDOUT") as copy:
             async for _ in copy:
@@ -527,8 +527,8 @@ async def loop():
         "copy": lambda one: one.copy_to_table("nowhere", source="/nowhere/at/all"),
         "copy out": lambda one: one.copy_from_query("SELECT 1 / 0", output=print),
         "copy in": lambda one: one.copy_records_to_table("nowhere", records=[(1,)]),
-        "given up": lambda one: asyncio.wait_for(one.fetch("SELECT pg_sleep(20)"), 0.3),
-        "timeout": lambda one: one.fetch("SELECT pg_sleep(20)", timeout=0.3),
+        "given up": lambda one: asyncio.wait_for(one.fetch("SELECT pg_sleep(20)"), 1.0),
+        "timeout": lambda one: one.fetch("SELECT pg_sleep(20)", timeout=1.0),
         "ended": lambda one: one.fetch("SELECT pg_terminate_backend(pg_backend_pid())"),
         "cursor": cursor, "codec": codec, "encoder": encoder, "closed": closed, "prepared": prepared,
     }.items():
@@ -628,7 +628,7 @@ fails("unix", lambda: client(unix_socket_path="/nowhere/at/all").get("a"))
 fails("password", lambda: client(username="nobody", password="wrong").get("a"))
 fails("database", lambda: client(db=999).get("a"))
 fails("silent", lambda: client(port=silent(), socket_timeout=0.2).get("a"))
-fails("slow", lambda: client(socket_timeout=0.2).blpop("nothing", 5))
+fails("slow", lambda: client(socket_timeout=1.0).blpop("nothing", 5))
 fails("closing", lambda: client(port=CLOSING).get("a"))
 fails("tls", lambda: client(port=CLOSING, ssl=True).get("a"))
 def killed():
@@ -652,7 +652,7 @@ async def loop():
         "password": (lambda one: one.get("a"), {"username": "nobody", "password": "wrong"}),
         "silent": (lambda one: one.get("a"), {"port": silent(), "socket_timeout": 0.2}),
         "closing": (lambda one: one.get("a"), {"port": CLOSING}),
-        "given up": (lambda one: asyncio.wait_for(one.blpop("nothing", 5), 0.2), {}),
+        "given up": (lambda one: asyncio.wait_for(one.blpop("nothing", 5), 1.0), {}),
     }.items():
         await fails_async(f"asyncio {name}", lambda: once(work, **more))
 asyncio.run(loop())
@@ -688,7 +688,7 @@ with grpc.insecure_channel(PLACE) as channel:
         fails(f"serializer {kind}", call)
     fails("deserializer", lambda: channel.unary_unary("/shop/Works", response_deserializer=raising)(b"a", timeout=20))
     fails("deserializer stream", lambda: list(channel.unary_stream("/shop/Parts", response_deserializer=raising)(b"a", timeout=20)))
-    fails("slow", lambda: channel.unary_unary("/shop/Slow")(b"a", timeout=0.2))
+    fails("slow", lambda: channel.unary_unary("/shop/Slow")(b"a", timeout=1.0))
 channel.close()
 fails("closed", lambda: channel.unary_unary("/shop/Fails")(b"a"))
 FOUND["logged"] = sorted(set(re.findall(r'File "[^"]*?([^/"]+)", line \d+, in (\S+)', LOGGED.getvalue())))
@@ -700,7 +700,7 @@ async def loop():
         async for _ in call:
             pass
     async def given_up(channel):
-        await asyncio.wait_for(channel.unary_unary("/shop/Slow")(b"a"), 0.2)
+        await asyncio.wait_for(channel.unary_unary("/shop/Slow")(b"a"), 1.0)
     for name, place in {"fails": PLACE, "refused": "127.0.0.1:1"}.items():
         async with grpc.aio.insecure_channel(place) as channel:
             async def alone(call):
@@ -721,8 +721,10 @@ asyncio.run(loop())
 
 _MONGO: Final = r"""
 import bson, pymongo
+def patience_ms(place, replicaSet="", **_more):
+    return 60_000 if place == PLACES["mongo"] and not replicaSet else 300
 def client(place=PLACES["mongo"], **more):
-    return pymongo.MongoClient(place, **{"serverSelectionTimeoutMS": 300, **more})
+    return pymongo.MongoClient(place, serverSelectionTimeoutMS=patience_ms(place, **more), **more)
 def once(work, **more):
     with client(**more) as one:
         return work(one)
@@ -750,7 +752,7 @@ fails("closed", lambda: once(lambda one: one.close() or one.shop.items.find_one(
 
 async def loop():
     async def once(work, place=PLACES["mongo"], **more):
-        async with pymongo.AsyncMongoClient(place, serverSelectionTimeoutMS=300, **more) as one:
+        async with pymongo.AsyncMongoClient(place, serverSelectionTimeoutMS=patience_ms(place), **more) as one:
             await work(one)
     await fails_async("asyncio duplicate", lambda: once(lambda one: one.shop.items.insert_one({"_id": 1})))
     await fails_async("asyncio silent", lambda: once(lambda one: one.shop.items.find_one(), f"mongodb://127.0.0.1:{silent()}"))

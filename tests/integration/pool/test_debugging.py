@@ -246,10 +246,12 @@ async def test_a_flood_of_output_waits_for_the_client(workers: Platform) -> None
 
 async def test_a_worker_at_its_memory_limit_is_debugged_where_it_was_stopped(workers: Platform) -> None:
     # Given a function that holds too much
-    source = "def fill(hoard):\n    while True:\n        hoard.append(bytearray(1 << 20))\n\n"
-    workers.deploy(
-        "hog", source + "def handler(event, context):\n    hoard = []\n    fill(hoard)\n", memory_mb=96
+    source = (
+        "import time\ndef fill(hoard):\n    while not time.sleep(0.005):\n"
+        "        hoard.append(bytearray(1 << 20))\n\n"
+        "def handler(event, context):\n    hoard = []\n    fill(hoard)\n"
     )
+    workers.deploy("hog", source, memory_mb=96)
     outcome = await workers.invoke("hog")
     assert outcome.record.status == "memory"
     await workers.until(lambda: workers.recording.finished_runs)

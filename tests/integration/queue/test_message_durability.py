@@ -4,6 +4,7 @@ Whole servers are killed by `python tests/support/kill_messages.py`."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -83,6 +84,7 @@ async def test_no_acknowledged_message_is_lost_or_comes_back_by_kill_9(tmp_path:
     for name in ("plain", "line.fifo"):
         while received := await queues.receive(name, 1_000):
             found += [each.message.body.decode() for each in received]
+            await asyncio.gather(*(queues.delete(name, each.receipt) for each in received))
     queues.close()
 
     # Then all that was sent and not deleted is there once, in the order of its group

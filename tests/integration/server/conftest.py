@@ -37,7 +37,7 @@ def hog(event, context):
     hoard = []
     while True:
         hoard.append(bytearray(1 << 20))
-        time.sleep(0.001)
+        time.sleep(0.005)
 
 def flaky(event, context):
     if time.time() < event["until"]:

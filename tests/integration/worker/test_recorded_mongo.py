@@ -100,7 +100,7 @@ def test_a_replay_gets_what_the_function_got(
     assert report(second).differing == []
 
 
-def warm(body: str, url: str, options: str = "serverSelectionTimeoutMS=300") -> str:
+def warm(body: str, url: str, options: str = "serverSelectionTimeoutMS=3000") -> str:
     """A function that keeps its client, and fails the second time."""
     return f"""
 import bson, pymongo, uuid

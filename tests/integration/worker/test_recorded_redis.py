@@ -87,7 +87,7 @@ for client in (redis.Redis(port=1), redis.Redis(port=PORT, password="wrong-one")
         client.get("a")
     except redis.RedisError as error:
         got.append(repr(error))
-client = redis.Redis(port=PORT, socket_timeout=0.2, retry=redis.retry.Retry(redis.backoff.NoBackoff(), 0))
+client = redis.Redis(port=PORT, socket_timeout=1.0, retry=redis.retry.Retry(redis.backoff.NoBackoff(), 0))
 try:
     client.blpop("nothing", 5)
 except redis.TimeoutError as error:
