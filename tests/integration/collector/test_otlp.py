@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,6 +15,7 @@ import grpc
 import pytest
 from opentelemetry.proto.collector.logs.v1 import logs_service_pb2, logs_service_pb2_grpc
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
+from patience import PATIENCE_S
 from relive_tracer.explore.errors import OtlpSettingsError
 from server_harness import served, write_app
 
@@ -111,11 +113,15 @@ def receiver(request: pytest.FixtureRequest) -> Receiver:
 
 
 async def _recorded(tmp_path: Path, **settings: str) -> None:
-    """One invocation on a server that is stopped in order."""
+    """One invocation on a server that is stopped in order, once all is sent: it waits for that no longer than
+    a moment."""
     async with served(tmp_path / "home", **settings) as running:
         await running.deploy(write_app(tmp_path / "app", SOURCE, FUNCTION))
         assert (await running.invoke("f")).body == b"1"
-        assert await running.server.flush(120)
+        assert await running.server.flush(PATIENCE_S)
+        collector, deadline = running.server.collector, time.monotonic() + PATIENCE_S
+        while not await collector.refresh(PATIENCE_S) or collector.stats.ack.otlp_queued:
+            assert time.monotonic() < deadline
 
 
 def _arrived(receiver: Receiver) -> None:
