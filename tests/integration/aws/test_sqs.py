@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
+from patience import PATIENCE_S
 from relive_platform.api.aws.credentials import function_key_pair
 from server_harness import write_app
 
@@ -64,6 +66,15 @@ def queue(sqs: Any, request: pytest.FixtureRequest) -> str:
     return str(
         sqs.create_queue(QueueName=request.node.name[:60].replace("[", "-").replace("]", ""))["QueueUrl"]
     )
+
+
+def received(sqs: Any, queue: str) -> dict[str, Any]:
+    """The one message that comes; SQS waits for 20 s at most."""
+    deadline = time.monotonic() + PATIENCE_S
+    while "Messages" not in (found := sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=20)):
+        assert time.monotonic() < deadline
+    [message] = found["Messages"]
+    return dict(message)
 
 
 def refused(work: Any) -> str:
@@ -203,7 +214,7 @@ def test_queues_are_made_listed_tagged_and_deleted(sqs: Any) -> None:
     sqs.receive_message(QueueUrl=made[0], VisibilityTimeout=0)
     assert "Messages" not in sqs.receive_message(QueueUrl=made[0])
     task = sqs.start_message_move_task(SourceArn=dead)
-    (back,) = sqs.receive_message(QueueUrl=made[0], WaitTimeSeconds=20)["Messages"]
+    back = received(sqs, made[0])
     assert back["Body"] == "poison"
     (told,) = sqs.list_message_move_tasks(SourceArn=dead)["Results"]
     assert told["ApproximateNumberOfMessagesMoved"] == 1
@@ -304,7 +315,7 @@ def test_an_event_source_mapping_polls(aws: AwsServer, sqs: Any) -> None:
         DestinationConfig={"OnFailure": {"Destination": arn.replace("mapped", "outcomes")}},
     )
     functions.invoke(FunctionName="mapped", InvocationType="Event", Payload=b"{}")
-    (told,) = sqs.receive_message(QueueUrl=outcomes, WaitTimeSeconds=20)["Messages"]
+    told = received(sqs, outcomes)
     assert json.loads(told["Body"])["responsePayload"]["errorType"] == "KeyError"
     functions.update_event_source_mapping(UUID=made["UUID"], Enabled=False)
     aws.until(lambda: not report(made["UUID"]).enabled)
@@ -336,7 +347,7 @@ def test_a_function_that_fills_the_queue_that_it_works_on_is_a_loop_that_ends(
     )
     # When a message gets there, I expect it to go round as often as functions may lie below each other
     sqs.send_message(QueueUrl=made["circle"], MessageBody="m")
-    (dead,) = sqs.receive_message(QueueUrl=made["circle-dead"], WaitTimeSeconds=20)["Messages"]
+    dead = received(sqs, made["circle-dead"])
     assert dead["Body"] == "m...."
 
 
