@@ -66,7 +66,13 @@ def test_an_invocation_of_some_ms_costs_next_to_nothing_more(tmp_path: Path) -> 
         spent, result = ran.stdout.split()
         return int(spent), result
 
-    pairs = [(took("on"), took("off")) for _ in range(5)]
-    # I expect the same results, and a ratio within what a busy machine allows
-    assert len({result for pair in pairs for _, result in pair}) == 1
-    assert min(on for (on, _), _ in pairs) / min(off for _, (off, _) in pairs) < 1.1
+    # I expect the same results, and a ratio within what a busy machine allows; in more turns less is chance
+    with_it, without, results, ratio = [], [], set(), 2.0
+    while ratio >= 1.1 and len(without) < 20:
+        for spent, state in ((with_it, "on"), (without, "off")):
+            cpu_ns, result = took(state)
+            spent.append(cpu_ns)
+            results.add(result)
+        ratio = min(with_it) / min(without)
+    assert len(results) == 1
+    assert ratio < 1.1
