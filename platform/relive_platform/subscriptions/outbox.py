@@ -58,6 +58,10 @@ class Outbox:
 
     # ------------------------------------------------------------ the collector's process
 
+    def open(self) -> None:
+        """Remove what a process before was writing when it was killed: it comes again."""
+        self._remove(list(self.folder.glob("*.new")))
+
     def write(self, number: str, entries: Iterable[Entry]) -> int:
         """A batch; gives its size in bytes. Raises OSError."""
         data = _encoder.encode(list(entries))
@@ -120,7 +124,9 @@ class Outbox:
         return sealed
 
     def sealed(self) -> list[Path]:
-        """Those that are not done, oldest first; their batches are gone then."""
+        """Those that are not done, oldest first; their batches are gone then, and so is what was being sealed
+        when a server was killed."""
+        self._remove(list(self.folder.glob("*.draft")))
         found = [path for path, _, _ in self._files(_SEALED)]
         for path in found:
             content = self._read(path)

@@ -92,6 +92,18 @@ def waiting(folder: Path) -> list[Entry]:
     ]
 
 
+def test_drafts_of_killed_processes_are_removed(tmp_path: Path) -> None:
+    # Given what a collector's process and a server were writing when they were killed
+    outbox = Outbox(tmp_path / "outbox")
+    outbox.write(f"{1:016x}", [entry(1)])
+    for name in ("2.new", "1.draft"):
+        (outbox.folder / name).write_bytes(b"half")
+    # When the next ones begin, I expect what is whole alone
+    Subscriptions(outbox.folder, 1_000)
+    assert outbox.sealed() == []
+    assert [path.name for path in outbox.folder.iterdir()] == [f"{1:016x}.batch"]
+
+
 def test_lines_that_somebody_wants_are_written_under_their_batch_number(tmp_path: Path) -> None:
     # Given a function that wants errors of one other
     folder = tmp_path / "outbox"

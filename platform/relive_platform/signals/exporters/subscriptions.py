@@ -6,6 +6,7 @@ The outbox is written before the spool: a batch that is not spooled comes again,
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sqlite3
 import time
@@ -66,6 +67,8 @@ class Subscriptions:
     def __init__(self, folder: Path, limit_bytes: int, groups: FailureGroups | None = None) -> None:
         self.counts = Counts()
         self._outbox = Outbox(folder)
+        with contextlib.suppress(OSError):
+            self._outbox.open()
         self._rules = Rules(folder.with_suffix(".json"))
         self._limit_bytes = limit_bytes
         self._groups = groups
