@@ -131,16 +131,24 @@ class Spool:
                     self._note(mark)
             else:
                 self._set_aside(path)
+        self._adopt_marks()
+        for path in self.directory.glob("*.refused"):
+            if path.stem not in self._entries:
+                path.unlink(missing_ok=True)
+
+    def _adopt_marks(self) -> None:
         for path in self.directory.glob("*.mark"):
             match = _MARK_NAME.fullmatch(path.name)
-            data = path.read_bytes()
+            try:
+                data = path.read_bytes()
+            except OSError as error:
+                if error.errno != errno.EIO:
+                    raise
+                continue  # the disk has lost it: that must not keep all others from being delivered
             if match and len(data) == _MARK.size:
                 mark = Mark(int(match.group(1), 16), *_MARK.unpack(data))
                 self._kept[mark.run] = mark
                 self._note(mark)
-        for path in self.directory.glob("*.refused"):
-            if path.stem not in self._entries:
-                path.unlink(missing_ok=True)
 
     def _note(self, mark: Mark) -> Mark:
         known = self._marks.get(mark.run, mark)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -69,3 +70,30 @@ time.sleep(600)
     os.kill(owner.pid, signal.SIGKILL)
     owner.wait()
     os.close(own_spool(tmp_path))
+
+
+def test_a_mark_that_the_disk_has_lost_keeps_nothing_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given the marks of two runs, one of which is on a bad sector
+    spool = Spool(tmp_path, LIMIT)
+    for run in (7, 8):
+        spool.put([batch("otel_logs")], Mark(run, rows=5))
+    reads = Path.read_bytes
+
+    def read(path: Path) -> bytes:
+        if path.name == "7.mark":
+            raise OSError(errno.EIO, "Input/output error")
+        return reads(path)
+
+    monkeypatch.setattr(Path, "read_bytes", read)
+    while name := spool.take():
+        spool.remove(name)
+    spool.put([batch("otel_logs")])
+    # When another process adopts the folder, I expect the rest of it
+    later = Spool(tmp_path, LIMIT)
+    assert (later.mark(8), later.mark(7), later.rows) == (Mark(8, rows=5), Mark(7), 1)
+    # ... but one that has no descriptor left for now not to take it for lost
+    monkeypatch.setattr(Path, "read_bytes", lambda path: (_ for _ in ()).throw(OSError(errno.EMFILE, "")))
+    with pytest.raises(OSError, match="24"):
+        Spool(tmp_path, LIMIT)
