@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import pytest
 from relive_base.ids import new_invocation_id, new_span_id, new_trace_id
 from relive_base.records import InvocationRecord
 from relive_base.wire.messages import MAX_FRAME_BYTES, ErrorInfo, FunctionSpec, LogLine, Logs, encode_payload
@@ -75,6 +76,34 @@ def test_a_scene_that_passes_its_retention_takes_its_analysed_heap_along(tmp_pat
     # I expect the newest with its heap
     assert [path.name for path in tmp_path.glob("*.scene")] == ["a-1.scene"]
     assert [path.name for path in (tmp_path / "cache").iterdir()] == [f"a-1.{'0' * 32}.heap"]
+
+
+def test_a_sweep_that_was_killed_is_done_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given a scene with notes of its replays, whose time is over, and a process that is killed in its sweep
+    scene, notes = tmp_path / "a-1.scene", tmp_path / "a-1.replays.jsonl"
+    for path in (scene, notes):
+        path.write_bytes(b"{}")
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+    keeper = SceneKeeper(tmp_path, Kept())
+    removes = Path.unlink
+    left = iter([True])
+
+    class Killed(BaseException):
+        """Stands for the end of the process."""
+
+    def once(path: Path, missing_ok: bool = False) -> None:
+        if not next(left, False):
+            raise Killed
+        removes(path, missing_ok)
+
+    with monkeypatch.context() as killed:
+        killed.setattr(Path, "unlink", once)
+        with pytest.raises(Killed):
+            keeper.sweep()
+    # When the next one sweeps, I expect all of it gone
+    assert keeper.sweep() == 1
+    keeper.close()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_drafts_of_killed_processes_go_in_time(tmp_path: Path) -> None:

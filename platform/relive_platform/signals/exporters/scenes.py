@@ -217,9 +217,9 @@ class SceneKeeper:
         for index, (modified, length, path) in enumerate(files):
             size += length
             if index >= self._limits.count or size > self._limits.size_bytes or modified < oldest:
-                path.unlink(missing_ok=True)
                 cache.forget(path.stem)
                 path.with_suffix(".replays.jsonl").unlink(missing_ok=True)
+                path.unlink(missing_ok=True)  # last: by it the next sweep finds what this one has not done
                 removed += 1
         return removed
 
