@@ -48,7 +48,7 @@ async def test_messages_become_events(server: ForeignServer, jetstream: Any, tmp
     await jetstream.publish(f"{name}.a", b'{"n": 1}', headers={"traceparent": TRACE})
     await jetstream.publish(f"{name}.b", b"\xff\x00", headers={"Traceparent": OTHER})
     async with rigged(tmp_path) as rig:
-        await rig.serve(f=trigger(server, jetstream, batch_window_s=0.2, batch_size=2))
+        await rig.serve(f=trigger(server, jetstream, batch_window_s=60, batch_size=2))
         leases: list[Any] = []
         while not leases:
             leases = await rig.lease()
