@@ -15,6 +15,7 @@ import stat
 import struct
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
@@ -32,6 +33,7 @@ _BYTES: Final = 8_192
 _HEAD: Final = struct.Struct("<8sI16sQ")
 _MAGIC: Final = b"RELIVE02"
 _FILES: Final = 64
+_MADE_S: Final = 60.0
 _END: Final = ".running"
 
 
@@ -127,9 +129,13 @@ class Marks:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             info = os.fstat(descriptor)
-            if not stat.S_ISREG(info.st_mode) or info.st_uid != os.getuid() or info.st_size != _BYTES:
+            if not stat.S_ISREG(info.st_mode) or info.st_uid != os.getuid():
                 return []
+            if info.st_size != _BYTES and time.time() - info.st_mtime < _MADE_S:
+                return []  # it is being made
             os.unlink(path)
+            if info.st_size != _BYTES:  # its process was killed then: many of these would hide the others
+                return []
             return list(_read(os.pread(descriptor, _BYTES, 0)))
         finally:
             os.close(descriptor)

@@ -78,6 +78,18 @@ def test_the_next_process_tells_of_one_that_was_killed(tmp_path: Path) -> None:
     assert Marks(folder).left() == []
 
 
+def test_files_of_processes_that_were_killed_as_they_made_them_go(tmp_path: Path) -> None:
+    # Given files without room for notes: one that is being made, and one whose process was killed long ago
+    folder = tmp_path / "state"
+    folder.mkdir(mode=0o700)
+    for name in ("1-new.running", "1-old.running"):
+        (folder / name).touch(0o600)
+    os.utime(folder / "1-old.running", (1_000_000_000, 1_000_000_000))
+    # When a process looks, I expect the old one gone: of many, it would not look any further
+    assert Marks(str(folder)).left() == []
+    assert [path.name for path in folder.iterdir()] == ["1-new.running"]
+
+
 def test_a_process_that_lives_is_not_told_of(tmp_path: Path) -> None:
     marks = Marks(str(tmp_path / "state"))
     attempt = Attempt(RECIPE, b"", None)
