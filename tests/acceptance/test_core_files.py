@@ -39,7 +39,7 @@ def test_a_crash_has_its_locals_where_a_core_file_can_be_had() -> None:
         frames = {found["function"]: found for found in scene["exception"][0]["frames"]}
         frame = frames["price"]
         assert dict(frame["locals"])["rate"]["text"] == "3"
-        assert "pystack" in scene["parts"]["exception"]["reason"]
+        assert "pystack" in scene["parts"]["exception"]["reason"], scene["parts"]
         assert scene["parts"]["native"]["state"] == "ok"
 
         # ... secrets hidden, and no core file left behind

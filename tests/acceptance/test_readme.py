@@ -15,6 +15,7 @@ from page_commands import Reader
 from relive_cli import relive_home
 
 pytestmark = pytest.mark.timeout(1200)
+READING = ("debug", "failure", "heap", "hot", "logs", "replay", "scene", "trace", "why")
 
 
 @pytest.fixture(scope="module")
@@ -42,10 +43,14 @@ def reader(installed: Installed) -> Iterator[Reader]:
             "127.0.0.1:8700": address,
         }
 
-        def events_done() -> bool:
-            return all(row["state"] == "dead" for row in home.json("events"))
+        def recorded() -> bool:
+            """Whether all that was asked of the server is done, and in the store."""
+            status = home.json("status", check=False)[0]
+            queue, store = status["queue"], status["store"]
+            waits = queue["ready"], queue["leased"], store["spooled_rows"], store["buffered_rows"]
+            return not any((*waits, status["collector"]["pending_bytes"]))
 
-        before = {"relive trace": lambda: home.eventually(events_done)}
+        before = {f"relive {name}": lambda: home.eventually(recorded) for name in READING}
         try:
             yield Reader(folder, home.home, environment, instead, before)
         finally:
