@@ -15,12 +15,20 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 gc.disable()  # until all tests are collected: what is imported stays
 
-# A busy machine is no failure of an example; pytest-timeout ends what hangs.
-settings.register_profile("relive", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# A busy machine is no failure of an example; pytest-timeout ends what hangs. The same code has the same
+# examples: who looks for new ones sets NEW_EXAMPLES.
+settings.register_profile(
+    "relive",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize="NEW_EXAMPLES" not in os.environ,
+)
 settings.load_profile("relive")
 
 TESTS = Path(__file__).parent
 sys.path.insert(0, str(TESTS / "support"))
+# What was just recorded is read as soon as it is there, however long that takes.
+os.environ["RELIVE_READ_WAIT_S"] = "60"
 # Each server would have one more process, and the ports are whose they are; the tests of it ask for it.
 os.environ.update(RELIVE_OTLP_GRPC="off", RELIVE_OTLP_HTTP="off")
 

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Session"]
 
-_SETTLE_LIMIT_S = 5.0
+_READ_WAIT_S = 5.0
+_READ_WAIT = "RELIVE_READ_WAIT_S"
+_LONGEST_WAIT_S = 3_600.0
 _LATE_S = 1.0
 
 
@@ -97,10 +99,11 @@ class Session:
 
     def _settle(self) -> None:
         """Have the server write what it still holds; a server or store in trouble must not hinder reading."""
+        wait_s = _read_wait_s(self.environment)
         info = self.info()
         down = info is not None and bool(info.store_problem)  # nothing would come of waiting
         with contextlib.suppress(ReliveError):
-            self._status = self.control().status(flush_s=0.0 if down else _SETTLE_LIMIT_S)
+            self._status = self.control().status(flush_s=0.0 if down else wait_s)
 
     def lateness(self) -> str:
         """What was recorded and cannot be read yet, in a sentence; "" if all is there.
@@ -137,6 +140,22 @@ class Session:
                 f"the server at {address} wants a token, and {path} cannot be read ({error.strerror})",
                 hint="set RELIVE_TOKEN to what run/token of the server's home holds",
             ) from error
+
+
+def _read_wait_s(environment: Mapping[str, str]) -> float:
+    """How long who reads waits for what has just been recorded. Raises UsageError."""
+    text = environment.get(_READ_WAIT, "").strip().removesuffix("s")
+    try:
+        wait_s = float(text) if text else _READ_WAIT_S
+    except ValueError:
+        wait_s = -1.0
+    if not 0.0 <= wait_s <= _LONGEST_WAIT_S:
+        raise UsageError(
+            f"{environment[_READ_WAIT]!r} is no time to wait",
+            where=_READ_WAIT,
+            hint=f"seconds, at most {_LONGEST_WAIT_S:g}: 30",
+        )
+    return wait_s
 
 
 def _lateness(store: Mapping[str, Any]) -> str:

@@ -38,7 +38,7 @@ _HOUR: Final = 3600.0
 _DAY: Final = 24 * _HOUR
 _MIN_TOKEN_CHARACTERS: Final = 16
 
-CLIENT_VARIABLES: Final = ("RELIVE_SERVER", "RELIVE_PURE_PYTHON")
+CLIENT_VARIABLES: Final = ("RELIVE_SERVER", "RELIVE_READ_WAIT_S", "RELIVE_PURE_PYTHON")
 """RELIVE_* variables that belong to the command line or to the installation, not to the server."""
 
 _HOST: Final = re.compile(

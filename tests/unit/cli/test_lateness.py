@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from relive.output import Column
 from relive.recorded.listing import emit_recorded
 from relive.session import Session
-from relive_base.errors import NotFound
+from relive_base.errors import NotFound, UsageError
 
 COLUMNS = [Column("name", "name")]
 
@@ -55,6 +56,28 @@ def test_a_store_that_has_all_says_none(tmp_path: Path, capsys) -> None:
     emit_recorded(session(tmp_path, lag_s=0.2), [], COLUMNS, function="", as_json=False, empty="no failures")
 
     assert capsys.readouterr().err == "no failures\n"
+
+
+@pytest.mark.parametrize("wait", ["", "0", "30", "7.5s"])
+def test_who_reads_waits_as_long_as_is_said(tmp_path: Path, wait: str) -> None:
+    opened = Session.create(tmp_path, "127.0.0.1:1", {"RELIVE_READ_WAIT_S": wait})
+    asked: list[float] = []
+    opened._control = SimpleNamespace(status=lambda flush_s: asked.append(flush_s) or {})
+
+    opened._settle()
+
+    assert asked == [{"": 5.0, "0": 0.0, "30": 30.0, "7.5s": 7.5}[wait]]
+
+
+@pytest.mark.parametrize("wait", ["soon", "-1", "nan", "1e9", "inf"])
+def test_what_is_no_time_to_wait_is_an_error_with_its_variable(tmp_path: Path, wait: str) -> None:
+    opened = Session.create(tmp_path, "127.0.0.1:1", {"RELIVE_READ_WAIT_S": wait})
+
+    with pytest.raises(UsageError) as caught:
+        opened._settle()
+
+    assert caught.value.where == "RELIVE_READ_WAIT_S"
+    assert wait in caught.value.message
 
 
 def test_without_a_server_what_it_left_for_the_store_is_said(tmp_path: Path, capsys) -> None:
