@@ -239,7 +239,7 @@ async def test_one_that_does_not_react_is_read_and_ended() -> None:
 
 async def test_few_of_those_that_crash_are_read() -> None:
     # Given two workers that have crashed, of which one may be read at once
-    watched = Watched(crashes_at_once=1)
+    watched = Watched(crashes_at_once=1, crashes_waiting=0)
     attempts = [an_attempt("1"), an_attempt("2")]
     processes = []
     for attempt in attempts:
@@ -253,6 +253,21 @@ async def test_few_of_those_that_crash_are_read() -> None:
     assert [process.killed for process in processes] == [True, True]
     assert watched.dumps == [5]
     assert "were being read" in attempts[1].evidence.parts["exception"].reason
+
+
+async def test_some_of_those_that_crash_meanwhile_wait_for_their_turn() -> None:
+    # Given three workers that crash, of which one may be read at once, and one may wait
+    watched = Watched(crashes_at_once=1, crashes_waiting=1)
+    attempts = [an_attempt(name) for name in ("1", "2", "3")]
+    for number, attempt in enumerate(attempts):
+        worker, _ = watched.worker(attempt)
+        handle(worker).says(Crashed(signal=11, thread=number))
+        watched.supervisor.watch(worker)
+    await settle()
+    # I expect two to be read, one after the other, and the third to say why it was not
+    assert watched.dumps == [0, 1]
+    assert "exception" not in attempts[1].evidence.parts
+    assert "2 other processes that crashed were being read" in attempts[2].evidence.parts["exception"].reason
 
 
 async def test_only_what_runs_can_be_cancelled() -> None:

@@ -55,7 +55,10 @@ class WatchLimits:
     finish_s: float = 5.0  # for a worker that has answered to send the rest
     memory_share: float = 0.85
     dump_timeout_s: float = 10.0  # 0.3 s as a rule; on a busy machine late frames are better than none
-    crashes_at_once: int = 6  # that are read from outside; further ones have their fault handler's frames
+    crashes_at_once: int = 6  # that are read from outside
+    crashes_waiting: int = (
+        6  # that stand still until they are; further ones have their fault handler's frames
+    )
     core_s: float = 15.0  # for a worker that crashed to leave its core file
     group_every: int = 20  # what a worker has started is summed up at each 20th look
     close_look_s: float = 0.5  # not more often than this exactly: it takes the loop milliseconds
@@ -99,7 +102,8 @@ class Supervisor:
         self._armed: asyncio.TimerHandle | None = None  # the next look; there is never more than one
         self._got_event = False  # some worker, since the last look began
         self._seen = _Seen()
-        self._reading = 0  # processes that crashed
+        self._reading = 0  # processes that crashed, those that wait for it among them
+        self._readers = asyncio.Semaphore(self._limits.crashes_at_once)
         self._tasks: set[asyncio.Task[None]] = set()
 
     def watch(self, worker: Worker) -> None:
@@ -303,13 +307,17 @@ class Supervisor:
 
     async def _read_crash(self, worker: Worker, attempt: Attempt) -> None:
         """A function may crash faster than its processes can be read: few of them wait for that."""
-        if self._reading >= self._limits.crashes_at_once:
+        if self._reading >= self._limits.crashes_at_once + self._limits.crashes_waiting:
             attempt.evidence.mark("exception", missing(Why.OTHERS_WERE_READ, self._reading))
             worker.kill()
             return
         self._reading += 1
         try:
-            await self._dump_and_kill(worker, attempt)
+            async with self._readers:
+                await self._dump_and_kill(worker, attempt)
+        except asyncio.CancelledError:  # also as it waits
+            worker.kill()
+            raise
         finally:
             self._reading -= 1
 
