@@ -104,11 +104,12 @@ class _Reader:
         if program is None:
             return _failed(Reason(Why.TOOL_MISSING, (_PY_SPY,)), "install it: pip install py-spy")
         command = [program, "dump", "--pid", str(pid), "--json", *(["--locals"] if self.values else [])]
-        # py-spy cannot suspend what SIGSTOP holds already, or is about to.
+        # py-spy cannot suspend what SIGSTOP holds already, or is about to hold: on a busy machine that may
+        # not be seen yet when py-spy has failed.
         unsuspended = [*command, "--nonblocking"]
         try:
             output, errors, status = run_program(unsuspended if _is_stopped(pid) else command, timeout_s)
-            if status != 0 and _is_stopped(pid):
+            if status != 0:
                 output, errors, status = run_program(unsuspended, timeout_s)
         except TimeoutError:
             return _failed(Reason(Why.TOOL_SILENT, (_PY_SPY, timeout_s)))
