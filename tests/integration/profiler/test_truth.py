@@ -462,10 +462,10 @@ def test_waiting_is_of_the_tasks_that_wait(make_sampler):
     ]
     waited = sum(wall_ns for names, wall_ns, _ in taken if any(name.endswith("leaf") for name in names))
     assert waited > 0.1e9
-    # ... and none of the waiting is the loop's own, which computes now and then
+    # ... and the loop's own is what it computes now and then: it waits for a CPU at most
     loop = [
         (wall_ns, cpu_ns)
         for names, wall_ns, cpu_ns in taken
         if any("run_forever" in one for one in names[:-1])
     ]
-    assert [wall_ns - cpu_ns for wall_ns, cpu_ns in loop if wall_ns > cpu_ns] == []
+    assert sum(max(wall_ns - cpu_ns, 0) for wall_ns, cpu_ns in loop) < waited / 20

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, cast
 
+import msgspec
 import pytest
 from engine_fakes import AtOnce, FakeProcess, FakeRuntime, FakeWorker, SetTime, an_attempt, answer_of, spec_of
 from relive_base.parts import Reason, Why
@@ -268,6 +269,25 @@ async def test_some_of_those_that_crash_meanwhile_wait_for_their_turn() -> None:
     assert watched.dumps == [0, 1]
     assert "exception" not in attempts[1].evidence.parts
     assert "2 other processes that crashed were being read" in attempts[2].evidence.parts["exception"].reason
+
+
+async def test_one_that_stands_still_only_after_it_was_read_goes_on_to_its_core_file() -> None:
+    # Given a crashed worker that stops itself after it was let go on, and dies once it is let go on again
+    watched, attempt = Watched(interval_s=0.001), an_attempt()
+    worker, process = watched.worker(attempt)
+    worker.spec = msgspec.structs.replace(worker.spec, core_mb=64)
+    handle(worker).says(Crashed(signal=11, thread=5))
+
+    def dies_at_the_second() -> None:
+        process.done.append("thaw")
+        if process.done.count("thaw") == 2:
+            worker.exited = cast(Any, "by its own signal")
+
+    process.thaw = dies_at_the_second
+    # When its core file is waited for
+    await watched.supervisor._dump_and_kill(worker, attempt)
+    # I expect it to have died of itself, long before the time for that is over
+    assert process.done == ["thaw", "thaw", "kill"]
 
 
 async def test_only_what_runs_can_be_cancelled() -> None:

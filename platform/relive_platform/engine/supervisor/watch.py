@@ -27,6 +27,7 @@ __all__ = ["ExternalDump", "Supervisor", "WatchLimits"]
 
 _MB: Final = 1_048_576
 _CHILDREN_LIMIT: Final = 64
+_THAW_EVERY: Final = 20  # looks
 _CHILDREN_KNOWN: Final = 256  # workers, before those that have gone are forgotten
 _log = logging.getLogger(__name__)
 
@@ -323,10 +324,11 @@ class Supervisor:
 
     async def _let_die(self, worker: Worker) -> None:
         """Of its own signal, which has the system write a core file."""
-        worker.process.thaw()
-        for _ in range(int(self._limits.core_s / self._limits.interval_s)):
+        for look in range(int(self._limits.core_s / self._limits.interval_s)):
             if worker.exited is not None:
                 break
+            if look % _THAW_EVERY == 0:  # who was read before it stood still does so only now
+                worker.process.thaw()
             await asyncio.sleep(self._limits.interval_s)
 
     def close(self) -> None:
