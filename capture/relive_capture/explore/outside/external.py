@@ -107,10 +107,11 @@ class _Reader:
         # py-spy cannot suspend what SIGSTOP holds already, or is about to hold: on a busy machine that may
         # not be seen yet when py-spy has failed.
         unsuspended = [*command, "--nonblocking"]
+        deadline = time.monotonic() + timeout_s
         try:
             output, errors, status = run_program(unsuspended if _is_stopped(pid) else command, timeout_s)
             if status != 0:
-                output, errors, status = run_program(unsuspended, timeout_s)
+                output, errors, status = run_program(unsuspended, max(deadline - time.monotonic(), 0.1))
         except TimeoutError:
             return _failed(Reason(Why.TOOL_SILENT, (_PY_SPY, timeout_s)))
         except OSError as error:
