@@ -121,7 +121,7 @@ def hot(
     shown = emit_recorded(
         session,
         [entry.as_json() for entry in found.rows],
-        COLUMNS,
+        [column for column in COLUMNS if weight == "wall" or column.key != "self_cpu_s"],
         function=function,
         as_json=as_json,
         empty=_EMPTY[wanted.phase],
@@ -130,7 +130,8 @@ def hot(
     if shown and not as_json:
         what = "cold start" if wanted.phase == "init" else "invocation"
         invocations = f"1 {what}" if found.invocations == 1 else f"{found.invocations:,} {what}s"
-        note(f"of {invocations}: {found.note or f'{found.samples:,} samples'}")
+        times = "time on the CPU, " if weight == "cpu" else ""
+        note(f"{times}of {invocations}: {found.note or f'{found.samples:,} samples'}")
     return ExitCode.DONE
 
 
