@@ -129,6 +129,10 @@ class AlertWatch:
     async def _once(self) -> None:
         await self._open()
         now_ns = self._clock_ns()
+        if (
+            self._changes
+        ):  # a full disk: before these are on it there are no others, of each alert one at most
+            await self._keep_changes(now_ns)
         due = [alert for alert in self._alerts.values() if self._is_due(alert, now_ns)]
         if due:
             families = await self._own() if any(alert.config.own for alert in due) else []
@@ -137,14 +141,17 @@ class AlertWatch:
                 if change is not None:
                     self._changes.append(change)
         if self._changes or (due and now_ns - self._kept_ns >= _KEEP_NS):
-            await self._keep(self._changes)
-            self._changes = []
-            self._kept_ns = now_ns
+            await self._keep_changes(now_ns)
         await self._tell_all()
         try:
             await self._telling.remind()
         finally:
             await self._write_history()
+
+    async def _keep_changes(self, now_ns: int) -> None:
+        await self._keep(self._changes)
+        self._changes = []
+        self._kept_ns = now_ns
 
     def _is_due(self, alert: Alert, now_ns: int) -> bool:
         checked = self._standings[alert.name].checked_ns
