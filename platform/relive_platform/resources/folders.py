@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -27,7 +28,8 @@ def remove_folder(folder: Path) -> None:
     if gone.exists():
         shutil.rmtree(gone)
     os.rename(folder, gone)
-    shutil.rmtree(gone)
+    with suppress(FileNotFoundError):  # `remove_left` of a deploy is at it, too
+        shutil.rmtree(gone)
 
 
 def remove_left(parent: Path) -> None:

@@ -57,9 +57,7 @@ class WatchLimits:
     memory_share: float = 0.85
     dump_timeout_s: float = 10.0  # 0.3 s as a rule; on a busy machine late frames are better than none
     crashes_at_once: int = 6  # that are read from outside
-    crashes_waiting: int = (
-        6  # that stand still until they are; further ones have their fault handler's frames
-    )
+    crashes_waiting: int = 6  # that stand still until they are; others have their fault handler's frames
     core_s: float = 15.0  # for a worker that crashed to leave its core file
     group_every: int = 20  # what a worker has started is summed up at each 20th look
     close_look_s: float = 0.5  # not more often than this exactly: it takes the loop milliseconds
