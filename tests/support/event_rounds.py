@@ -120,14 +120,15 @@ class EventRounds(Rounds):
 
     def _repeat(self, work: Callable[[int], None]) -> None:
         number = 0
-        while not self.stopping.is_set() and (not self._most or number < self._most):
+        while number < self._most if self._most else not self.stopping.is_set():
             number += 1
             work(number)
             time.sleep(0.02 if self._most else 0.1)
 
     def _post(self, kind: str, name: str, path: str, body: bytes, headers: dict[str, str]) -> None:
         """Send until it is accepted: what senders of webhooks do."""
-        while True:
+        until = time.monotonic() + LIMIT_S
+        while time.monotonic() < until:
             try:
                 connection = http.client.HTTPConnection(self.address, timeout=60)
                 connection.request("POST", path, body, headers)

@@ -59,12 +59,16 @@ class Hand:
         self._running: list[int] = []
         self._lock = allocate_lock()
 
-    def over(self, handed: Handed, wait_s: float) -> str:
-        """Hand it over, and wait so long for it to be done. Why it was not, or ""."""
+    def has_room(self) -> bool:
+        """Whether one more can be handed over now."""
         if os.getpid() != self._pid:
             self._pid, self._running, self._lock = os.getpid(), [], allocate_lock()
         self._reap()
-        if len(self._running) >= _AT_ONCE:
+        return len(self._running) < _AT_ONCE
+
+    def over(self, handed: Handed, wait_s: float) -> str:
+        """Hand it over, and wait so long for it to be done. Why it was not, or ""."""
+        if not self.has_room():
             return f"{_AT_ONCE} scenes are on their way already"
         data = encode_escaped(msgspec.msgpack.encode, handed)
         if len(data) > _MOST_BYTES:

@@ -21,13 +21,17 @@ class Rate:
         self._taken: deque[int] = deque()
         self.refused = 0
 
-    def take(self) -> bool:
+    def has_room(self) -> bool:
         """Whether there may be one more now."""
         now = self._clock_ns()
         while self._taken and now - self._taken[0] >= _MINUTE_NS:
             self._taken.popleft()
-        if len(self._taken) >= self._most:
+        return len(self._taken) < self._most
+
+    def take(self) -> bool:
+        """Whether there may be one more now, which is one from here on."""
+        if not self.has_room():
             self.refused += 1
             return False
-        self._taken.append(now)
+        self._taken.append(self._clock_ns())
         return True

@@ -16,7 +16,7 @@ import struct
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -32,9 +32,10 @@ _SLOT: Final = struct.Struct("<B36s32s16sQ80s20s")
 _BYTES: Final = 8_192
 _HEAD: Final = struct.Struct("<8sI16sQ")
 _MAGIC: Final = b"RELIVE02"
-_FILES: Final = 64
+_FILES: Final = 512
 _MADE_S: Final = 60.0
 _END: Final = ".running"
+_DRAFT_END: Final = ".making"
 
 
 class Left(msgspec.Struct, frozen=True):
@@ -108,37 +109,27 @@ class Marks:
         if self._map is not None and self._mapped is not None and not _is_still(*self._mapped):
             _drop(self._map, self._mapped)
 
-    def left(self) -> list[Left]:
-        """What processes were at that are gone, each told once."""
-        found: list[Left] = []
+    def tell_left(self, tell: Callable[[Left], bool]) -> bool:
+        """Give it what processes were at that are gone, until it takes no more. Whether that was all.
+
+        A note goes once it was taken: who is killed between the two leaves it to the next process."""
         with contextlib.suppress(OSError):
-            for entry in self._entries():
+            for path in self._entries():
                 with contextlib.suppress(OSError, struct.error, ValueError):
-                    found += self._take(entry)
-        return found
+                    if not _tell_of(path, tell):
+                        return False
+        return True
 
     def _entries(self) -> Iterator[str]:
         if not _is_ours(self._folder):
             return
-        names = [name for name in os.listdir(self._folder) if name.endswith(_END)]
-        yield from (os.path.join(self._folder, name) for name in sorted(names)[:_FILES])
-
-    def _take(self, path: str) -> list[Left]:
-        """Of one file, if its process is gone."""
-        descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            info = os.fstat(descriptor)
-            if not stat.S_ISREG(info.st_mode) or info.st_uid != os.getuid():
-                return []
-            if info.st_size != _BYTES and time.time() - info.st_mtime < _MADE_S:
-                return []  # it is being made
-            os.unlink(path)
-            if info.st_size != _BYTES:  # its process was killed then: many of these would hide the others
-                return []
-            return list(_read(os.pread(descriptor, _BYTES, 0)))
-        finally:
-            os.close(descriptor)
+        names = sorted(os.listdir(self._folder))
+        for name in [name for name in names if name.endswith(_DRAFT_END)][:_FILES]:
+            with contextlib.suppress(OSError):
+                _drop_draft(os.path.join(self._folder, name))
+        yield from (
+            os.path.join(self._folder, name) for name in [n for n in names if n.endswith(_END)][:_FILES]
+        )
 
     def _open(self) -> None:
         self._pid = os.getpid()
@@ -150,22 +141,49 @@ class Marks:
             if not _is_ours(self._folder):
                 return
             path = os.path.join(self._folder, f"{os.getpid()}-{new_span_id()}{_END}")
+            draft = path + _DRAFT_END  # others look into it once it is locked
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-            descriptor = os.open(path, flags, 0o600)
+            descriptor = os.open(draft, flags, 0o600)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 os.posix_fallocate(descriptor, 0, _BYTES)  # a write to a page without room is a SIGBUS
-                mapped, self._mapped = _map(descriptor)
+                mapped, own = _map(descriptor)
+                python = sys.version.split()[0].encode()[:16]
+                _HEAD.pack_into(mapped, 0, _MAGIC, self._pid, python, _began(self._pid))
+                os.rename(draft, path)
             except OSError:
-                os.unlink(path)
+                os.unlink(draft)
                 raise
             finally:
                 os.close(descriptor)  # the memory keeps the file and its lock
-            python = sys.version.split()[0].encode()[:16]
-            _HEAD.pack_into(mapped, 0, _MAGIC, self._pid, python, _began(self._pid))
         except OSError:
             return
-        self._map, self._path, self._free = mapped, path, list(range(_SLOTS))
+        self._map, self._mapped, self._path, self._free = mapped, own, path, list(range(_SLOTS))
+
+
+def _tell_of(path: str, tell: Callable[[Left], bool]) -> bool:
+    """Of one file, if its process is gone. Whether all of it was taken."""
+    descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        info = os.fstat(descriptor)
+        if not stat.S_ISREG(info.st_mode) or info.st_uid != os.getuid() or not info.st_nlink:
+            return True  # who had the lock before has told of it
+        data = os.pread(descriptor, _BYTES, 0)
+        for slot, left in _read(data) if info.st_size == _BYTES else ():
+            if not tell(left):
+                return False
+            os.pwrite(descriptor, b"\0", _HEAD.size + slot * _SLOT.size)
+        os.unlink(path)
+        return True
+    finally:
+        os.close(descriptor)
+
+
+def _drop_draft(path: str) -> None:
+    """Its process was killed as it made it: many of these would hide the others."""
+    if time.time() - os.lstat(path).st_mtime >= _MADE_S:
+        os.unlink(path)
 
 
 def _map(descriptor: int) -> tuple[mmap.mmap, tuple[int, int, int] | None]:
@@ -214,7 +232,7 @@ def _is_ours(folder: str) -> bool:
     return stat.S_ISDIR(info.st_mode) and info.st_uid == os.getuid() and not info.st_mode & 0o022
 
 
-def _read(data: bytes) -> Iterator[Left]:
+def _read(data: bytes) -> Iterator[tuple[int, Left]]:
     magic, pid, python, began = _HEAD.unpack_from(data, 0)
     if magic != _MAGIC or (pid == os.getpid() and began and began == _began(pid)):
         return  # or this very process has become another program by `exec`
@@ -223,15 +241,18 @@ def _read(data: bytes) -> Iterator[Left]:
             data, _HEAD.size + slot * _SLOT.size
         )
         if used == 1:
-            yield Left(
-                _text(ident),
-                _text(trace),
-                _text(span),
-                started_ns,
-                _text(name),
-                _text(host),
-                pid,
-                _text(python),
+            yield (
+                slot,
+                Left(
+                    invocation_id=_text(ident),
+                    trace_id=_text(trace),
+                    span_id=_text(span),
+                    started_ns=started_ns,
+                    name=_text(name),
+                    host=_text(host),
+                    pid=pid,
+                    python=_text(python),
+                ),
             )
 
 

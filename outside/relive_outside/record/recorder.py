@@ -36,11 +36,15 @@ __all__ = ["Hands", "Recorder"]
 
 _INTERNAL_ERROR: Final = 500
 _SAID: Final = 20
+_AGAIN_NS: Final = 1_000_000_000
 _NOT_FAILURES: Final = ("CancelledError", "GeneratorExit", "KeyboardInterrupt")
 
 
 class Hands(Protocol):
     """What makes scenes of what is handed to it."""
+
+    def has_room(self) -> bool:
+        """Whether one more can be handed over now."""
 
     def over(self, handed: Handed, wait_s: float) -> str:
         """Why it cannot, or ""."""
@@ -58,6 +62,9 @@ class Recorder:
         wait_s: float = 0.0,
         say: Callable[[str], object] | None = None,
         hand: Hands | None = None,
+        clock_ns: Callable[
+            [], int
+        ] = time.monotonic_ns,  # what is put in its place later is the application's
     ) -> None:
         self.settings = settings
         self.host = host
@@ -78,6 +85,8 @@ class Recorder:
         self._hand: Hands = hand or Hand(settings.send_s, os.environ)
         self._noticed = NoticedBeside(self._own_noticed)
         self._marks = Marks(settings.state)
+        self._clock_ns = clock_ns
+        self._look_again_ns = 0  # 0: all that was left is told
         self._watchdog = Watchdog(self._over_time)
         self._spans = SpanBatch(self._send_spans) if settings.otlp else None
         self._frameworks: Any = None
@@ -124,9 +133,9 @@ class Recorder:
             attempt = Attempt(recipe, event, http)
             if traceparent:
                 _continue(attempt, traceparent)
-            if self._marks.begin(attempt):  # first: what it opens is not the application's
-                self._tell_left()
             attempt.outer = self._current.get()
+            if self._marks.begin(attempt) or self._may_look_again(attempt):
+                self._tell_left()  # first: what it opens is not the application's
             attempt.recorded = self._recorder.enter(attempt.started_ns)
             self._current.set(attempt)
             if http is not None:
@@ -333,12 +342,25 @@ class Recorder:
         )
 
     def _tell_left(self) -> None:
-        """Of processes that were killed in the middle of something."""
-        for left in self._marks.left():
-            if self._rate.take():
-                self._give(
-                    Handed(record=_record_of_left(left), host=HostFacts(name=left.host, python=left.python))
-                )
+        """Of processes that were killed in the middle of something; of what is too much at once, later."""
+        self._look_again_ns = 0
+        if not self._marks.tell_left(self._tell_killed):
+            self._look_again_ns = self._clock_ns() + _AGAIN_NS
+
+    def _may_look_again(self, attempt: Attempt) -> bool:
+        return attempt.outer is None and 0 < self._look_again_ns <= self._clock_ns()
+
+    def _tell_killed(self, left: Left) -> bool:
+        if not self._hand.has_room() or not self._rate.has_room():
+            return False
+        self._rate.take()
+        try:
+            self._give(
+                Handed(record=_record_of_left(left), host=HostFacts(name=left.host, python=left.python))
+            )
+        except Exception as error:
+            self._problem("a process that was killed was not told of", error)
+        return True
 
     def _send_spans(self, spans: list[Ended]) -> None:
         handed = Handed(spans=spans, otlp=self.settings.otlp, host=HostFacts(name=self.host))

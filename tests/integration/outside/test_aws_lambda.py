@@ -276,10 +276,24 @@ def test_a_sandbox_that_ran_out_of_memory_is_told_of_by_the_next(tmp_path: Path,
     (tmp_path / "task" / "shop.py").write_text(KILLED)
     with lambda_host(tmp_path, layer) as host:
         host.events.put(b'{"kill": true}')
-        with lambda_host(tmp_path, layer) as second:
-            # The first one may not be gone yet: the next invocation of another sandbox looks again
-            assert second.invoke({"kill": False}) == ("response", 1)
-    with lambda_host(tmp_path, layer) as third:
-        assert third.invoke({"kill": False}) == ("response", 1)
+        assert host.process is not None
+        assert host.process.wait(PATIENCE_S) == -9
+    # When another sandbox answers, I expect a scene of what the first one was at
+    with lambda_host(tmp_path, layer) as second:
+        assert second.invoke({"kill": False}) == ("response", 1)
+        (scene,) = scenes_in(tmp_path, 1)
+    assert scene.manifest["error"]["type"] == "Killed"
+
+
+def test_a_sandbox_that_is_killed_later_is_told_of_by_one_that_has_begun(tmp_path: Path, layer: Path) -> None:
+    # Given two sandboxes that have begun, of which one is killed
+    (tmp_path / "task").mkdir()
+    (tmp_path / "task" / "shop.py").write_text(KILLED)
+    with lambda_host(tmp_path, layer) as host, lambda_host(tmp_path, layer) as second:
+        assert host.process is not None
+        host.events.put(b'{"kill": true}')
+        assert host.process.wait(PATIENCE_S) == -9
+        # When the other one has its first event, I expect a scene
+        assert second.invoke({"kill": False}) == ("response", 1)
         (scene,) = scenes_in(tmp_path, 1)
     assert scene.manifest["error"]["type"] == "Killed"

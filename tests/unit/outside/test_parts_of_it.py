@@ -20,7 +20,7 @@ from relive_outside.hosts.script import _without_secrets
 from relive_outside.record.attempts import Attempt
 from relive_outside.record.handed import Handed
 from relive_outside.record.limiting import Rate
-from relive_outside.record.marks import Marks
+from relive_outside.record.marks import Left, Marks
 from relive_outside.record.recipes import Recipe
 from relive_outside.record.settings import DOCS, OutsideSettings, read_settings
 from relive_outside.record.spans import SpanBatch
@@ -57,6 +57,13 @@ def test_settings_that_cannot_be_are_left_at_their_defaults_and_named() -> None:
     assert not read_settings({"RELIVE_RECORD": "off"})[0].enabled
 
 
+def left_in(folder: str) -> list[Left]:
+    """What a process finds that takes all of it."""
+    found: list[Left] = []
+    assert Marks(folder).tell_left(lambda left: found.append(left) is None)
+    return found
+
+
 def test_the_next_process_tells_of_one_that_was_killed(tmp_path: Path) -> None:
     # Given a child that is killed in the middle of something
     folder = str(tmp_path / "state")
@@ -73,21 +80,71 @@ def test_the_next_process_tells_of_one_that_was_killed(tmp_path: Path) -> None:
     os.read(ready, 1)
     os.waitpid(child, 0)
     # When another one looks, I expect it told once, and what had ended not at all
-    found = Marks(folder).left()
+    found = left_in(folder)
     assert [(one.name, one.host, one.pid) for one in found] == [("shop", "celery", child)]
-    assert Marks(folder).left() == []
+    assert left_in(folder) == []
+
+
+def test_what_cannot_be_told_at_once_is_left_for_later(tmp_path: Path) -> None:
+    # Given a process that was killed in the middle of five things
+    folder = str(tmp_path / "state")
+    child = os.fork()
+    if not child:
+        marks = Marks(folder)
+        for _ in range(5):
+            marks.begin(Attempt(RECIPE, b"", None))
+        os.kill(os.getpid(), 9)
+    os.waitpid(child, 0)
+    # When one that looks can tell of two, and the next one is killed before it tells of any
+    told: list[Left] = []
+
+    def tell(left: Left) -> bool:
+        if len(told) == 2:
+            return False
+        told.append(left)
+        return True
+
+    assert not Marks(folder).tell_left(tell)
+    child = os.fork()
+    if not child:
+        Marks(folder).tell_left(lambda _: os.kill(os.getpid(), 9) is None)
+    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == 9
+    # I expect the other three told by the third, each once
+    rest = left_in(folder)
+    assert (len(rest), len({one.invocation_id for one in (*told, *rest)})) == (3, 5)
+    assert list(Path(folder).iterdir()) == []
+
+
+def test_who_looks_does_not_keep_another_from_its_notes(tmp_path: Path) -> None:
+    # Given a process that looks into the folder all the time
+    folder = str(tmp_path / "state")
+    looks = os.fork()
+    if not looks:
+        while os.getppid() != 1:
+            left_in(folder)
+    try:
+        # When others begin to make notes, I expect each of them to have its own
+        made = [Marks(folder) for _ in range(1_000)]
+        attempts = [Attempt(RECIPE, b"", None) for _ in made]
+        for marks, attempt in zip(made, attempts, strict=True):
+            marks.begin(attempt)
+            marks.close()
+        assert [attempt.slot for attempt in attempts if attempt.slot < 0] == []
+    finally:
+        os.kill(looks, 9)
+        os.waitpid(looks, 0)
 
 
 def test_files_of_processes_that_were_killed_as_they_made_them_go(tmp_path: Path) -> None:
-    # Given files without room for notes: one that is being made, and one whose process was killed long ago
+    # Given files without room for notes: one that is being made, and ones whose process was killed long ago
     folder = tmp_path / "state"
     folder.mkdir(mode=0o700)
-    for name in ("1-new.running", "1-old.running"):
+    for name in ("1-new.running.making", "1-old.running.making", "1-short.running"):
         (folder / name).touch(0o600)
-    os.utime(folder / "1-old.running", (1_000_000_000, 1_000_000_000))
-    # When a process looks, I expect the old one gone: of many, it would not look any further
-    assert Marks(str(folder)).left() == []
-    assert [path.name for path in folder.iterdir()] == ["1-new.running"]
+    os.utime(folder / "1-old.running.making", (1_000_000_000, 1_000_000_000))
+    # When a process looks, I expect the old ones gone: of many, it would not look any further
+    assert left_in(str(folder)) == []
+    assert [path.name for path in folder.iterdir()] == ["1-new.running.making"]
 
 
 def test_a_process_that_lives_is_not_told_of(tmp_path: Path) -> None:
@@ -95,7 +152,7 @@ def test_a_process_that_lives_is_not_told_of(tmp_path: Path) -> None:
     attempt = Attempt(RECIPE, b"", None)
     assert marks.begin(attempt)
     assert not marks.begin(Attempt(RECIPE, b"", None))
-    assert Marks(str(tmp_path / "state")).left() == []
+    assert left_in(str(tmp_path / "state")) == []
     marks.close()
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 from typing import Any
 
 import pytest
@@ -18,6 +20,10 @@ class Hand:
 
     def __init__(self) -> None:
         self.given: list[Handed] = []
+        self.room = 1_000
+
+    def has_room(self) -> bool:
+        return len(self.given) < self.room
 
     def over(self, handed: Handed, wait_s: float) -> str:
         self.given.append(handed)
@@ -124,6 +130,38 @@ def test_what_ends_from_outside_is_no_failure(tmp_path: Any, kind: type[BaseExce
     with pytest.raises(kind):
         recorded_by(work, recorder)()
     assert hand.given == []
+
+
+def test_of_many_killed_processes_all_are_told_one_after_the_other(tmp_path: Any) -> None:
+    # Given six processes that were killed, and a hand that takes four at once
+    began, begins = os.pipe()
+    children = []
+    for _ in range(6):
+        children.append(os.fork())
+        if not children[-1]:
+            recorded_by(lambda: (os.write(begins, b"."), signal.pause()), made(tmp_path)[0])()
+    for _ in children:
+        os.read(began, 1)
+    for child in children:
+        os.kill(child, 9)
+        os.waitpid(child, 0)
+    now_ns = 10**9
+    hand, said = Hand(), []
+    hand.room = 4
+    settings = OutsideSettings(state=str(tmp_path / "state"), source=str(tmp_path))
+    recorder = Recorder(settings, "call", say=said.append, hand=hand, clock_ns=lambda: now_ns)
+    recorded = recorded_by(lambda: 1, recorder)
+    # When it calls at once, and a second later when there is room again
+    assert recorded() == 1
+    hand.room = 1_000
+    assert recorded() == 1
+    assert len(hand.given) == 4
+    now_ns += 1_000_000_000
+    assert recorded() == 1
+    # I expect each told once
+    assert len({handed.record.worker_pid for handed in hand.given if handed.record}) == 6
+    assert len(hand.given) == 6
+    assert said == []
 
 
 def test_a_recorder_that_fails_is_not_seen_by_the_function(tmp_path: Any) -> None:
