@@ -118,7 +118,7 @@ def _command(command: click.Command, context: click.Context, level: int) -> Iter
     yield f"{'#' * level} {context.command_path}"
     yield ""
     pieces = command.collect_usage_pieces(context)
-    yield f"    {' '.join([context.command_path, *pieces])}"
+    yield f"    {' '.join(filter(None, [context.command_path, *pieces]))}"
     yield ""
     yield from _help(command.help or "")
     yield from _options(command.params, context)

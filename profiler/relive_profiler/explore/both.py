@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from relive_profiler.explore.conditions import fitted
 from relive_profiler.explore.folding import MOST_STACKS, UNKNOWN_STACK, Folded, Stack, Totals
 from relive_profiler.explore.sum_queries import BOTH_SIDES, chosen
-from relive_profiler.explore.sums import By, both
+from relive_profiler.explore.sums import By, Weight, both
 
 if TYPE_CHECKING:
     from relive_store import Store
@@ -30,12 +30,19 @@ class Both:
     keys: dict[Key, int] = field(default_factory=dict)
 
 
-def load_both(store: Store, counted: tuple[Totals, Totals], by: By, *, timeout_s: float = 30.0) -> Both:
-    """The heaviest MOST_STACKS of an invocation, of two sides of one engine. One query; store errors pass
-    through."""
+def load_both(
+    store: Store,
+    counted: tuple[Totals, Totals],
+    by: By,
+    *,
+    weight: Weight = "wall",
+    timeout_s: float = 30.0,
+) -> Both:
+    """The heaviest MOST_STACKS of an invocation, of two sides of one engine. `weight` "cpu": all times are
+    those on the CPU. One query; store errors pass through."""
     old, new = counted
     values = both((old.wanted, old.invocations), (new.wanted, new.invocations))
-    statement = fitted(chosen(BOTH_SIDES, by_line=by == "line"), values)
+    statement = fitted(chosen(BOTH_SIDES, by_line=by == "line", weight=weight), values)
     rows: list[Any] = list(store.query(statement, values, timeout_s=timeout_s).rows())
     keys: dict[Key, int] = {}
     before: list[tuple[int, Stack]] = []

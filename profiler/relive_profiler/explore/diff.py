@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -10,11 +11,11 @@ from relive_base.terminal import one_line
 from relive_profiler.explore.both import load_both
 from relive_profiler.explore.diff_tree import DiffTree, diff_tree
 from relive_profiler.explore.filters import HotFilter
-from relive_profiler.explore.folding import Folded, Totals, confidence, load_of
+from relive_profiler.explore.folding import Folded, Totals, confidence, load_of, on_cpu
 from relive_profiler.explore.hot import fold_rows
 from relive_profiler.explore.sides import sides
 from relive_profiler.explore.spread import Spread, margin_ms, spread
-from relive_profiler.explore.sums import By, change_sums
+from relive_profiler.explore.sums import By, Weight, change_sums
 
 if TYPE_CHECKING:
     from relive_store import Store
@@ -79,28 +80,33 @@ def diff(
     by: By = "function",
     limit: int = 30,
     *,
+    weight: Weight = "wall",
     timeout_s: float = 30.0,
 ) -> DiffList:
-    """Compare two filters. Raises UsageError if they name different engines; store errors pass through."""
-    return diff_of(store, sides(store, before, after, timeout_s=timeout_s), by, limit, timeout_s=timeout_s)
+    """Compare two filters. `weight` "cpu": all times are those on the CPU. Raises UsageError if they name
+    different engines; store errors pass through."""
+    counted = sides(store, before, after, timeout_s=timeout_s)
+    return diff_of(store, counted, by, limit, weight=weight, timeout_s=timeout_s)
 
 
 def diff_of(
-    store: Store, counted: tuple[Totals, Totals], by: By, limit: int, *, timeout_s: float = 30.0
+    store: Store,
+    counted: tuple[Totals, Totals],
+    by: By,
+    limit: int,
+    *,
+    weight: Weight = "wall",
+    timeout_s: float = 30.0,
 ) -> DiffList:
     """The same of what was counted before."""
     old, new = counted
     if old.wanted.span_ids or new.wanted.span_ids:
-        was, now = (load_of(store, side, timeout_s=timeout_s) for side in counted)
+        was, now = _loaded(store, counted, weight, timeout_s)
         return diff_folded(was, now, by, limit)
-    found = change_sums(
-        store, (old.wanted, old.invocations), (new.wanted, new.invocations), by, limit, timeout_s=timeout_s
-    )
+    before, after = (old.wanted, old.invocations), (new.wanted, new.invocations)
+    found = change_sums(store, before, after, by, limit, weight=weight, timeout_s=timeout_s)
     keys = [row.key for row in found.rows]
-    spreads = [
-        spread(store, side.wanted, by, keys, side.profiles, side.invocations, timeout_s=timeout_s)
-        for side in (old, new)
-    ]
+    spreads = _spreads(store, counted, by, keys, weight, timeout_s)
     old_count, new_count = max(old.invocations, 1), max(new.invocations, 1)
     rows = [
         DiffRow(
@@ -120,27 +126,61 @@ def diff_of(
 
 
 def diff_with_tree(
-    store: Store, counted: tuple[Totals, Totals], by: By, limit: int, *, timeout_s: float = 30.0
+    store: Store,
+    counted: tuple[Totals, Totals],
+    by: By,
+    limit: int,
+    *,
+    weight: Weight = "wall",
+    timeout_s: float = 30.0,
 ) -> tuple[DiffList, DiffTree]:
     """The same, and the tree of the same stacks, which are read once."""
     old, new = counted
     if old.wanted.span_ids or new.wanted.span_ids:
-        was, now = (load_of(store, side, sketches=False, timeout_s=timeout_s) for side in counted)
+        was, now = _loaded(store, counted, weight, timeout_s)
         return diff_folded(was, now, by, limit), diff_tree(was, now)
-    found = load_both(store, counted, by, timeout_s=timeout_s)
+    found = load_both(store, counted, by, weight=weight, timeout_s=timeout_s)
     listed = diff_folded(found.before, found.after, by, limit)
     keys = [
         found.keys[row.function, row.name, row.file, row.line if by == "line" else 0] for row in listed.rows
     ]
-    spreads = [
-        spread(store, side.wanted, by, keys, side.profiles, side.invocations, timeout_s=timeout_s)
-        for side in (old, new)
-    ]
+    spreads = _spreads(store, counted, by, keys, weight, timeout_s)
     rows = [
         replace(row, margin_ms=margin_ms(spreads[0], spreads[1], key))
         for row, key in zip(listed.rows, keys, strict=True)
     ]
     return replace(listed, rows=rows), diff_tree(found.before, found.after)
+
+
+def _loaded(
+    store: Store, counted: tuple[Totals, Totals], weight: Weight, timeout_s: float
+) -> tuple[Folded, Folded]:
+    was, now = (load_of(store, side, sketches=False, timeout_s=timeout_s) for side in counted)
+    return (on_cpu(was), on_cpu(now)) if weight == "cpu" else (was, now)
+
+
+def _spreads(
+    store: Store,
+    counted: tuple[Totals, Totals],
+    by: By,
+    keys: Sequence[int],
+    weight: Weight,
+    timeout_s: float,
+) -> tuple[Spread, Spread]:
+    old, new = (
+        spread(
+            store,
+            side.wanted,
+            by,
+            keys,
+            side.profiles,
+            side.invocations,
+            weight=weight,
+            timeout_s=timeout_s,
+        )
+        for side in counted
+    )
+    return old, new
 
 
 def diff_folded(

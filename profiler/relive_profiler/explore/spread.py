@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from relive_profiler.explore.filters import HotFilter
-from relive_profiler.explore.sums import By, own_times
+from relive_profiler.explore.sums import By, Weight, own_times
 
 if TYPE_CHECKING:
     from relive_store import Store
@@ -49,13 +49,14 @@ def spread(
     profiles: int,
     invocations: int,
     *,
+    weight: Weight = "wall",
     timeout_s: float = 30.0,
 ) -> Spread:
-    """Of these functions or lines, in the profiles under a filter of one engine. One query; store errors pass
-    through."""
+    """Of these functions or lines, in the profiles under a filter of one engine, of all their time or that on
+    the CPU. One query; store errors pass through."""
     if not keys or not profiles:
         return Spread()
-    found = own_times(store, wanted, by, keys, MOST_ROWS, timeout_s=timeout_s)
+    found = own_times(store, wanted, by, keys, MOST_ROWS, weight=weight, timeout_s=timeout_s)
     count = min(profiles, MOST_ROWS) * max(invocations / profiles, 1.0)
     sums: dict[Key, float] = {key: own_ns / 1e6 for key, (own_ns, _) in found.items()}
     return Spread(count, sums, {key: squares / 1e12 for key, (_, squares) in found.items()})

@@ -231,7 +231,7 @@ FROM (
     FROM (
         SELECT Function, Stack, Wall, Profile
         FROM (
-            SELECT Function, StackIds, WallNs, cityHash64(InvocationId, Attempt, Timestamp) AS Profile
+            SELECT Function, StackIds, WallNs, CpuNs, cityHash64(InvocationId, Attempt, Timestamp) AS Profile
             FROM profiles WHERE __PROFILES__
             ORDER BY Timestamp DESC LIMIT {rows:UInt32}
         ) ARRAY JOIN StackIds AS Stack, WallNs AS Wall

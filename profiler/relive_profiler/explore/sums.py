@@ -173,12 +173,13 @@ def change_sums(
     by: By,
     limit: int,
     *,
+    weight: Weight = "wall",
     timeout_s: float = 30.0,
 ) -> Changes:
-    """The `limit` that changed most, of two filters of one engine with their numbers of invocations. One
-    query; store errors pass through."""
+    """The `limit` that changed most, of two filters of one engine with their numbers of invocations. `weight`
+    "cpu": all times are those on the CPU. One query; store errors pass through."""
     values = {**both(before, after), "unknown": UNKNOWN_STACK, "rows": limit + 1}
-    rows = _sums(store, chosen(CHANGE_SUMS, by_line=by == "line"), values, timeout_s)
+    rows = _sums(store, chosen(CHANGE_SUMS, by_line=by == "line", weight=weight), values, timeout_s)
     if not rows:
         return Changes()
     everything, *rows = rows
@@ -187,11 +188,19 @@ def change_sums(
 
 
 def own_times(
-    store: Store, wanted: HotFilter, by: By, keys: Sequence[int], most: int, *, timeout_s: float = 30.0
+    store: Store,
+    wanted: HotFilter,
+    by: By,
+    keys: Sequence[int],
+    most: int,
+    *,
+    weight: Weight = "wall",
+    timeout_s: float = 30.0,
 ) -> dict[int, tuple[int, float]]:
-    """Own times of the newest `most` profiles: their sum (ns) and the sum of their squares, by key."""
+    """Own times of the newest `most` profiles: their sum (ns) and the sum of their squares, by key. `weight`
+    "cpu": of those on the CPU."""
     values = {**_values(wanted), "rows": most, "keys": list(keys)}
-    statement = chosen(OWN_TIMES, by_line=by == "line")
+    statement = chosen(OWN_TIMES, by_line=by == "line", weight=weight)
     return {row[0]: (row[1], row[2]) for row in _rows(store, statement, values, timeout_s)}
 
 

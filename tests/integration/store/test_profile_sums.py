@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import time
 from dataclasses import replace
@@ -79,13 +80,15 @@ def _fill(store: Store, stacks: dict[tuple[str, int], Frames], profiles: list[di
         store.insert("profile_stacks", columns)
 
 
-def _spread(stacks: dict[tuple[str, int], Frames], rows: list[dict[str, Any]], by: str) -> Spread:
+def _spread(
+    stacks: dict[tuple[str, int], Frames], rows: list[dict[str, Any]], by: str, column: str
+) -> Spread:
     innermost = {
         (function, number): (function, frames[0][-1], frames[1][-1], frames[2][-1] if by == "line" else 0)
         for (function, number), frames in stacks.items()
         if number > UNKNOWN
     }
-    return spread_of([(row["Function"], row["StackIds"], row["WallNs"]) for row in rows], innermost)
+    return spread_of([(row["Function"], row["StackIds"], row[column]) for row in rows], innermost)
 
 
 def test_sums_of_the_engine_are_those_of_python(store: Store) -> None:
@@ -138,15 +141,18 @@ def test_changes_of_the_engine_are_those_of_python(store: Store) -> None:
     _fill(store, stacks, profiles)
     for function in ("orders", ""):
         compared = [HotFilter(function=function, version=version) for version in (1, 2)]
-        before, after = (load(store, side) for side in compared)
+        loaded = [load(store, side) for side in compared]
         counted = sides(store, compared[0], compared[1])
-        for by in ("function", "line"):
+        for by, weight in itertools.product(("function", "line"), ("wall", "cpu")):
+            before, after = loaded if weight == "wall" else map(on_cpu, loaded)
+            column = "WallNs" if weight == "wall" else "CpuNs"
             margins = [
-                _spread(stacks, [row for row in profiles if _is_of(row, side)], by) for side in compared
+                _spread(stacks, [row for row in profiles if _is_of(row, side)], by, column)
+                for side in compared
             ]
             for limit in (5, 10_000):
-                # When they are compared
-                found = diff(store, compared[0], compared[1], by, limit)
+                # When they are compared, by all of their time or by that on the CPU
+                found = diff(store, compared[0], compared[1], by, limit, weight=weight)
                 # I expect the same differences, and the same margins
                 expected = diff_folded(before, after, by, limit, (margins[0], margins[1]))
                 assert _without_margins(found) == _without_margins(expected)
@@ -154,7 +160,7 @@ def test_changes_of_the_engine_are_those_of_python(store: Store) -> None:
                     [row.margin_ms for row in expected.rows], rel=1e-6, abs=1e-9
                 )
                 # And of the stacks of both sides, read at once
-                listed, tree = diff_with_tree(store, counted, by, limit)
+                listed, tree = diff_with_tree(store, counted, by, limit, weight=weight)
                 assert listed == found
                 assert tree == diff_tree(before, after)
     assert diff(store, HotFilter(version=8), HotFilter(version=9)) == diff_folded(Folded(), Folded())

@@ -254,7 +254,9 @@ def sample_difference() -> Compared:
         after=[62 * ms, 62 * ms, 59 * ms, 1 * ms], before_cpu=[5 * ms] * 2 + [1 * ms, 3 * ms],
         after_cpu=[4 * ms] * 2 + [1 * ms, 1 * ms], end=[4, 4, 3, 4], before_samples=40, after_samples=31,
     )  # fmt: skip
-    return Compared("60 that went well", "this one", tree, rows_of(tree), "", "52 ms slower than usual")
+    return Compared(
+        "60 that went well", "this one", tree, rows_of(tree, "wall"), "", "52 ms slower than usual"
+    )
 
 
 def sample_alerts() -> list[Standing]:
@@ -571,34 +573,42 @@ class SampleSource:
         self._ask(f"flame {scope.function} {scope.invocation_id} {weight}")
         return FlameTree() if self.empty else replace(sample_flame(), aggregate=not scope.invocation_id)
 
-    def hot(self, ticket: Ticket, scope: Scope) -> list[HotRow]:
-        self._ask("hot")
+    def hot(self, ticket: Ticket, scope: Scope, weight: str) -> list[HotRow]:
+        self._ask(f"hot {weight}")
         if self.empty:
             return []
-        return [
-            HotRow(
-                function="checkout",
-                name="price",
-                file="/srv/app/cart.py",
-                line=88,
-                self_s=0.31,
-                total_s=0.62,
-                self_pct=31.0,
-                samples=310,
-                self_cpu_s=0.01,
-            ),
-            HotRow(
-                function="checkout",
-                name="load_cart",
-                file="/srv/app/cart.py",
-                line=40,
-                self_s=0.18,
-                total_s=0.25,
-                self_pct=18.2,
-                samples=180,
-                self_cpu_s=0.09,
-            ),
+        on_cpu = [  # of these two, the first one mostly waited
+            HotRow("checkout", "load_cart", "/srv/app/cart.py", 40, 0.09, 0.1, 90.0, 180, 180, 0.09),
+            HotRow("checkout", "price", "/srv/app/cart.py", 88, 0.01, 0.1, 10.0, 310, 310, 0.01),
         ]
+        return (
+            on_cpu
+            if weight == "cpu"
+            else [
+                HotRow(
+                    function="checkout",
+                    name="price",
+                    file="/srv/app/cart.py",
+                    line=88,
+                    self_s=0.31,
+                    total_s=0.62,
+                    self_pct=31.0,
+                    samples=310,
+                    self_cpu_s=0.01,
+                ),
+                HotRow(
+                    function="checkout",
+                    name="load_cart",
+                    file="/srv/app/cart.py",
+                    line=40,
+                    self_s=0.18,
+                    total_s=0.25,
+                    self_pct=18.2,
+                    samples=180,
+                    self_cpu_s=0.09,
+                ),
+            ]
+        )
 
     def sql(self, ticket: Ticket, text: str) -> Columns:
         self._ask(f"sql {text}")
@@ -608,7 +618,7 @@ class SampleSource:
         self._ask("schema")
         return Schema({"invocations": (("Function", "String"), ("StartedAt", "DateTime64(9)"))})
 
-    def compared(self, ticket: Ticket, scope: Scope, what: str) -> Compared:
+    def compared(self, ticket: Ticket, scope: Scope, what: str, weight: str) -> Compared:
         self._ask(f"compared {scope.function} {what}")
         if what == "8,9":
             raise NotFound("versions 8 and 9 have no samples")

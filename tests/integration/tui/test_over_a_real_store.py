@@ -188,11 +188,11 @@ def test_profiles_are_compared_and_written_for_other_tools(world: Any, tmp_path:
     source = source_of(world)
     scope = Scope("checkout", range_ns=0)
     # Then the failed ones are compared with the others, the slow ones too, and one with what is usual
-    failed = source.compared(Ticket(), scope, "failed")
+    failed = source.compared(Ticket(), scope, "failed", "wall")
     assert failed.after == "that failed (15)"
     assert {row.name for row in failed.rows} >= {"price"}
-    assert source.compared(Ticket(), scope, "slow").tree.after_samples
-    one = source.compared(Ticket(), replace(scope, invocation_id=world.newest_failure), "usual")
+    assert source.compared(Ticket(), scope, "slow", "cpu").tree.after_samples
+    one = source.compared(Ticket(), replace(scope, invocation_id=world.newest_failure), "usual", "wall")
     assert one.before == "60 that went well"
     assert len(one.tree) > 1
     # And each format is written

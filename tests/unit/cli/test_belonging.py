@@ -21,6 +21,10 @@ from relive_base.errors import UsageError
         (["scene", "last", "--code", "."], "--code goes with --to-test"),
         (["scene", "import", "x", "--output", "y"], "--output goes with a scene of this home"),
         (["invoke", "f", "--event-id", "1"], "--event-id goes with --async"),
+        (
+            ["invoke", "f", '{"n": 1}'],
+            "'{\"n\": 1}' is one argument too many: an event is given with --event",
+        ),
         (["dap", "--once"], "--once goes with --port"),
         (["debug", "--json"], "--json goes with --list"),
         (["debug", "last", "--list"], "an id goes with a session"),

@@ -49,13 +49,13 @@ def test_a_frame_is_as_wide_as_the_larger_side_and_says_its_change() -> None:
 
 
 def test_functions_are_ranked_by_how_much_their_own_time_changed() -> None:
-    rows = rows_of(difference())
+    rows = rows_of(difference(), "wall")
     assert [(row.name, round(row.change_ms, 3)) for row in rows] == [("query", 57.0), ("lookup", -6.0)]
     shown = DiffHotRows([*rows, DiffRow("f", "x", "a.py", 1, 1.0, 1.1, 1.0, 1.1, 0.5)], "checkout")
     assert "+57.0ms" in line_text(shown.line(0, 100, True))
     assert "noise?" in line_text(shown.line(2, 100, True))
     assert [line.function for line in shown.lines] == ["checkout", "checkout", "f"]
-    assert rows_of(DiffTree()) == []
+    assert rows_of(DiffTree(), "wall") == []
     assert len(diff_model(DiffTree(), "wall").flame) == 0
 
 

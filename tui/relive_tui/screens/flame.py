@@ -13,7 +13,7 @@ from textual.containers import Container
 from relive_tui.models.layout.text import Line, clean, wrap_lines
 from relive_tui.models.lists.feed import Feed
 from relive_tui.models.profile.diff_flame import Compared, DiffHotRows, DiffModel, diff_model
-from relive_tui.models.profile.flame import FlameModel, HotRows, flame_summary, hot_by
+from relive_tui.models.profile.flame import FlameModel, HotRows, flame_summary
 from relive_tui.models.profile.hot_source import HotSourceRows
 from relive_tui.models.profile.sandwich import sandwich
 from relive_tui.models.widening import Widening
@@ -116,7 +116,7 @@ class FlameScreen(ReliveScreen):
 
         def work(ticket: Ticket) -> tuple[Compared, DiffModel] | NotFound:
             try:
-                found = self.data.compared(ticket, scope, what)
+                found = self.data.compared(ticket, scope, what, weight)
             except NotFound as missing:
                 return missing
             return found, diff_model(found.tree, weight)
@@ -155,8 +155,7 @@ class FlameScreen(ReliveScreen):
                 whole = (
                     replace(scope.without_invocation(), imports=scope.imports) if flame.aggregate else scope
                 )
-                model = FlameModel(flame)
-                return model, hot_by(self.data.hot(ticket, whole), weight, model.total)
+                return FlameModel(flame), self.data.hot(ticket, whole, weight)
 
             return wider.find(wanted.range_ns, now_ns, ask, lambda found: fixed or bool(found[1]))
 
@@ -213,7 +212,8 @@ class FlameScreen(ReliveScreen):
             sides = f"{safe_title(found.before)} → {safe_title(found.after)}"
             graph.border_title = f"Difference · {name} · {sides} · {self.weight} time"
             graph.border_subtitle = " · ".join(filter(None, ("+ slower - faster", safe_title(found.note))))
-            hot.border_title, hot.border_subtitle = "Lines by changed self wall time", "per invocation"
+            hot.border_title = f"Lines by changed self {self.weight} time"
+            hot.border_subtitle = "per invocation"
             if found.sentence:
                 text = wrap_lines([[(clean(found.sentence), "warn")]], max(self.size.width - 4, 20))
                 lines += [[(" ! " if not at else "   ", "warn"), *line] for at, line in enumerate(text[:2])]

@@ -198,10 +198,11 @@ class FileSource(LoneSource):
         chosen: Any = weight
         return shown_tree(build(self._folded(), weight=chosen, aggregate=False))
 
-    def hot(self, ticket: Ticket, scope: Scope) -> list[HotRow]:
-        from relive_views.profiles.trees import hot_list
+    def hot(self, ticket: Ticket, scope: Scope, weight: str) -> list[HotRow]:
+        from relive_views.profiles.trees import hot_list, on_cpu
 
-        rows = hot_list(self._folded(), "line", 200, waits_to_caller=True).rows
+        folded = on_cpu(self._folded()) if weight == "cpu" else self._folded()
+        rows = hot_list(folded, "line", 200, waits_to_caller=True).rows
         return [row for row in rows if row.self_s > 0]
 
     def aliases(self) -> dict[str, str]:

@@ -144,7 +144,7 @@ class LoneSource:
     def flame(self, ticket: Ticket, scope: Scope, weight: str) -> FlameTree:
         return FlameTree()
 
-    def hot(self, ticket: Ticket, scope: Scope) -> list[HotRow]:
+    def hot(self, ticket: Ticket, scope: Scope, weight: str) -> list[HotRow]:
         return []
 
     def compare(self, ticket: Ticket, before: InvocationRow, after: InvocationRow) -> Comparison:
@@ -156,7 +156,7 @@ class LoneSource:
     def schema(self, ticket: Ticket) -> Schema:
         raise NotFound(f"{self.what} has no tables")
 
-    def compared(self, ticket: Ticket, scope: Scope, what: str) -> Compared:
+    def compared(self, ticket: Ticket, scope: Scope, what: str, weight: str) -> Compared:
         raise NotFound(f"{self.what} has nothing to be compared with")
 
     def source_lines(self, ticket: Ticket, scope: Scope, file: str) -> Sequence[str]:

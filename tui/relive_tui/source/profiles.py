@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, Literal, cast
+from typing import TYPE_CHECKING, Final, Literal
 
 from relive_base.errors import NotFound
 
@@ -26,6 +26,10 @@ HOTTEST_LINES: Final = 5_000
 MAX_CHANGES: Final = 20
 
 
+def _weight(name: str) -> Literal["wall", "cpu"]:
+    return "cpu" if name == "cpu" else "wall"
+
+
 class Profiles(Failures):
     """Implements that part of `relive_tui.source.reading.Source`."""
 
@@ -39,7 +43,7 @@ class Profiles(Failures):
     def flame(self, ticket: Ticket, scope: Scope, weight: str) -> FlameTree:
         from relive_views.profiles.trees import shown_tree
 
-        return shown_tree(self._tree(ticket, scope, cast('Literal["wall", "cpu"]', weight)))
+        return shown_tree(self._tree(ticket, scope, _weight(weight)))
 
     def _tree(self, ticket: Ticket, scope: Scope, weight: Literal["wall", "cpu"] = "wall") -> FlameTree:
         from relive_profiler.explore import flame
@@ -60,17 +64,18 @@ class Profiles(Failures):
         found = spans.span(self._use(ticket), scope.span_id, scope.trace_id)
         return replace(wanted, span_ids=found.span_ids), found.note
 
-    def hot(self, ticket: Ticket, scope: Scope) -> list[HotRow]:
+    def hot(self, ticket: Ticket, scope: Scope, weight: str) -> list[HotRow]:
         from relive_profiler.explore import hot
         from relive_views.profiles.trees import ENOUGH_SAMPLES
 
         store = self._use(ticket)
         wanted, _ = self._inside(ticket, scope)
         by: Literal["line", "module"] = "module" if scope.imports else "line"
-        found = hot.hot(store, wanted, by=by, limit=MAX_HOT_LINES, waits_to_caller=not scope.imports)
+        most, chosen, waits = MAX_HOT_LINES, _weight(weight), not scope.imports
+        found = hot.hot(store, wanted, by, most, weight=chosen, waits_to_caller=waits)
         if wanted.span_ids and found.samples < ENOUGH_SAMPLES:  # as the tree: of the invocation
             wanted = replace(wanted, span_ids=())
-            found = hot.hot(store, wanted, by=by, limit=MAX_HOT_LINES, waits_to_caller=True)
+            found = hot.hot(store, wanted, by, most, weight=chosen, waits_to_caller=True)
         return [row for row in found.rows if row.self_s > 0]
 
     def hottest(self, ticket: Ticket, scope: Scope) -> dict[str, str]:
@@ -83,14 +88,14 @@ class Profiles(Failures):
         found = hot.hot(store, wanted, by="line", limit=HOTTEST_LINES, waits_to_caller=True)
         return hottest_of(found.rows)
 
-    def compared(self, ticket: Ticket, scope: Scope, what: str) -> Compared:
+    def compared(self, ticket: Ticket, scope: Scope, what: str, weight: str) -> Compared:
         from relive_views.profiles import diff
 
         from relive_tui.models.profile.diff_flame import Compared
 
         store = self._use(ticket)
         if what == "usual":
-            return self._against_usual(ticket, scope)
+            return self._against_usual(ticket, scope, weight)
         wanted = self._hot_filter(scope.without_invocation())
         if what == "slow":
             sides = diff.sides_of_slow(store, wanted)
@@ -100,13 +105,13 @@ class Profiles(Failures):
             first, second = (int(part) for part in what.split(","))
             versions = replace(wanted, version=first), replace(wanted, version=second)
             sides = (*versions, f"of version {first}", f"of version {second}")
-        found = diff.diff(store, sides, "line", MAX_HOT_LINES)
+        found = diff.diff(store, sides, "line", MAX_HOT_LINES, _weight(weight))
         counts = found.found
         before = f"{found.before} ({counts.before_invocations:,})"
         after = f"{found.after} ({counts.after_invocations:,})"
         return Compared(before, after, found.tree, counts.rows, counts.note)
 
-    def _against_usual(self, ticket: Ticket, scope: Scope) -> Compared:
+    def _against_usual(self, ticket: Ticket, scope: Scope, weight: str) -> Compared:
         from relive_views.profiles.why_slow import why_slow
 
         from relive_tui.models.profile.diff_flame import Compared, rows_of
@@ -120,7 +125,7 @@ class Profiles(Failures):
         ]
         note = f"no samples of {' and '.join(missing)}" if missing else ""
         before = f"{answer.normal.count} that went well"
-        return Compared(before, "this one", tree, rows_of(tree), note, answer.sentence)
+        return Compared(before, "this one", tree, rows_of(tree, weight), note, answer.sentence)
 
     def compare(self, ticket: Ticket, before: InvocationRow, after: InvocationRow) -> Comparison:
         from relive_profiler.explore import diff

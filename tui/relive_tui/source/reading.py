@@ -135,8 +135,8 @@ class Source(Protocol):
     def flame(self, ticket: Ticket, scope: Scope, weight: str) -> FlameTree:
         """The scope's flame graph, weighed by "wall" or "cpu"."""
 
-    def hot(self, ticket: Ticket, scope: Scope) -> list[HotRow]:
-        """Lines by self time, the hottest first."""
+    def hot(self, ticket: Ticket, scope: Scope, weight: str) -> list[HotRow]:
+        """Lines by self time ("wall" or "cpu"), the hottest first."""
 
     def sql(self, ticket: Ticket, text: str) -> Columns:
         """The result of a query that only reads, and of at most so many rows, seconds and bytes. Raises
@@ -145,9 +145,10 @@ class Source(Protocol):
     def schema(self, ticket: Ticket) -> Schema:
         """Tables, their columns, and functions."""
 
-    def compared(self, ticket: Ticket, scope: Scope, what: str) -> Compared:
+    def compared(self, ticket: Ticket, scope: Scope, what: str, weight: str) -> Compared:
         """Two sets of a function's profiles: what is "usual" against the scope's invocation, the "slow" ones
-        against the others, those that "failed" against those that went well, or two versions ("3,4")."""
+        against the others, those that "failed" against those that went well, or two versions ("3,4"); of
+        "wall" or "cpu" time."""
 
     def source_lines(self, ticket: Ticket, scope: Scope, file: str) -> Sequence[str]:
         """The lines of a function's source file; empty if it is not at hand."""

@@ -74,8 +74,16 @@ def _row(row: DiffRow) -> dict[str, Any]:
     }
 
 
-def diff(store: Store, sides: Sides, by: Literal["function", "line"], limit: int = 30) -> DiffView:
-    """Raises NotFound if one side has no profile, UsageError if engines differ, StoreError."""
+def diff(
+    store: Store,
+    sides: Sides,
+    by: Literal["function", "line"],
+    limit: int = 30,
+    weight: Literal["wall", "cpu"] = "wall",
+) -> DiffView:
+    """Of all the time, or of that on the CPU: then all times are.
+
+    Raises NotFound if one side has no profile, UsageError if engines differ, StoreError."""
     before, after, name, other = sides
     counted = explore.sides(store, before, after)
     for found, side in zip(counted, (name, other), strict=True):
@@ -85,7 +93,7 @@ def diff(store: Store, sides: Sides, by: Literal["function", "line"], limit: int
                 f"there are no profiles {of} of {before.function}",
                 hint="`relive invocations` lists what is recorded",
             )
-    listed, tree = explore.diff_with_tree(store, counted, by, limit)
+    listed, tree = explore.diff_with_tree(store, counted, by, limit, weight=weight)
     return DiffView(before=name, after=other, found=listed, tree=tree)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from relive_profiler.explore.diff import DiffRow
-from relive_profiler.explore.folding import ENOUGH_SAMPLES, Folded, Stack
+from relive_profiler.explore.folding import ENOUGH_SAMPLES, Folded, Stack, on_cpu
 from relive_profiler.explore.hot import HotRow, hot_list
 from relive_profiler.explore.tree import FlameTree, Weight, build
 
@@ -19,6 +19,7 @@ __all__ = [
     "Weight",
     "build",
     "hot_list",
+    "on_cpu",
     "shown_tree",
 ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import click
@@ -25,8 +26,18 @@ _SERVER_ERROR = 500
 INTERRUPTED = 130
 
 
+def _no_more(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> None:
+    """What stands after the function's name: most likely the event."""
+    if given:
+        raise UsageError(
+            f"{given[0][:100]!r} is one argument too many: an event is given with --event",
+            hint=f"relive invoke FUNCTION --event {quote(given[0][:100])}",
+        )
+
+
 @click.command()
 @click.argument("function", shell_complete=complete_function)
+@click.argument("more", nargs=-1, metavar="", expose_value=False, callback=_no_more)
 @click.option("--event", default=None, help="The event: JSON text, @FILE, or - for standard input.")
 @click.option("--file", "file", default=None, help="The same from a file; over HTTP, the body.")
 @click.option("--method", default=None, help="Over HTTP: the method.  [default: GET, with a body POST]")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 from relive_base.errors import ExitCode, UsageError
 
 from relive.arguments.completing import complete_function
 from relive.arguments.durations import DURATION, since_ns
+from relive.arguments.weights import weight_option
 from relive.output import Column, echo, echo_styled, emit_object, json_option, note, print_table, text_width
 from relive.recorded.listing import check_function, empty_on_new_home, tell_lateness
 from relive.session import Session
@@ -48,6 +49,7 @@ _VERDICTS = {True: "", False: "noise", None: "too few to say"}
 @click.option("--since", type=DURATION, default=None, help="Only profiles of the last 15m, 1h, ...")
 @click.option("--by", type=click.Choice(["function", "line"]), default="function", show_default=True)
 @click.option("--precise", is_flag=True, help="From pyinstrument's profiles instead of the sampled ones.")
+@weight_option
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
 @json_option
 @click.pass_obj
@@ -61,6 +63,7 @@ def diff(
     since: float | None,
     by: str,
     precise: bool,
+    weight: Literal["wall", "cpu"],
     limit: int,
     as_json: bool,
 ) -> int:
@@ -70,6 +73,7 @@ def diff(
     relive diff checkout --versions 3,4
     relive diff checkout --slow --since 1h
     relive diff checkout --failed --by line
+    relive diff checkout --versions 3,4 --weight cpu        what computes; waiting is left out
 
     Each change comes with how far it may be off: what is smaller than that is called noise.
     """
@@ -87,13 +91,14 @@ def diff(
         sides = views.sides_of_failed(wanted)
     else:
         sides = _versions(wanted, versions)
-    found = views.diff(store, sides, "line" if by == "line" else "function", limit)
+    found = views.diff(store, sides, "line" if by == "line" else "function", limit, weight)
     told = found.as_json()
     if as_json:
         emit_object(told)
         return ExitCode.DONE
     list_ = found.found
-    echo_styled([(f"{list_.before_ms:,.3f} -> {list_.after_ms:,.3f} ms per invocation", "bold")])
+    times = "ms on the CPU" if weight == "cpu" else "ms"
+    echo_styled([(f"{list_.before_ms:,.3f} -> {list_.after_ms:,.3f} {times} per invocation", "bold")])
     before = f"{list_.before_invocations:,} {found.before}"
     echo_styled([(f"  {before} -> {list_.after_invocations:,} {found.after} · {list_.engine}", "dim")])
     echo("")

@@ -12,6 +12,7 @@ from relive_base.errors import ExitCode, NotFound, UsageError
 from relive.arguments.belonging import goes_with
 from relive.arguments.completing import complete_function, complete_invocation
 from relive.arguments.durations import DURATION, since_ns
+from relive.arguments.weights import weight_option
 from relive.output import Column, echo, emit_object, json_option, note, wide_option
 from relive.output.files import writing
 from relive.recorded.listing import emit_recorded, empty_on_new_home, finder, function_names, tell_lateness
@@ -51,14 +52,6 @@ COLUMNS = [
     Column("file", "file", wide=True),
 ]
 
-_weight_option = click.option(
-    "--weight",
-    type=click.Choice(["wall", "cpu"]),
-    default="wall",
-    show_default=True,
-    help="All of the time, or that on the CPU.",
-)
-
 
 @click.command()
 @click.argument("function", default="", shell_complete=complete_function)
@@ -80,7 +73,7 @@ _weight_option = click.option(
     help="Default: invoke; with --by module init.",
 )
 @click.option("--precise", is_flag=True, help="From pyinstrument's profiles instead of the sampled ones.")
-@_weight_option
+@weight_option
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
 @wide_option
 @json_option
@@ -146,7 +139,7 @@ def hot(
     help="Default: invoke; with --imports init.",
 )
 @click.option("--precise", is_flag=True, help="From pyinstrument's profiles instead of the sampled ones.")
-@_weight_option
+@weight_option
 @click.option("--span", "span", default="", help="Only inside this span: its id, or the beginning of it.")
 @click.option(
     "--imports", is_flag=True, help="What cold starts import: the modules, as they import each other."

@@ -75,7 +75,7 @@ class DiffModel(FlameModel):
 
 def diff_model(tree: DiffTree, weight: str) -> DiffModel:
     """Of wall or CPU time."""
-    before, after = (tree.before_cpu, tree.after_cpu) if weight == "cpu" else (tree.before, tree.after)
+    before, after = _times(tree, weight)
     count = len(tree)
     parent = _parents(tree)
     inside = [0] * count
@@ -97,6 +97,10 @@ def diff_model(tree: DiffTree, weight: str) -> DiffModel:
     return DiffModel(flame, before, after)
 
 
+def _times(tree: DiffTree, weight: str) -> tuple[list[float], list[float]]:
+    return (tree.before_cpu, tree.after_cpu) if weight == "cpu" else (tree.before, tree.after)
+
+
 def _parents(tree: DiffTree) -> list[int]:
     parent = [-1] * len(tree)
     path: list[int] = []
@@ -107,13 +111,14 @@ def _parents(tree: DiffTree) -> list[int]:
     return parent
 
 
-def rows_of(tree: DiffTree) -> list[DiffRow]:
-    """Functions by how much their own time has changed."""
+def rows_of(tree: DiffTree, weight: str) -> list[DiffRow]:
+    """Functions by how much their own time has changed, wall or CPU."""
     parent = _parents(tree)
-    own = {key: list(values) for key, values in (("before", tree.before), ("after", tree.after))}
+    before, after = _times(tree, weight)
+    own = {"before": list(before), "after": list(after)}
     for node in range(1, len(tree)):
-        own["before"][parent[node]] -= tree.before[node]
-        own["after"][parent[node]] -= tree.after[node]
+        own["before"][parent[node]] -= before[node]
+        own["after"][parent[node]] -= after[node]
     found: dict[tuple[str, str], list[float]] = {}
     lines: dict[tuple[str, str], int] = {}
     for node in range(1, len(tree)):
@@ -123,8 +128,8 @@ def rows_of(tree: DiffTree) -> list[DiffRow]:
         sums[1] += own["after"][node] / 1e6
         lines.setdefault(key, tree.line[node])
     rows = [
-        DiffRow("", name, file, lines[name, file], before, after, before, after)
-        for (name, file), (before, after) in found.items()
+        DiffRow("", name, file, lines[name, file], was, now, was, now)
+        for (name, file), (was, now) in found.items()
     ]
     rows.sort(key=lambda row: -abs(row.change_ms))
     return [row for row in rows if abs(row.change_ms) >= 0.001]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from dataclasses import replace
 from typing import TYPE_CHECKING
 from zlib import crc32
 
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
     from relive_views.profiles.trees import FlameTree, HotRow
 
-__all__ = ["FlameModel", "FlameRows", "HotRows", "flame_summary", "hot_by"]
+__all__ = ["FlameModel", "FlameRows", "HotRows", "flame_summary"]
 
 TONES = 8
 LEAST_SHARE = 0.02
@@ -240,19 +239,6 @@ def flame_summary(model: FlameModel) -> Line:
     if model.search:
         line += [("  match ", "dim"), (f"{model.matched_share() * 100:.1f}%", "warn")]
     return line
-
-
-def hot_by(lines: Sequence[HotRow], weight: str, total_ns: float) -> list[HotRow]:
-    """Hot lines as "wall" or "cpu" time ranks them; `total_ns`: all the time of that weight."""
-    if weight == "wall":
-        return list(lines)
-    whole_s = max(total_ns / 1e9, 1e-9)
-    weighed = [
-        replace(line, self_s=line.self_cpu_s, self_pct=min(100 * line.self_cpu_s / whole_s, 100.0))
-        for line in lines
-        if line.self_cpu_s > 0
-    ]
-    return sorted(weighed, key=lambda line: -line.self_s)
 
 
 class HotRows:
