@@ -22,6 +22,7 @@ from relive_platform.engine.invocation import InvokeRequest, Outcome
 from relive_platform.engine.pool import FunctionPool, PoolLimits
 from relive_platform.engine.workers.cgroups.groups import CgroupLimits
 from relive_platform.engine.workers.users import UserRange
+from relive_platform.engine.workers.worker import Worker
 from relive_platform.engine.workers.zygote import ZygoteKey
 from relive_platform.evidence import Finished, HeapFound, SceneJob
 from relive_runtime.folder import build_runtime
@@ -99,6 +100,11 @@ class Platform:
     async def invoke(self, name: str, event: bytes = b"null", **more: Any) -> Outcome:
         """One event, to its end."""
         return await self.engine.submit(InvokeRequest(function=name, event=event, **more))
+
+    async def idle(self, pool: FunctionPool) -> Worker:
+        """A worker that waits: after its answer it may have more to tell, such as a profile."""
+        await self.until(lambda: pool.idle)
+        return pool.idle[0]
 
     async def until(self, condition: Callable[[], object], timeout_s: float = PATIENCE_S) -> None:
         """Wait for a condition; fails with its name when it never comes."""

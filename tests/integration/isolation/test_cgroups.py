@@ -83,7 +83,7 @@ async def test_a_worker_and_its_zygote_have_groups_until_they_are_gone(limited: 
     # Given a worker that has started another process
     pool = limited.deploy("f", CODE, timeout_s=30.0, tmp_mb=8)
     await limited.invoke("f", b'"os.fork() or time.sleep(600)"')
-    worker = pool.idle[0]
+    worker = await limited.idle(pool)
     zygote = limited.zygotes.ready(pool.runtime.key)
     assert zygote is not None
     folders = await _folders(limited, worker)
@@ -114,7 +114,7 @@ async def test_memory_that_nobody_counts_ends_the_worker_at_the_groups_limit(ope
     # Given a function that holds memory that no process has
     pool = open_to_memfd.deploy("f", CODE, timeout_s=60.0)
     await open_to_memfd.invoke("f", b'"1"')
-    await _folders(open_to_memfd, pool.idle[0])
+    await _folders(open_to_memfd, await open_to_memfd.idle(pool))
 
     outcome = await open_to_memfd.invoke("f", b'"fill(4000)"')
 
@@ -145,14 +145,14 @@ async def test_a_module_that_takes_all_memory_is_told_as_that(open_to_memfd: Pla
 async def test_memory_of_a_detached_child_is_bounded(open_to_memfd: Platform) -> None:
     pool = open_to_memfd.deploy("f", CODE, timeout_s=60.0)
     await open_to_memfd.invoke("f", b'"1"')
-    folders = await _folders(open_to_memfd, pool.idle[0])
+    folders = await _folders(open_to_memfd, await open_to_memfd.idle(pool))
 
     # When a child in a session of its own fills a memfd, and is the one that the kernel takes
     outcome = await open_to_memfd.invoke("f", b'"detached(4000)"')
 
     # I expect that it is ended at the limit, that the worker goes on, and that the log says so
     assert msgspec.json.decode(outcome.body) == signal.SIGKILL, outcome.error
-    group = pool.idle[0].handle.group
+    group = (await open_to_memfd.idle(pool)).handle.group
     assert group is not None
     assert group.kernel_kills() == 1
     assert _limit(folders[0], "memory.max_usage_in_bytes", "memory.peak") <= 192 * MB
@@ -169,7 +169,7 @@ async def test_a_fork_bomb_gets_an_ordinary_error_at_the_groups_limit(limited: P
     # Given a server that is root, which RLIMIT_NPROC does not hold in tiers 0 and 1
     pool = limited.deploy("f", CODE, timeout_s=60.0, memory_mb=2_048)
     await limited.invoke("f", b'"1"')
-    await _folders(limited, pool.idle[0])
+    await _folders(limited, await limited.idle(pool))
 
     outcome = await limited.invoke("f", b'"bomb()"')
 
@@ -185,7 +185,7 @@ async def test_what_a_module_starts_before_its_worker_is_moved_is_moved_too(limi
     source = CODE + "if not os.fork():\n    time.sleep(600)\n"
     pool = limited.deploy("f", source, timeout_s=30.0)
     await limited.invoke("f", b'"1"')
-    worker = pool.idle[0]
+    worker = await limited.idle(pool)
 
     folders = await _folders(limited, worker)
 
@@ -197,7 +197,7 @@ async def test_what_a_module_starts_before_its_worker_is_moved_is_moved_too(limi
 async def test_a_function_cannot_leave_its_group_from_tier_1_on(limited: Platform) -> None:
     pool = limited.deploy("f", CODE, timeout_s=30.0)
     await limited.invoke("f", b'"1"')
-    folders = await _folders(limited, pool.idle[0])
+    folders = await _folders(limited, await limited.idle(pool))
 
     for file in (*folders, *(place.folder for place in PLACES.values())):
         outcome = await limited.invoke("f", f"\"open('{file}/cgroup.procs', 'w')\"".encode())

@@ -45,7 +45,7 @@ async def test_a_worker_has_a_user_until_it_is_gone(own_users: Platform) -> None
 
     assert uid == gid > FIRST
     assert os.stat(home).st_uid == uid
-    worker = pool.idle[0]
+    worker = await own_users.idle(pool)
     assert (worker.ready.isolation_tier, worker.ready.isolation_detail) == (2, [])  # type: ignore[union-attr]
     # When it has left
     zygote = own_users.zygotes.ready(pool.runtime.key)

@@ -165,7 +165,7 @@ async def test_what_a_worker_leaves_behind_without_a_trace_ends_with_it(workers:
     assert len(_running(mark)) == 1
 
     # When its worker leaves
-    pool.remove_idle(pool.idle[0])
+    pool.remove_idle(await workers.idle(pool))
 
     # I expect that it ends
     await workers.until(lambda: not _running(mark))

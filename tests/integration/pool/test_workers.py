@@ -20,6 +20,7 @@ ECHO = "import os\ndef handler(event, context):\n    return {'event': event, 'pi
 HELD = """
 import os, time
 def handler(event, context):
+    print("held at", event)
     while event and not os.path.exists(event):
         time.sleep(0.005)
 """
@@ -123,6 +124,7 @@ async def test_slow_events_run_side_by_side_up_to_max_workers(workers: Platform)
     # When four come, I expect two to run beside each other, and the others to wait
     await workers.until(lambda: [worker.state for worker in pool.workers] == [BUSY, BUSY])
     assert (len(pool.waiting), pool.starting) == (2, 0)
+    await workers.until(lambda: sum(b"held at" in payload for payload in workers.recording.payloads) == 2)
     for gate in gates:
         gate.touch()
     outcomes = await asyncio.gather(*tasks)
