@@ -29,7 +29,7 @@ async def invocation(services: Served, answer: Answer) -> tuple[str, str, str]:
     """Status, error type and error place of the invocation that an answer is of."""
     ident = answer.headers["x-relive-invocation-id"]
     sql = f"SELECT Status, ErrorType, ErrorFunction FROM invocations WHERE InvocationId = '{ident}'"  # noqa: S608
-    return (await services.rows(sql))[0]  # type: ignore[return-value]
+    return (await services.rows_of(sql))[0]  # type: ignore[return-value]
 
 
 async def lines(services: Served, answer: Answer) -> list[str]:
@@ -41,4 +41,6 @@ async def lines(services: Served, answer: Answer) -> list[str]:
 async def scene_of(services: Served, answer: Answer) -> SceneFile:
     ident = answer.headers["x-relive-invocation-id"]
     await services.rows("SELECT 1")
-    return read_scene(services.server.settings.home / "scenes" / f"{ident}-1.scene")
+    path = services.server.settings.home / "scenes" / f"{ident}-1.scene"
+    await services.until(path.is_file)  # what was ended at a limit is told of late on a busy machine
+    return read_scene(path)

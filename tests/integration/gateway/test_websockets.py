@@ -228,12 +228,14 @@ async def test_half_open_idle_and_replaced_websockets_are_closed() -> None:
         serving.pool.draining = True
         await client.wait_closed()
         assert client.close_code == 1001
+        await until(lambda: len(codes) == 2)
     async with (
         local_sockets({"app": app}, idle_s=0.1, **short) as (url, _, _),
         websockets.connect(f"{url}/fn/app/", **PLAIN) as client,
     ):
         await client.wait_closed()
         assert (client.close_code, client.close_reason) == (1001, "no message for 0.1 s")
+        await until(lambda: len(codes) == 3)
     assert codes == [1006, 1001, 1001]
 
 

@@ -39,9 +39,12 @@ async def run(running: Served, act: str, name: str = "lab", **more: Any) -> Outc
     return await running.invoke(name, json.dumps({"act": act, **more}).encode())
 
 
-def scene_of(running: Served, outcome: Outcome) -> SceneFile:
+async def scene_of(running: Served, outcome: Outcome) -> SceneFile:
+    """As soon as it is there: what was ended at a limit is told of late on a busy machine."""
     folder = running.server.settings.home / "scenes"
-    return read_scene(next(folder.glob(f"{outcome.record.invocation_id}-*.scene")))
+    name = f"{outcome.record.invocation_id}-*.scene"
+    await running.until(lambda: any(folder.glob(name)))
+    return read_scene(next(folder.glob(name)))
 
 
 def error_of(outcome: Outcome) -> tuple[str, str]:
@@ -86,12 +89,12 @@ async def test_a_program_in_a_whole_server(tmp_path: Path) -> None:
         assert error_of(failed) == ("ValueError", "error")
         assert (await run(running, "echo")).ok
         await running.server.flush(60)
-        scene = scene_of(running, failed)
+        scene = await scene_of(running, failed)
         assert scene.exceptions[0].frames[-1].file == "bootstrap"
         assert scene.parts["live"].because(Why.NOT_KEPT)
         assert scene.parts["heap"].because(Why.NO_PYTHON)
-        assert scene_of(running, memory).manifest["kind"] == "memory"
-        assert scene_of(running, stopped).parts["exception"].because(Why.NO_PYTHON)
+        assert (await scene_of(running, memory)).manifest["kind"] == "memory"
+        assert (await scene_of(running, stopped)).parts["exception"].because(Why.NO_PYTHON)
         assert not running.server.engine.frozen()
 
         # ... what needs Python to be refused in clear words
@@ -112,7 +115,7 @@ async def test_a_program_in_a_whole_server(tmp_path: Path) -> None:
             port = listener.getsockname()[1]
             connected = await run(running, "connect", host="127.0.0.1", port=port)
             await running.server.flush(60)
-            scene = scene_of(running, connected)
+            scene = await scene_of(running, connected)
             cut = await loop.run_in_executor(None, replay, scene, home, ReplayOptions())
             live = await loop.run_in_executor(None, replay, scene, home, ReplayOptions(live=True))
 

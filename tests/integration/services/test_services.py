@@ -11,6 +11,8 @@ import pytest
 from gate import Gate
 from patience import PATIENCE_S
 from relive_base.parts import State, Why
+from relive_platform.engine.attempt import RUNNING
+from relive_platform.engine.workers.worker import Worker
 from relive_platform.replay import ReplayOptions, replay
 from relive_platform.replay.model import PAST, SAME
 from relive_tracer.explore.span_sums import blocks
@@ -22,10 +24,18 @@ from small_server import serving
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-async def begun(services: Served, count: int = 1) -> None:
-    """Until so many requests run in the worker of the shop."""
+async def begun(services: Served, *names: str, function: str = "shop") -> None:
+    """Until requests of paths that end so run in the worker of a service. What an answered one still has to
+    tell is no longer looked at."""
     workers = services.server.engine.host.workers
-    await services.until(lambda: any(w.begun == count for w in workers.values() if w.spec.name == "shop"))
+
+    def run(worker: Worker) -> list[str]:
+        attempts = [one for one in worker.attempts.values() if one.state == RUNNING]
+        return sorted(one.record.http_path.rpartition("/")[2] for one in attempts)
+
+    await services.until(
+        lambda: any(run(one) == sorted(names) for one in workers.values() if one.spec.name == function)
+    )
 
 
 async def test_the_application_is_called_as_by_other_servers(services: Served) -> None:
@@ -53,7 +63,7 @@ async def test_requests_run_beside_each_other_and_each_is_its_own(services: Serv
         asyncio.ensure_future(services.http("GET", f"/fn/shop/held?name={name}&go={gate.file}"))
         for name in names
     ]
-    await begun(services, 3)
+    await begun(services, *["held"] * 3)
 
     # When they may go on
     gate.open()
@@ -69,7 +79,7 @@ async def test_requests_run_beside_each_other_and_each_is_its_own(services: Serv
 async def test_one_that_fails_has_a_scene_and_the_others_go_on(services: Served, gate: Gate) -> None:
     # Given a request that waits
     held = asyncio.ensure_future(services.http("GET", f"/fn/shop/held?name=x&go={gate.file}"))
-    await begun(services)
+    await begun(services, "held")
 
     # When another one fails beside it
     failed = await services.http("GET", "/fn/shop/fails?sku=ink")
@@ -94,7 +104,7 @@ async def test_a_service_leaves_a_heap_once_in_a_time_and_serves_on(services: Se
     heaps._beside.clear()
     heaps._seen.clear()
     held = asyncio.ensure_future(services.http("GET", f"/fn/shop/held?name=x&go={gate.file}"))
-    await begun(services)
+    await begun(services, "held")
 
     # When two others fail
     failed = [await services.http("GET", f"/fn/shop/fails?sku={sku}") for sku in ("heaped-ink", "pen")]
@@ -196,10 +206,9 @@ async def test_time_limits_end_one_request_wherever_it_stands(services: Served) 
     # Given a service whose requests may take three seconds
     # When one waits for longer, and one computes
     before = await services.http("GET", "/fn/hasty/greet")
-    waits, spins = await asyncio.gather(
-        services.http("GET", "/fn/hasty/forever?order=7"),
-        services.http("GET", "/fn/hasty/spins"),
-    )
+    held = asyncio.ensure_future(services.http("GET", "/fn/hasty/forever?order=7"))
+    await begun(services, "forever", function="hasty")  # what computes lets no other one begin
+    waits, spins = await asyncio.gather(held, services.http("GET", "/fn/hasty/spins"))
 
     # I expect both to end, with a scene of where each stood
     assert (waits.status, spins.status) == (504, 504)
@@ -216,7 +225,7 @@ async def test_time_limits_end_one_request_wherever_it_stands(services: Served) 
 async def test_who_blocks_the_loop_is_named_to_those_that_it_delays(services: Served) -> None:
     # When one request keeps the loop for itself beyond the time limit of another
     held = asyncio.ensure_future(services.http("GET", "/fn/hasty/forever?order=8"))
-    await asyncio.sleep(0)
+    await begun(services, "forever", function="hasty")
     blocking, delayed = await asyncio.gather(services.http("GET", "/fn/hasty/blocks?s=2.7"), held)
 
     # I expect the scene of the one that it delayed to name it
@@ -240,7 +249,7 @@ async def test_who_blocks_the_loop_is_named_to_those_that_come_meanwhile(
     # When others are sent to its worker meanwhile, and one of them fails
     late = asyncio.ensure_future(services.http("GET", "/fn/shop/greet"))
     fails = asyncio.ensure_future(services.http("GET", "/fn/shop/fails?sku=ink"))
-    await begun(services, 3)
+    await begun(services, "blocks", "greet", "fails")
     gate.open()
     blocker, delayed, failed = await asyncio.gather(blocking, late, fails)
     by = blocker.headers["x-relive-invocation-id"]
@@ -333,8 +342,11 @@ async def test_what_nobody_waits_for_is_cancelled_and_is_no_failure(services: Se
     # When clients leave an application that does not ask who is there: it waits, sends on, or cleans up long
     told = [tmp_path / name for name in ("waits", "sends", "cleans")]
     for file in told:
-        async with opened(services, f"GET /fn/shop/deaf/{file.name}?told={file}"):
+        async with opened(services, f"GET /fn/shop/deaf/{file.name}?told={file}") as (reader, _):
             await services.until(Path(f"{file}.begun").exists)
+            if file.name == "sends":  # by then it is on its way
+                async with asyncio.timeout(PATIENCE_S):
+                    await reader.readuntil(b"more")
 
     # I expect its code to be cancelled after a while
     for file in told:
@@ -384,7 +396,7 @@ async def test_answers_that_are_none_are_errors(services: Served) -> None:
 async def test_a_process_that_ends_leaves_a_scene_for_each_request(services: Served, gate: Gate) -> None:
     # Given a request that waits
     held = asyncio.ensure_future(services.http("GET", f"/fn/shop/held?name=x&go={gate.file}"))
-    await begun(services)
+    await begun(services, "held")
 
     # When another one ends the process
     exits = await services.http("GET", "/fn/shop/exits")
@@ -400,7 +412,7 @@ async def test_a_process_that_ends_leaves_a_scene_for_each_request(services: Ser
 async def test_who_crashes_the_process_is_told_from_those_beside_it(services: Served, gate: Gate) -> None:
     # Given a request that waits
     held = asyncio.ensure_future(services.http("GET", f"/fn/shop/held?name=x&go={gate.file}"))
-    await begun(services)
+    await begun(services, "held")
 
     # When another one crashes the process in C code
     crashes = await services.http("GET", "/fn/shop/crashes")
@@ -433,7 +445,7 @@ async def test_one_request_can_be_cancelled_and_events_come_in_as_posts(services
     # Given two requests that wait
     first = asyncio.ensure_future(services.http("GET", "/fn/shop/forever?order=1"))
     second = asyncio.ensure_future(services.http("GET", f"/fn/shop/held?name=x&go={gate.file}"))
-    await begun(services, 2)
+    await begun(services, "forever", "held")
     await services.http("GET", "/fn/shop/greet")  # what is answered came behind them: their code has begun
 
     # When one of them is cancelled
@@ -483,10 +495,7 @@ async def test_wsgi_requests_run_beside_each_other(services: Served, gate: Gate)
         asyncio.ensure_future(services.http("GET", f"/fn/web/held?name={name}&go={gate.file}"))
         for name in names
     ]
-    workers = services.server.engine.host.workers
-    await services.until(
-        lambda: max((one.begun for one in workers.values() if one.spec.name == "web"), default=0) == 3
-    )
+    await begun(services, *["held"] * 3, function="web")
 
     # When one fails beside them, and then they may go on
     failed = await services.http("GET", "/fn/web/fails?sku=ink")

@@ -389,7 +389,7 @@ async def test_what_the_server_is_at_fault_for_fails_however_it_was_said(
 async def test_deadlines_of_the_function_and_of_the_client(duplex: Duplex, channel: grpc.aio.Channel) -> None:
     """When a call takes longer than the function or its client allows, I expect DEADLINE_EXCEEDED, a time-out
     with a scene of where it waited for both; a client that cancels is no failure."""
-    for limit in (PATIENCE_S, 0.5):
+    for limit in (PATIENCE_S, 2.0):
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await say(channel, b"slow", timeout=limit)
         assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
@@ -443,9 +443,9 @@ async def test_a_redeploy_fails_no_call(duplex: Duplex) -> None:
         async with asyncio.timeout(PATIENCE_S):
             while int(await say(channel, b"pid")) == before or os.path.exists(f"/proc/{before}"):  # noqa: ASYNC110, ASYNC240
                 await asyncio.sleep(0.05)
+        await duplex.served.until(lambda: made > 20)  # a busy machine may have had no time for them
         stop = True
         await asyncio.gather(*hammers)
-    assert made > 20
     assert failed == 0
 
 
@@ -472,7 +472,13 @@ async def test_the_port_of_a_worker_serves_nobody_but_the_platform(
     PERMISSION_DENIED before any handler runs, of each kind, and the service's own port to serve."""
     before = await say(channel, b"pid")
     pools = duplex.served.server.engine.dispatcher.pools
-    [port] = {worker.ready.wire for worker in pools["rpc"].live() if worker.ready and worker.wires}
+
+    def ports() -> set[int]:
+        """Of workers with a connection; that of the test before may not have ended yet."""
+        return {worker.ready.wire for worker in pools["rpc"].live() if worker.ready and worker.wires}
+
+    await duplex.served.until(lambda: len(ports()) == 1)
+    [port] = ports()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as stranger:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await say(stranger, b"boom")
