@@ -47,7 +47,8 @@ def reader(installed: Installed) -> Iterator[Reader]:
             """Whether all that was asked of the server is done, and in the store."""
             status = home.json("status", check=False)[0]
             queue, store = status["queue"], status["store"]
-            waits = queue["ready"], queue["leased"], store["spooled_rows"], store["buffered_rows"]
+            unknown = "error" in queue  # its file did not answer in time
+            waits = unknown, queue["ready"], queue["leased"], store["spooled_rows"], store["buffered_rows"]
             return not any((*waits, status["collector"]["pending_bytes"]))
 
         before = {f"relive {name}": lambda: home.eventually(recorded) for name in READING}

@@ -139,14 +139,20 @@ class KillRounds(Rounds):
         """Let it run for a moment, then kill one process."""
         time.sleep(self.random.uniform(0.05, 0.8))
         victim = victim or self.random.choice(VICTIMS)
-        pid = self.relive.eventually(
-            lambda: self._pid(victim)
-        )  # there is no worker just after its zygote's start
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-            self.outcome.rounds[victim] += 1
+        self.relive.eventually(lambda: self._kill(victim))
+        self.outcome.rounds[victim] += 1
         if victim == "server":
             self.start()
+
+    def _kill(self, victim: str) -> bool:
+        """Whether there was one: a worker that was seen may have left by itself, and none is there just after
+        its zygote's start."""
+        pid = self._pid(victim)
+        with contextlib.suppress(ProcessLookupError):
+            if pid:
+                os.kill(pid, signal.SIGKILL)
+                return True
+        return False
 
     def _pid(self, victim: str) -> int:
         server = self.relive.pid()
@@ -167,7 +173,14 @@ class KillRounds(Rounds):
         def settled() -> bool:
             status = self.relive.json("status")[0]
             queue, store = status["queue"], status["store"]
-            waits = queue["ready"] or queue["leased"] or store["spooled_rows"] or store["buffered_rows"]
+            unknown = "error" in queue  # its file did not answer in time
+            waits = (
+                unknown
+                or queue["ready"]
+                or queue["leased"]
+                or store["spooled_rows"]
+                or store["buffered_rows"]
+            )
             self.outcome.dropped = store["dropped_rows"]
             return not waits and store["state"] == "ready" and not status["collector"]["pending_bytes"]
 

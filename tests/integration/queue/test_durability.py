@@ -36,12 +36,15 @@ threads = [threading.Thread(target=produce, args=(name,)) for name in range(16)]
 
 
 def produce_and_kill(path: Path, run: int, lines: int) -> list[str]:
-    """Acknowledged ids ("done ID" for finished ones) up to a kill -9 in the midst of the work."""
+    """Acknowledged ids ("done ID" for finished ones) up to a kill -9 in the midst of the work, of all
+    threads."""
     process = subprocess.Popen(
         [sys.executable, "-c", PRODUCER, str(path), str(run)], stdout=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
-    seen = [process.stdout.readline().strip() for _ in range(lines)]
+    seen: list[str] = []
+    while len(seen) < lines or sum(line.startswith("done ") for line in seen) < 4:
+        seen.append(process.stdout.readline().strip())
     os.kill(process.pid, signal.SIGKILL)
     seen += [line.strip() for line in process.stdout if line.endswith("\n")]
     process.wait()

@@ -57,12 +57,17 @@ asyncio.run(main())
 
 
 def work_and_kill(path: Path, run: int, lines: int) -> list[tuple[str, str]]:
-    """What was told, up to a kill -9 in the midst of the work."""
+    """What was told, up to a kill -9 in the midst of the work, of senders and receivers."""
     process = subprocess.Popen(
         [sys.executable, "-c", WORK, str(path), str(run)], stdout=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
-    told = [process.stdout.readline().strip() for _ in range(lines)]
+    told: list[str] = []
+    while len(told) < lines or any(
+        sum(line.startswith(what) for line in told) < least
+        for what, least in (("sent", 100), ("deleted", 10))
+    ):
+        told.append(process.stdout.readline().strip())
     os.kill(process.pid, signal.SIGKILL)
     told += [line.strip() for line in process.stdout if line.endswith("\n")]
     process.wait()
