@@ -204,9 +204,12 @@ def test_a_timeout_has_its_live_frames_and_the_scene_says_so(lab: Relive) -> Non
 def test_kept_workers_are_listed(lab: Relive) -> None:
     ident = lab.invoke("checkout", {"sku": 3})["invocation_id"]
 
-    row = lab.json("debug", "--list")[0]
+    def listed() -> dict[str, object] | None:
+        """It is kept a moment after its answer."""
+        rows = lab.json("debug", "--list")
+        return rows[0] if rows and rows[0]["invocation_id"] == ident else None
 
-    assert row["invocation_id"] == ident
+    row = lab.eventually(listed)
     assert row["function"] == "checkout"
     assert row["error"] == "KeyError"
     assert {"pid", "age_s", "expires_s", "rss", "attached"} <= row.keys()

@@ -269,6 +269,7 @@ def test_a_cold_start_that_fails_is_an_error_of_its_own_with_a_scene(relive: Rel
 
         # When the database is gone at the next cold start
         os.kill(relive.json("invocations")[0]["worker_pid"], signal.SIGKILL)
+        relive.eventually(lambda: not relive.json("status")[0]["workers"]["idle"])
         row = relive.eventually(lambda: (row := relive.invoke("database"))["status"] != "ok" and row)
 
         # I expect the line of the module that failed

@@ -46,7 +46,8 @@ def test_another_relive_takes_them(tmp_path: Path) -> None:
         # When its scene comes, I expect it listed by itself
         (row,) = home.eventually(lambda: listed(home))
         assert (row["function"], row["message"]) == ("job", "'wed'")
-        assert list((home.home / "inbox").glob("*.scene")) == []
+        # ... and its file to go once it is in the store
+        home.eventually(lambda: not list((home.home / "inbox").glob("*.scene")))
         # ... with its span in the trace that the scene names
         trace = home.eventually(lambda: home.run("trace", str(row["trace_id"]), check=False).stdout)
         assert "job" in trace

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from patience import PATIENCE_S
 from relive_base.errors import ReliveError
 from relive_platform.registry import DeployError
 from relive_platform.resources.base import ResourceInUse, UnknownResource
@@ -88,7 +90,9 @@ async def test_a_batch_is_one_attempt_and_each_message_has_its_own_end(
     # the one that its function reports comes again, and is a dead letter then
     assert await bodies_in(running, "dead-jobs") == ["bad"]
 
-    counts = await queues.counts("jobs")
+    async with asyncio.timeout(PATIENCE_S):
+        while (counts := await queues.counts("jobs")).visible or counts.in_flight:  # noqa: ASYNC110 - in a file
+            await asyncio.sleep(0.01)
     rows = await running.rows(
         "SELECT Trigger, Status FROM invocations WHERE Function = 'work' ORDER BY StartedAt"
     )

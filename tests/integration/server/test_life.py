@@ -72,15 +72,19 @@ async def test_running_events_are_finished_before_the_server_stops(
 async def test_a_worker_crash_is_an_attempt_and_the_event_is_tried_again(tmp_path: Path, app: Path) -> None:
     async with served(tmp_path / "home") as running:
         await running.deploy(app)
-        event = b'{"until": %f}' % (time.time() + 0.3)
+        go = tmp_path / "go"
 
-        accepted = await running.server.publish(InvokeRequest(function="flaky", event=event))
+        accepted = await running.server.publish(
+            InvokeRequest(function="flaky", event=b'{"go": "%s"}' % bytes(go))
+        )
+        await running.until(lambda: any(row.attempts for row in running.server.queue.list("ready").result()))
+        go.touch()
         await running.until(lambda: not running.server.queue.list().result())
 
         rows = await running.rows("SELECT InvocationId, Attempt, Status FROM invocations ORDER BY Attempt")
         assert {row[0] for row in rows} == {accepted.invocation_id}
         assert [row[1] for row in rows] == list(range(1, len(rows) + 1))
-        assert {row[2] for row in rows[:-1]} == {"crash"}
+        assert {row[2] for row in rows[:-1]} == {"crash"}  # one at least
         assert rows[-1][2] == "ok"
 
 

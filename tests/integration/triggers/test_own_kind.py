@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from pathlib import Path
 
 from fresh_process import ROOT, in_a_fresh_process
@@ -31,6 +32,7 @@ async def _scenario(tmp_path: Path) -> None:
     import pytest
     from relive_platform.registry.model import DeployError
 
+    from tests.support.patience import PATIENCE_S
     from tests.support.server_harness import served, write_app
 
     inbox = tmp_path / "inbox"
@@ -57,9 +59,9 @@ async def _scenario(tmp_path: Path) -> None:
                 "SELECT Status, Trigger FROM invocations WHERE Function = 'reader' ORDER BY Status"
             )
 
-        for _ in range(50):
-            if len(rows := await told()) == 2:
-                break
+        deadline = time.monotonic() + PATIENCE_S
+        while len(rows := await told()) < 2:
+            assert time.monotonic() < deadline
         assert [row[0] for row in rows] == ["error", "ok"]
 
         # ... another function not to get the same folder, and the trigger to be named where it is listed

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
+from patience import PATIENCE_S
 from relive_store import Store, StoreUnavailable, Writer
 from relive_store.spool.writer import LEAST_REST_S
 
@@ -93,7 +94,10 @@ def test_an_error_that_cost_rows_is_told_again_when_one_that_cost_none_is_over(t
     assert lost.startswith("t: ")
     writer.add("t", {"a": [0]})
     assert writer.flush(0.3) is False
-    assert writer.stats().last_error == "StoreUnavailable: it is away"
+    deadline = time.monotonic() + PATIENCE_S
+    while writer.stats().last_error != "StoreUnavailable: it is away":
+        assert time.monotonic() < deadline, writer.stats()
+        time.sleep(0.01)
     # When it is back, I expect that the rows that it never got are told of
     store.away = False
     assert writer.flush(120)
