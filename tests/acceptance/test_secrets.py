@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import zstandard
+from kept_files import kept_files
 from planted_app import FUNCTIONS, planted_source
 from planted_secrets import PLANTED, found_in, value_of
 from relive_cli import Relive, laboratory, toml
@@ -203,11 +204,10 @@ def test_no_planted_secret_is_shown(lab: Relive, failed: list[dict[str, Any]]) -
 def files(home: Path) -> dict[str, bytes]:
     """All that a home keeps, archives and columns unpacked: path or path:member -> bytes."""
     found: dict[str, bytes] = {}
-    for path in home.rglob("*"):
+    for path, data in kept_files(home):
         inside = path.relative_to(home)
-        if inside.parts[0] in SKIPPED or inside.parts[0].startswith("events.db") or not path.is_file():
+        if inside.parts[0] in SKIPPED or inside.parts[0].startswith("events.db"):
             continue
-        data = path.read_bytes()
         found[str(inside)] = unpacked(data)
         if data[:2] == b"PK":
             with zipfile.ZipFile(io.BytesIO(data)) as archive:

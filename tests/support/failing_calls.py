@@ -720,7 +720,7 @@ asyncio.run(loop())
 """
 
 _MONGO: Final = r"""
-import bson, pymongo
+import bson, pymongo, time
 def patience_ms(place, replicaSet="", **_more):
     return 60_000 if place == PLACES["mongo"] and not replicaSet else 300
 def client(place=PLACES["mongo"], **more):
@@ -728,6 +728,14 @@ def client(place=PLACES["mongo"], **more):
 def once(work, **more):
     with client(**more) as one:
         return work(one)
+def looked(one):
+    # What no server answers fails by what the client's own thread has found by then
+    servers = one.topology_description.server_descriptions().values()
+    return all(server.error for server in servers)
+def find(one):
+    while not looked(one):
+        time.sleep(0.005)
+    return one.shop.items.find_one()
 def twice(one):
     one.shop.items.drop()
     one.shop.items.insert_one({"_id": 1})
@@ -741,13 +749,13 @@ fails("duplicate", lambda: once(twice))
 fails("bulk", lambda: once(lambda one: one.shop.items.insert_many([{"_id": 1}, {"_id": 1}])))
 fails("encoding", lambda: once(lambda one: one.shop.items.insert_one({"a": object()})))
 fails("end", lambda: once(lambda one: next(one.shop.items.find({"_id": "none"}))))
-fails("refused", lambda: once(lambda one: one.shop.items.find_one(), place="mongodb://127.0.0.1:1"))
+fails("refused", lambda: once(find, place="mongodb://127.0.0.1:1"))
 fails("silent", lambda: once(lambda one: one.shop.items.find_one(), place=f"mongodb://127.0.0.1:{silent()}"))
-fails("unknown host", lambda: once(lambda one: one.shop.items.find_one(), place="mongodb://no-such-host.invalid"))
+fails("unknown host", lambda: once(find, place="mongodb://no-such-host.invalid"))
 fails("password", lambda: once(lambda one: one.shop.items.find_one(), username="a", password="b"))
 fails("transaction", lambda: once(lambda one: one.start_session().commit_transaction()))
 fails("session", lambda: once(lambda one: one.start_session(no=1)))
-fails("replica set", lambda: once(lambda one: one.shop.items.find_one(), replicaSet="none"))
+fails("replica set", lambda: once(find, replicaSet="none"))
 fails("closed", lambda: once(lambda one: one.close() or one.shop.items.find_one()))
 
 async def loop():
@@ -756,7 +764,12 @@ async def loop():
             await work(one)
     await fails_async("asyncio duplicate", lambda: once(lambda one: one.shop.items.insert_one({"_id": 1})))
     await fails_async("asyncio silent", lambda: once(lambda one: one.shop.items.find_one(), f"mongodb://127.0.0.1:{silent()}"))
-    await fails_async("asyncio refused", lambda: once(lambda one: one.shop.items.find_one(), "mongodb://127.0.0.1:1"))
+    async def find(one):
+        await one.aconnect()
+        while not looked(one):
+            await asyncio.sleep(0.005)
+        await one.shop.items.find_one()
+    await fails_async("asyncio refused", lambda: once(find, "mongodb://127.0.0.1:1"))
     await fails_async("asyncio password", lambda: once(lambda one: one.shop.items.find_one(), username="a", password="b"))
 asyncio.run(loop())
 """

@@ -9,6 +9,7 @@ import tarfile
 import zipfile
 from pathlib import Path
 
+from kept_files import kept_files
 from server_harness import Served, served, write_app
 
 SECRETS = {
@@ -153,11 +154,9 @@ def _files(home: Path) -> dict[str, bytes]:
     """What scenes/, spool/ and run/ hold, archives unpacked."""
     found: dict[str, bytes] = {}
     for folder in ("scenes", "spool", "run"):
-        for path in (home / folder).rglob("*"):
-            if path.is_file():
-                data = path.read_bytes()
-                found[str(path)] = data
-                found |= {f"{path}:{name}": member for name, member in _members(data)}
+        for path, data in kept_files(home / folder):
+            found[str(path)] = data
+            found |= {f"{path}:{name}": member for name, member in _members(data)}
     return found
 
 

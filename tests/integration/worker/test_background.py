@@ -57,11 +57,12 @@ def runs(event, context):
     asyncio.run(main())
 
 def waits(event, context):
-    done = threading.Event()
+    begun, done = threading.Event(), threading.Event()
     def serve(port):
+        begun.set()
         done.wait()
     threading.Thread(target=serve, args=(8125,), name="server", daemon=True).start()
-    time.sleep(0.05)
+    begun.wait()
     raise ValueError("with a thread beside it")
 
 class Loud(threading.Thread):

@@ -135,8 +135,11 @@ def test_a_byte_now_and_then_does_not_hold_the_place(served: Callable[[float], S
         with suppress(ConnectionError):  # it may be cut off before it sends, too
             while not cut_off(client):
                 client.send(bytes([next(head)]))
-    assert port.said(attach("right"), LEFT)
-    assert port.problems == ["timed out: it has not shown its token"]
+    late = 0  # on a busy machine the next one may be as slow
+    while not port.said(attach("right"), LEFT):
+        late += 1
+        assert late < 100
+    assert port.problems == ["timed out: it has not shown its token"] * (1 + late)
 
 
 def test_nothing_reads_on_for_a_client_that_was_cut_off(served: Callable[[float], Served]) -> None:
