@@ -60,13 +60,11 @@ class EventOffice:
             return pb.RetryEventResponse(count=count)
         _wants_id(request.event_id)
         with self._naming(request.event_id, name):
-            found = queue.retry(request.event_id, name).result(_TIMEOUT_S)
-        event, attempts = queue.get(found, name).result(_TIMEOUT_S)
+            event = queue.retry(request.event_id, name).result(_TIMEOUT_S)
         told = pb.EventInfo(
             event_id=event.event_id,
             function=event.function,
             state="ready",
-            attempts=attempts,
             enqueued_ns=event.enqueued_ns,
         )
         return pb.RetryEventResponse(event=told, count=1)

@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from relive_platform.api.client import ControlClient
@@ -65,6 +66,46 @@ async def test_dead_events_of_one_function_block_no_other_and_can_be_discarded(t
         await running.until(lambda: queue.counts().result(60).dead == 8)
         assert await thread(None, ask, lambda client: client.discard_events(["dead"], "intake")) == 8
         assert queue.counts().result(60).dead == 0
+
+
+ONCE = """\
+import os
+def once(event, context):
+    if not os.path.exists(event["go"]):
+        raise ValueError("not yet")
+"""
+
+
+async def test_who_hears_late_of_a_retry_is_told_of_it_though_the_event_is_done(tmp_path: Path) -> None:
+    async with served(tmp_path / "home", with_api=True, isolation_tier=0) as running:
+        # Given an event that has died, and would not any more
+        table = '[functions.once]\nsource = "."\nhandler = "app:once"\nretries = 0\n'
+        await running.deploy(write_app(tmp_path / "app", ONCE, table))
+        queue, go = running.server.queue, tmp_path / "go"
+        event = json.dumps({"go": str(go)}).encode()
+        await running.server.publish(InvokeRequest(function="once", event=event), "o")
+        await running.until(lambda: queue.counts().result(60).dead == 1)
+        go.touch()
+
+        # When it is done before who has asked for its retry hears of that
+        retry = queue.retry
+
+        def heard_late(*given):  # type: ignore[no-untyped-def]
+            told = retry(*given)
+            assert told.exception(60) is None
+            while queue.look("o", "once").result(60)[0].state != "done":
+                time.sleep(0.01)
+            return told
+
+        queue.retry = heard_late
+
+        def ask() -> tuple[str, str, int]:
+            with ControlClient(running.server.api_address, token=_token(tmp_path)) as client:
+                found = client.retry_event("o", "once")
+            return found.event_id, found.state, found.attempts
+
+        # I expect the retry to be told as ever
+        assert await asyncio.get_running_loop().run_in_executor(None, ask) == ("o", "ready", 0)
 
 
 def _token(folder: Path) -> str:

@@ -129,7 +129,7 @@ class QueueMachine(RuleBasedStateMachine):
     def retry(self, function: str, event_id: str) -> None:
         state = self.model.get((function, event_id))
         if state is not None and state[0] in ("dead", "ready"):
-            assert self.queue.retry(event_id, function).result(60) == event_id
+            assert self.queue.retry(event_id, function).result(60).event_id == event_id
             state[0], state[1] = "ready", 0
 
     @rule()

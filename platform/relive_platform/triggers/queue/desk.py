@@ -23,15 +23,15 @@ class EventDesk:
         self._holdings = holdings
         self._decoder = msgspec.json.Decoder(QueuedEvent)
 
-    def retry(self, event_id: str, function: str) -> str:
-        """Make a dead or waiting event due now, attempts anew. Raises UnknownEvent, Conflict."""
+    def retry(self, event_id: str, function: str) -> QueuedEvent:
+        """Make a dead or waiting event due now, attempts anew, and give it. Raises UnknownEvent, Conflict."""
         seq, name, state, found, size = self._find(event_id, function)
         if state == LEASED:
             raise Conflict(f"event {found!r} is being delivered", hint="wait for its outcome")
         now_ns = self._clock.time_ns()
         self._db.execute(sql.REVIVE, (now_ns, now_ns, seq))
         self._holdings.move(name, state, READY, size)
-        return found
+        return self._load(seq)[0]
 
     def discard(self, event_id: str, function: str) -> str:
         """Remove a dead or waiting event. Raises UnknownEvent, Conflict."""
@@ -76,7 +76,9 @@ class EventDesk:
 
     def get(self, event_id: str, function: str) -> tuple[QueuedEvent, int]:
         """An event with its body, and its attempts so far. Raises UnknownEvent."""
-        seq = self._find(event_id, function)[0]
+        return self._load(self._find(event_id, function)[0])
+
+    def _load(self, seq: int) -> tuple[QueuedEvent, int]:
         _, found, attempts, _, enqueued_ns, detail, body = self._db.execute(sql.LOAD, (seq,)).fetchone()
         event = self._decoder.decode(detail)
         return msgspec.structs.replace(event, event_id=found, body=body, enqueued_ns=enqueued_ns), attempts

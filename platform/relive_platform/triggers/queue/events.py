@@ -197,8 +197,9 @@ class EventQueue:
         """When the next lease runs out, on the monotonic clock; None without one."""
         return self._committer.submit(self._table.next_expiry_monotonic_ns)
 
-    def retry(self, event_id: str, function: str = "") -> Future[str]:
-        """Make a dead or waiting event due now, with all its attempts. `event_id` may be abbreviated.
+    def retry(self, event_id: str, function: str = "") -> Future[QueuedEvent]:
+        """Make a dead or waiting event due now, with all its attempts, and give it: it may be done before
+        anybody could ask for it. `event_id` may be abbreviated.
 
         Fails with UnknownEvent, or with Conflict while it is being delivered.
         """
