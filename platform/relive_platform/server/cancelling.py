@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 __all__ = ["cancel"]
 
 _READY: Final = "ready"
+_LEASED: Final = "leased"
+_LOOK_S: Final = 0.01
+_LOOKS: Final = 500
+"""At an event that has left the queue and does not run yet, or has run and is not done yet."""
 
 
 async def cancel(server: ReliveServer, ident: str) -> pb.CancelResponse:
@@ -28,22 +32,36 @@ async def cancel(server: ReliveServer, ident: str) -> pb.CancelResponse:
     """
     if not ident:
         raise UsageError("no invocation is named", hint="give its id")
-    found = await server.gateways.cancel(ident)
-    if found is not None:
-        return pb.CancelResponse(
-            invocation_id=found.invocation_id, function=found.function, state=found.state
-        )
-    nothing = _nothing(ident, server.functions.serving)
-    if ident == "last" or ident in server.functions.serving:
-        raise nothing
+    for _ in range(_LOOKS):
+        found = await server.gateways.cancel(ident)
+        if found is not None:
+            return pb.CancelResponse(
+                invocation_id=found.invocation_id, function=found.function, state=found.state
+            )
+        nothing = _nothing(ident, server.functions.serving)
+        if ident == "last" or ident in server.functions.serving:
+            raise nothing
+        discarded = await _discarded(server, ident, nothing)
+        if discarded is not None:
+            return discarded
+        await asyncio.sleep(_LOOK_S)
+    raise nothing
+
+
+async def _discarded(server: ReliveServer, ident: str, nothing: NotFound) -> pb.CancelResponse | None:
+    """An event that waited in the queue; None: it has just left it, or is about to be done."""
     try:
         event, _ = await asyncio.wrap_future(server.queue.get(ident))
         row, _ = await asyncio.wrap_future(server.queue.look(event.event_id, event.function))
+        if row.state == _LEASED:
+            return None
         if row.state != _READY:
             raise nothing  # a dead one is for `relive events`
         discarded = await asyncio.wrap_future(server.queue.discard(row.event_id, row.function))
-    except (UnknownEvent, Conflict) as error:
+    except UnknownEvent as error:
         raise nothing from error
+    except Conflict:
+        return None
     return pb.CancelResponse(invocation_id=discarded, function=row.function, state="queued")
 
 

@@ -108,6 +108,37 @@ async def test_who_hears_late_of_a_retry_is_told_of_it_though_the_event_is_done(
         assert await asyncio.get_running_loop().run_in_executor(None, ask) == ("o", "ready", 0)
 
 
+async def test_an_event_that_begins_while_somebody_cancels_it_is_cancelled(tmp_path: Path) -> None:
+    async with served(tmp_path / "home", with_api=True) as running:
+        # Given an event that waits when its cancellation looks at what runs, and runs when it looks at the
+        # queue
+        endless = "import time\ndef endless(event, context):\n    time.sleep(600)\n"
+        table = '[functions.endless]\nsource = "."\nhandler = "app:endless"\nretries = 0\ntimeout_s = 600\n'
+        await running.deploy(write_app(tmp_path / "app", endless, table))
+        gateways, looked = running.server.gateways, []
+        cancel = gateways.cancel
+
+        async def cancel_early(ident):  # type: ignore[no-untyped-def]
+            looked.append(ident)
+            if len(looked) > 1:
+                return await cancel(ident)
+            request = InvokeRequest(function="endless", event=b"{}")
+            await running.server.publish(request, "o")
+            workers = running.server.engine.host.workers
+            await running.until(lambda: any(worker.begun for worker in workers.values()))
+            return None
+
+        gateways.cancel = cancel_early
+
+        def ask() -> str:
+            with ControlClient(running.server.api_address, token=_token(tmp_path)) as client:
+                return str(client.cancel("o").state)
+
+        # When it is cancelled, I expect it to be ended
+        assert await asyncio.get_running_loop().run_in_executor(None, ask) == "running"
+        await running.until(lambda: running.server.queue.counts().result(60).dead == 1)
+
+
 def _token(folder: Path) -> str:
     return (folder / "home" / "run" / "token").read_text()
 
