@@ -106,6 +106,10 @@ def _find(store: Store, folder: Path, ident: str, attempt: int) -> tuple[str, in
     if only is None:
         if ident == "last":
             raise SceneNotFound("nothing has failed yet", hint="see how it would look: relive demo")
+        if attempt and (other := _find(store, folder, ident, 0)):
+            raise SceneNotFound(
+                f"attempt {attempt} of {other[0]} has no scene", hint=f"its newest one is that of {other[1]}"
+            )
         raise SceneNotFound(f"no failure's id begins with {ident!r}", hint="list them: relive failures")
     return only
 

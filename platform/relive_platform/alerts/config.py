@@ -133,6 +133,8 @@ def problems(table: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     if "webhook" in table:
         for message, hint in destination_problems({"webhook": table["webhook"]}):
             yield "webhook", message, hint
+        if "webhook_env" in table:
+            yield "webhook_env", "webhook and webhook_env both name a URL", "keep one of them"
 
 
 def _no_numbers(table: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:

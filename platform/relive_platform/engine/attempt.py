@@ -203,14 +203,17 @@ class Attempt(msgspec.Struct, kw_only=True, eq=False):
         self.started_cold(from_ns, now_ns)
         self.evidence.loaded(loading)
 
-    def lose(self, status: str, error: ErrorInfo, now_ns: int, exited: Exited | None, ready: bool) -> None:
-        """Its worker's process is gone. `ready`: after its module was loaded."""
+    def lose(
+        self, status: str, error: ErrorInfo, now_ns: int, exited: Exited | None, cpu_ns: int, ready: bool
+    ) -> None:
+        """Its worker's process is gone. `cpu_ns`: what it has used of it; `ready`: after its module was
+        loaded."""
         record = self.record
         if ready:
             record.started_ns = record.started_ns or record.dispatched_ns
             record.ended_ns = record.ended_ns or now_ns
         if exited is not None:
-            record.cpu_ns = record.cpu_ns or exited.cpu_ns
+            record.cpu_ns = record.cpu_ns or cpu_ns
             if not self.evidence.rss_peak:  # the system's own figure has the pages of mapped files in it
                 record.peak_rss_bytes = max(record.peak_rss_bytes, exited.peak_rss_bytes)
         self.fail(status, error)

@@ -309,7 +309,8 @@ class Dispatcher:
                 adopt_place(attempt.evidence, error)  # it has told where each of them stood
             if worker.condemned and record.error is not None:
                 status, error = record.status, record.error  # told already, located since
-            attempt.lose(status, error, self._wall_ns(), worker.exited, ready=worker.ready is not None)
+            exited, cpu_ns = worker.exited, worker.lost_cpu_ns
+            attempt.lose(status, error, self._wall_ns(), exited, cpu_ns, ready=worker.ready is not None)
             self._settle(attempt, worker)
         self._finish(attempt, worker)
 

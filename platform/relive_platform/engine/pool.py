@@ -534,7 +534,7 @@ class FunctionPool:
         worker.drop(attempt)
         worker.fail(attempt.record.error.fingerprint if attempt.record.error else "")
         kept = self._host.freeze(worker, attempt)
-        attempt.used(worker.process.cpu_ns())
+        attempt.used(worker.untold_cpu_ns(worker.process.cpu_ns(), worker.begun + 1))
         self.precise.lost()
         self._listener.on_worker_lost(worker, attempt)
         for other in worker.begun_attempts():  # of a service: all of them end with their process

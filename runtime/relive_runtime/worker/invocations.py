@@ -46,6 +46,12 @@ _STEP: Final = 4
 _INTERNAL_ERROR: Final = 500
 
 
+def _of_children_ns() -> int:
+    """CPU time of the processes that it has started and that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return int((usage.ru_utime + usage.ru_stime) * 1e9)
+
+
 class _Attempt(Attempt):
     """What the runner knows of one, besides."""
 
@@ -349,4 +355,5 @@ class Runner:
             logs=counts.logs,
             dropped=counts.dropped + dropped,
             reusable=reusable,
+            process_cpu_ns=until_ns + _of_children_ns(),
         )

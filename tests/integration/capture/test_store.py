@@ -130,3 +130,7 @@ def test_unclear_and_unknown_ids_are_said(store: Store, folder: Path) -> None:
         scenes.load(store, folder, "0193")
     with pytest.raises(SceneNotFound, match="begins with 'nope'"):
         scenes.load(store, folder, "nope")
+    with pytest.raises(SceneNotFound, match=r"attempt 9 of 01930001-.* has no scene"):
+        scenes.load(store, folder, "01930001", 9)
+    with pytest.raises(SceneNotFound, match="begins with 'nope'"):
+        scenes.load(store, folder, "nope", 9)

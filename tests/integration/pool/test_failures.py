@@ -91,6 +91,34 @@ async def test_a_signal_is_named(workers: Platform, name: str) -> None:
     assert name in message
 
 
+@pytest.mark.parametrize("ends", ["os._exit(3)", "os.kill(os.getpid(), signal.SIGKILL)"])
+async def test_the_cpu_time_of_what_was_lost_is_its_own(workers: Platform, ends: str) -> None:
+    # Given a worker that has computed for 0.6 s, also in a process that it started
+    computes = "while time.thread_time() < until: pass"
+    body = (
+        "def handler(event, context):\n"
+        "    if not event:\n"
+        f"        {ends}\n"
+        "    until = time.thread_time() + 0.3\n"
+        f"    {computes}\n"
+        "    pid = os.fork()\n"
+        "    if not pid:\n"
+        "        until = time.thread_time() + 0.3\n"
+        f"        {computes}\n"
+        "        os._exit(0)\n"
+        "    os.waitpid(pid, 0)\n"
+    )
+    workers.deploy("f", "import os, signal, time\n" + body)
+    # When the next invocation ends its process
+    first, lost = await workers.invoke("f", b"1"), await workers.invoke("f", b"0")
+    # I expect none of that to be told of it
+    assert first.record.cpu_ns >= 300_000_000
+    running = await _failed_run(workers)
+    assert running.record.invocation_id == lost.record.invocation_id
+    assert running.record.worker_pid == first.record.worker_pid
+    assert running.record.cpu_ns < 250_000_000
+
+
 @pytest.mark.parametrize("more", ["", "    __import__('faulthandler').disable()\n"])
 async def test_a_crash_in_native_code_is_located(workers: Platform, more: str) -> None:
     body = f"{more}    import ctypes\n    ctypes.string_at(0)\n"

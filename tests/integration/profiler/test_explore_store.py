@@ -290,7 +290,7 @@ def test_slow_and_failed_ones_against_the_others(store):
     before, after, *_ = views.sides_of_slow(store, HotFilter(function="checkout"))
     assert before.max_duration_ns == after.min_duration_ns == 50 * MS
     sides = [HotFilter(function="checkout", version=version) for version in (9, 10)]
-    with pytest.raises(NotFound, match="no profiles of version 9 of checkout"):
+    with pytest.raises(NotFound, match="no invocation of checkout of version 9 has a profile"):
         views.diff(store, (*sides, "of version 9", "of version 10"), "line")
     with pytest.raises(NotFound):
         views.diff(store, views.sides_of_slow(store, HotFilter(function="checkout")), "line")

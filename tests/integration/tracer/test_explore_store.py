@@ -80,6 +80,9 @@ def test_a_trace_comes_back_whole(clean_store: Store) -> None:
     # I expect each span as it was, once
     spans = traces.trace(clean_store, failed.trace_id)
     assert sorted(s.name for s in spans) == ["POST /checkout", "checkout", "init", "price ü", "queue"]
+    assert not traces.goes_on(clean_store, failed.trace_id, spans)
+    first = traces.trace(clean_store, failed.trace_id, 3)
+    assert (first, traces.goes_on(clean_store, failed.trace_id, first)) == (spans[:3], True)
     found = next(s for s in spans if s.name == "price ü")
     assert (found.start_ns, found.duration_ns, found.kind, found.status) == (
         NOW + 3 * MS,

@@ -237,7 +237,7 @@ def sample_gauges() -> list[Gauge]:
     def gauge(metric: str, unit: str, attributes: dict[str, str], value: float) -> Gauge:
         means = {n: value + n for n in range(3)}
         found = PlatformSeries(metric, unit, attributes, value, value, value + 2, value + 1, means)
-        return Gauge(found, tuple(means.get(n) for n in range(4)))
+        return Gauge(found, tuple(means.get(n) for n in range(4)), tuple(NOW + n * S for n in range(4)))
 
     return [
         gauge("relive.workers", "{worker}", {"state": "busy"}, 2.0),

@@ -10,6 +10,7 @@ from relive_store import open_store
 from relive_tui.app import ReliveApp
 from relive_tui.models.alerts import SilenceProblem, parse_silence
 from relive_tui.models.charts import Chart, ChartGrid, chart_lines
+from relive_tui.models.layout.format import day_clock
 from relive_tui.models.layout.text import line_text, line_width
 from relive_tui.source.home import DataSource
 from textual.widgets import Input
@@ -61,6 +62,10 @@ def test_a_chart_tells_gaps_from_zero_and_shows_its_highest_value() -> None:
     # And of nothing that is said
     late = Chart("z", [1.0, 2.0, None, None], 0, 4 * S, str, late=2)
     assert "now 2.0" in line_text(chart_lines(late, 40, 8)[0])
+    # And when the highest stretch began, though the last one has only just begun
+    minute = 60 * S
+    cut = Chart("w", [1.0, 9.0, 2.0, 1.0], 0, 183 * S, str, starts_ns=[0, minute, 2 * minute, 3 * minute])
+    assert f"most 9.0 at {day_clock(minute, 183 * S)[:5]}" in line_text(chart_lines(cut, 60, 8)[0])
     empty = Chart("y", [None, None], 0, S, str)
     assert "nothing was measured" in "".join(line_text(line) for line in chart_lines(empty, 40, 7))
     grid = ChartGrid([chart, empty, chart], 80, 20)

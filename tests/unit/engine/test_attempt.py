@@ -87,7 +87,7 @@ def test_an_attempt_that_was_lost_ends_when_that_is_known() -> None:
     attempt.fail("timeout", TIMEOUT)
     # When its process is reaped
     exited = Exited(worker_id=1, pid=4_711, status=9, peak_rss_bytes=9_000, cpu_ns=8)
-    attempt.lose("timeout", TIMEOUT, 99, exited, ready=True)
+    attempt.lose("timeout", TIMEOUT, 99, exited, 8, ready=True)
     attempt.finish()
     # I expect its times and what the system says of it
     record = attempt.record

@@ -231,7 +231,7 @@ def test_a_timeout_is_told_at_once_and_its_scene_when_the_process_is_gone() -> N
     assert attempt.record.error is not None
     attempt.record.error.file = "shop.py"
     attempt.evidence.dumped({"frames.json": b"[]"}, {"exception": ("ok", "")}, [])
-    desk.worker.exited = Exited(worker_id=7, pid=4_711, status=9, cpu_ns=5)
+    desk.worker.on_exited(Exited(worker_id=7, pid=4_711, status=9, cpu_ns=5))
     desk.dispatcher.on_worker_lost(desk.worker, attempt)
     # I expect its caller to hear once, and the scene to say where
     assert len(waiter.outcomes) == 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from relive_store import Store
@@ -13,7 +13,17 @@ from relive_tracer.explore.conditions import Conditions, Page
 from relive_tracer.explore.errors import AmbiguousId, InvocationNotFound, TraceNotFound
 from relive_tracer.explore.models import SpanEventRow, SpanLinkRow, SpanRow
 
-__all__ = ["extent_ns", "invocation_spans", "resolve", "span", "spans_since", "trace", "trace_pages"]
+__all__ = [
+    "MOST_SPANS",
+    "extent_ns",
+    "goes_on",
+    "invocation_spans",
+    "resolve",
+    "span",
+    "spans_since",
+    "trace",
+    "trace_pages",
+]
 
 _SECOND_NS: Final = 1_000_000_000
 _FULL_ID = re.compile(r"[0-9a-f]{32}")
@@ -45,14 +55,24 @@ LIMIT 2
 """
 
 
+MOST_SPANS: Final = 200_000
+"""Of one trace that is held in memory at once."""
 _PAGE: Final = 10_000
 _INVOCATION: Final = "SpanAttributes['faas.invocation_id']"
 
 
-def trace(store: Store, trace_id: str, limit: int = 50_000, *, timeout_s: float = 30.0) -> list[SpanRow]:
+def trace(store: Store, trace_id: str, limit: int = MOST_SPANS, *, timeout_s: float = 30.0) -> list[SpanRow]:
     """The spans of a trace by start time, at most `limit`; [] if there are none. Each span comes once."""
-    pages = trace_pages(store, trace_id, limit, limit, timeout_s=timeout_s)
+    pages = trace_pages(store, trace_id, limit, timeout_s=timeout_s)
     return [found for spans in pages for found in spans]
+
+
+def goes_on(store: Store, trace_id: str, spans: Sequence[SpanRow], *, timeout_s: float = 30.0) -> bool:
+    """Whether a trace has spans after these, its first ones."""
+    if not spans:
+        return False
+    last = spans[-1].start_ns, spans[-1].span_id
+    return bool(_rows(store, trace_id, last, 1, timeout_s))
 
 
 def trace_pages(

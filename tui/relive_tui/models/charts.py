@@ -24,7 +24,8 @@ _FRAME: Final = 2  # lines that are not of the plot: the title and the times
 @dataclass(frozen=True, slots=True)
 class Chart:
     """A series over [since, until). None: nothing was measured in that stretch. `label` gives a value as
-    people read it. `late`: stretches at the end that may not be there yet."""
+    people read it. `late`: stretches at the end that may not be there yet. `starts_ns`: when each stretch
+    begins; empty: they are as long as each other."""
 
     title: str
     values: Sequence[float | None]
@@ -33,6 +34,13 @@ class Chart:
     label: Callable[[float], str]
     style: str = "accent"
     late: int = 0
+    starts_ns: Sequence[int] = ()
+
+    def start_ns(self, at: int) -> int:
+        """When a stretch begins."""
+        if self.starts_ns:
+            return self.starts_ns[at]
+        return self.since_ns + at * (self.until_ns - self.since_ns) // len(self.values)
 
 
 def chart_lines(chart: Chart, width: int, height: int) -> list[Line]:
@@ -46,8 +54,7 @@ def chart_lines(chart: Chart, width: int, height: int) -> list[Line]:
         return [title, *plot, _times(chart, cells)]
     top, where = max(known, key=lambda one: one[0])
     newest = next((value for value in chart.values[: -2 - chart.late : -1] if value is not None), None)
-    width_ns = (chart.until_ns - chart.since_ns) / len(chart.values)
-    when = _minute(int(chart.since_ns + where * width_ns), chart.until_ns)
+    when = _minute(chart.start_ns(where), chart.until_ns)
     title += [
         ("now ", "dim"), (chart.label(newest) if newest is not None else "·", chart.style),
         ("  most ", "dim"), (chart.label(top), ""), (f" at {when}" if top > 0 else "", "dim"),

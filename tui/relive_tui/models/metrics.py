@@ -151,8 +151,9 @@ class GaugeRows:
 def function_charts(one: FunctionHealth) -> list[Chart]:
     """All that is charted of a function."""
     until_ns = one.since_ns + int(one.seconds * 1e9)
+    starts_ns = [point.start_ns for point in one.points]
     return [
-        Chart(title, one.series(name), one.since_ns, until_ns, label, style)
+        Chart(title, one.series(name), one.since_ns, until_ns, label, style, starts_ns=starts_ns)
         for name, title, label, style in _CHARTS
     ]
 
@@ -165,5 +166,7 @@ def gauge_charts(gauge: Gauge, gauges: Sequence[Gauge], since_ns: int, until_ns:
         told = " ".join(f"{name}={value}" for name, value in sorted(one.found.attributes.items()))
         title = told or one.found.metric.removeprefix("relive.")
         label = _UNITS.get(one.found.unit, _number)
-        charts.append(Chart(title, one.means, since_ns, until_ns, label, late=_UNWRITTEN))
+        charts.append(
+            Chart(title, one.means, since_ns, until_ns, label, late=_UNWRITTEN, starts_ns=one.starts_ns)
+        )
     return charts

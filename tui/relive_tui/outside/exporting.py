@@ -70,8 +70,9 @@ def export_trace_file(store: Store, trace_id: str, folder: Path, limit: int) -> 
     """All spans of a trace as JSON."""
     from relive_tracer.explore import traces
 
-    spans = [asdict(span) for span in traces.trace(store, trace_id, limit)]
-    document = {"trace_id": trace_id, "spans": spans}
+    found = traces.trace(store, trace_id, limit)
+    goes_on = traces.goes_on(store, trace_id, found)  # has spans that are not in the file
+    document = {"trace_id": trace_id, "goes_on": goes_on, "spans": [asdict(span) for span in found]}
     text = json.dumps(document, ensure_ascii=False, indent=1)
     return write_new(folder, f"trace-{trace_id[:16]}.json", text.encode("utf-8", "backslashreplace"))
 

@@ -17,10 +17,11 @@ __all__ = ["Gauge", "platform_gauges"]
 @dataclass(frozen=True, slots=True)
 class Gauge:
     """One gauge, such as `relive.workers` {state: busy}. `means`: of each bucket, None if the server has said
-    nothing in it."""
+    nothing in it; `starts_ns`: when each begins."""
 
     found: PlatformSeries
     means: tuple[float | None, ...]
+    starts_ns: tuple[int, ...]
 
     @property
     def name(self) -> str:
@@ -38,7 +39,8 @@ def platform_gauges(
 ) -> list[Gauge]:
     """By metric and attributes. Raises StoreError."""
     span = Range.of(since_ns, until_ns, points)
+    starts_ns = tuple(map(span.start_ns, range(span.buckets)))
     return [
-        Gauge(found, tuple(found.means.get(at) for at in range(span.buckets)))
+        Gauge(found, tuple(found.means.get(at) for at in range(span.buckets)), starts_ns)
         for found in platform_series(store, span)
     ]

@@ -88,9 +88,8 @@ def diff(
     counted = explore.sides(store, before, after)
     for found, side in zip(counted, (name, other), strict=True):
         if not found.invocations:
-            of = side if side.startswith("of ") else f"of {side}"
             raise NotFound(
-                f"there are no profiles {of} of {before.function}",
+                f"no invocation of {before.function} {side} has a profile",
                 hint="`relive invocations` lists what is recorded",
             )
     listed, tree = explore.diff_with_tree(store, counted, by, limit, weight=weight)

@@ -102,6 +102,7 @@ class Done(Frame, tag="done"):
     logs: int = 0
     dropped: int = 0  # spans, lines and samples that a limit cut off
     reusable: bool = True
+    process_cpu_ns: int = 0  # that the worker has used so far, with what it has started; 0: not told
 
 
 class Result(Frame, tag="result"):

@@ -15,7 +15,7 @@ from relive_base.shown_numbers import counted
 
 from relive.arguments.durations import DURATION, WAIT, since_ns
 from relive.arguments.otlp_headers import headers_of_lines, headers_of_variable
-from relive.output import echo, emit_object, json_option
+from relive.output import echo, emit_object, json_option, note
 from relive.output.files import writing
 from relive.recorded.listing import finder, tell_lateness
 from relive.session import Session
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["export"]
 
 _PAGE_ROWS = 5_000
+_WHOLE = 100_000_000  # of a trace that is sent a page at a time
 _FILE = click.Path(exists=True, dir_okay=False)
 
 
@@ -183,6 +184,8 @@ def _write(session: Session, named: tuple[str, ...], sends: bool, target: Path, 
     store = session.store()
     trace_id = finder(session).trace(named[0])
     spans = traces.trace(store, trace_id)
+    if traces.goes_on(store, trace_id, spans):
+        note(f"note: only its first {len(spans):,} spans are written: the trace has more, which --otlp sends")
     parts = [otlp_json.trace_json(spans)]
     lines: list[LogRow] = []
     if target.suffix == ".jsonl":
@@ -245,9 +248,9 @@ def _parts(
     wanted = logs.LogFilter(since_ns=begin_ns)
     if ident:
         wanted = logs.LogFilter(trace_id=ident)
-        spans = traces.trace(store, ident)
-        if spans and settings.traces is not None:
-            yield spans, []
+        if settings.traces is not None:
+            for spans in traces.trace_pages(store, ident, _WHOLE, _PAGE_ROWS):
+                yield spans, []
     elif settings.traces is not None:
         for spans in _pages(store, begin_ns):
             yield spans, []

@@ -16,6 +16,7 @@ from relive.output import (
     format_clock,
     format_ns,
     json_option,
+    note,
     status_style,
     text_width,
     wide_option,
@@ -137,6 +138,10 @@ def trace(session: Session, ident: str, as_json: bool) -> None:
 
     trace_id = finder(session).trace(ident)
     rows = traces.trace(session.store(), trace_id)
+    if traces.goes_on(session.store(), trace_id, rows):
+        note(
+            f"note: only the first {len(rows):,} spans are shown: the trace has more (relive sql counts them)"
+        )
     missing = dropped.unkept(session.store(), trace_id)
     if not as_json:
         lines = render.trace_lines(tree.build_tree(rows), text_width())

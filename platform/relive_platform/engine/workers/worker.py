@@ -131,6 +131,8 @@ class Worker(WorkerLife):
         self.init_failed: InitFailed | None = None
         self.playback = b""  # payload of a Playback message: this worker replays
         self.exited: Exited | None = None
+        self.lost_cpu_ns = 0  # of each attempt that its process had begun when it ended
+        self._told_cpu_ns = 0  # that the process had used when it told of one last
         self.core = ""  # the core file that it left
         self.rss_bytes = 0
         self.heap: Callable[[bytes], None] | None = None  # who waits for a snapshot of its heap
@@ -323,6 +325,11 @@ class Worker(WorkerLife):
             return False
         return self.handle.kernel_limit_mb() > 0
 
+    def untold_cpu_ns(self, cpu_ns: int, attempts: int) -> int:
+        """What each of so many attempts that cannot tell it any more has used, if its process has used
+        `cpu_ns` so far: the same."""
+        return max(cpu_ns - self._told_cpu_ns, 0) // max(attempts, 1)
+
     def look_at_group(self) -> None:
         """Tell what runs if the kernel has ended a process that it has started."""
         limit_mb = self.handle.look_at_group(busy=self.begun > 0)
@@ -341,6 +348,7 @@ class Worker(WorkerLife):
 
     def on_exited(self, exited: Exited) -> None:
         self.exited = exited
+        self.lost_cpu_ns = self.untold_cpu_ns(exited.cpu_ns, self.begun)
 
     def on_orphaned(self) -> None:
         self.owner.on_orphaned(self)
@@ -385,6 +393,7 @@ class Worker(WorkerLife):
     def _over(self, attempt: Attempt, result: Result, done: Done) -> None:
         """The invocation is over; on with what was sent ahead."""
         now = self._mono()
+        self._told_cpu_ns = done.process_cpu_ns or self._told_cpu_ns + done.cpu_ns
         if now - attempt.began_mono > SLOW_S:
             self.look_at_group()
         self.finish(attempt, now)
@@ -432,6 +441,7 @@ class Worker(WorkerLife):
         if self.state != STARTING or self.ready is not None:
             return  # its code has written that
         self.ready = _ready.decode(payload)
+        self._told_cpu_ns = self.ready.cpu_ns
         self.process.own_tmp = self.ready.own_tmp
         if self.serves:
             sockets = (self.spec.websockets or ASGI_SOCKETS) if self.ready.websockets else 0

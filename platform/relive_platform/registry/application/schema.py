@@ -194,6 +194,12 @@ def _named(value: object) -> str:
     return names.get(type(value), f"a {type(value).__name__}")
 
 
+def _range(low: float | None, high: float | None) -> str:
+    if low is None or high is None:
+        return f"of at least {low:.15g}" if high is None else f"of at most {high:.15g}"
+    return f"from {low:.15g} to {high:.15g}"
+
+
 def check_value(name: str, key: Key, value: object) -> tuple[str, str] | None:
     """(message, hint) if `value` does not fit `key`."""
     if not _fits(key.type, value):
@@ -207,7 +213,7 @@ def check_value(name: str, key: Key, value: object) -> tuple[str, str] | None:
         low, high = key.low, key.high
         # written so that nan is out of range too
         if (low is not None and not value >= low) or (high is not None and not value <= high):
-            return f"{name} = {value} is out of range", f"give a number from {low:.15g} to {high:.15g}"
+            return f"{name} = {value} is out of range", f"give a number {_range(low, high)}"
     if key.choices and value not in key.choices:
         return f"{name} = {value!r} is not known", f"use one of {', '.join(key.choices)}"
     return None
