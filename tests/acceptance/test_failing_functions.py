@@ -265,6 +265,7 @@ def test_a_cold_start_that_fails_is_an_error_of_its_own_with_a_scene(relive: Rel
             spans = relive.json("trace", warm["trace_id"])
             (init,) = [span for span in spans if "init" in span["name"]]
             assert init["duration_ns"] == relive.json("invocations")[0]["init_ns"] > 0
+            relive.eventually(lambda: relive.json("status")[0]["workers"]["idle"])
             assert not relive.invoke("database")["cold"]
 
         # When the database is gone at the next cold start

@@ -17,7 +17,7 @@ def test_a_replay_has_the_files_and_says_what_earlier_invocations_have_left(tmp_
     make_files(data)
     with relive_home() as home:
         home.environment["RELIVE_ISOLATION_TIER"] = "0"  # which may read what is outside of the code
-        place = f'environment = {{ DATA = "{data}" }}'
+        place = f'environment = {{ DATA = "{data}" }}\nmax_workers = 1'  # which the next event waits for
         functions = {name: f'handler = "app:{name}"\n{place}' for name in NAMES}
         app = home.application({"app.py": FILES + LEFT, "relive.toml": toml(functions)})
         with home.serving():

@@ -36,9 +36,10 @@ def _gone(pid: int) -> bool:
 
 
 async def test_the_first_event_is_cold_and_the_next_is_served_by_the_same_worker(workers: Platform) -> None:
-    workers.deploy("echo", ECHO)
+    pool = workers.deploy("echo", ECHO)
 
     first = await workers.invoke("echo", b'{"a": 1}')
+    await workers.idle(pool)
     second = await workers.invoke("echo", b'{"a": 2}')
 
     assert first.ok, first.error
@@ -198,7 +199,7 @@ async def test_idle_workers_leave_and_the_next_event_starts_one_again(workers: P
 
 
 async def test_a_worker_is_replaced_after_its_number_of_invocations(workers: Platform) -> None:
-    workers.deploy("echo", ECHO, limits=PoolLimits(waiting_workers=0, recycle_n=3))
+    workers.deploy("echo", ECHO, limits=PoolLimits(max_workers=1, waiting_workers=0, recycle_n=3))
 
     pids = [(await workers.invoke("echo")).record.worker_pid for _ in range(7)]
 

@@ -32,6 +32,7 @@ APP = """\
 name = "umgebung"
 [functions.plain]
 source = "plain"
+max_workers = 1
 handler = "日本語.handler"
 [functions.compiled]
 source = "compiled"
