@@ -12,6 +12,7 @@ __all__ = ["refuse_empty"]
 
 _NAMES: Final = frozenset(
     {"home", "server", "invocation", "trace", "span", "function", "status", "by", "versions", "event_id"}
+    | {"http", "api", "store", "otlp", "otlp_grpc", "otlp_http", "lambda_api", "metrics", "gateways"}
 )
 """Options that say which, as those do that are paths; others, such as an event or a note, may be empty."""
 

@@ -40,19 +40,19 @@ KEYS: Final[Mapping[str, Key]] = {
     "sql": Key("text", "A query that reads; the first value of its first row is compared."),
     "slo": Key("text", "An objective for the functions, whose burn rates are watched.", choices=_SLOS),
     "objective": Key(
-        "number", "Of an slo: the share of good attempts, as in 0.999.", low=0.5, high=0.999999
+        "number", "Of an slo: the share of good attempts, from 0.5 to 0.999999.", low=0.5, high=0.999999
     ),
     "under_ms": Key("number", 'Of slo = "latency": a good attempt takes no longer.', low=0.001),
-    "period": Key("text", 'Of an slo: the time that its error budget is for. Default: "30d".'),
+    "period": Key("text", 'Of an slo: the time of its error budget, from 7d to 90d. Default: "30d".'),
     "function": Key("text", "Of which function. Default: all of the application, together."),
     "attributes": Key(
         "map", "Of a metric of the platform: which of its series. Of several the largest counts."
     ),
     "above": Key("number", "It is wrong if the value is above this."),
     "below": Key("number", "It is wrong if the value is below this."),
-    "over": Key("text", 'Of a metric of functions: the time that is looked at. Default: "5m".'),
-    "for": Key("text", 'How long it must be wrong before the alert fires. Default: "0s".'),
-    "every": Key("text", 'How often it is looked at. Default: "30s".'),
+    "over": Key("text", 'Of a metric of functions: the time looked at, from 60s to 30d. Default: "5m".'),
+    "for": Key("text", 'How long it must be wrong before the alert fires, at most 7d. Default: "0s".'),
+    "every": Key("text", 'How often it is looked at, from 10s to 1d. Default: "30s".'),
     "min_attempts": Key("whole", "With fewer attempts in that time nothing is wrong.", low=0),
     "no_data": Key("text", 'State if there is nothing to measure. Default: "no data".', choices=NO_DATA),
     "severity": Key("text", "A word of yours, such as page or ticket, for whoever is told."),

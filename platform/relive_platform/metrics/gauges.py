@@ -13,6 +13,7 @@ __all__ = ["gauges_of", "resident_bytes"]
 MAX_SOURCES: Final = 500
 """Triggers that pull, and buckets, of which each is a series."""
 _NAME_CHARS: Final = 120
+_SAMPLE: Final = "sample"  # the stage that leaves spans out on purpose
 
 
 def resident_bytes(pid: int, proc: Path = Path("/proc")) -> int | None:
@@ -35,6 +36,7 @@ def gauges_of(status: Mapping[str, Any], memory: Mapping[str, int | None] = {}) 
 
 def _families(status: Mapping[str, Any], memory: Mapping[str, int | None]) -> Iterator[Family]:
     store, queue = _part(status, "store"), _part(status, "queue")
+    stages = _part(status, "signals")
     collector, otlp, scenes = (_part(status, name) for name in ("collector", "otlp", "scenes"))
     yield _gauge(
         "relive.workers", "1", "Workers by state.",
@@ -76,7 +78,11 @@ def _families(status: Mapping[str, Any], memory: Mapping[str, int | None]) -> It
     )  # fmt: skip
     yield _family(
         "relive.signals.dropped", COUNTER, "1", "Telemetry that a stage has dropped.",
-        ((attributes(stage=name), stage.get("dropped")) for name, stage in _part(status, "signals").items()),
+        ((attributes(stage=name), one.get("dropped")) for name, one in stages.items() if name != _SAMPLE),
+    )  # fmt: skip
+    yield _one(
+        "relive.signals.left_out", COUNTER, "1", "Spans that span_share leaves out, on purpose.",
+        stages.get(_SAMPLE, {}).get("dropped"),
     )  # fmt: skip
     yield _one("relive.scenes.written", COUNTER, "1", "Scenes written.", scenes.get("written"))
     yield _one("relive.scenes.dropped", COUNTER, "1", "Scenes dropped by limits.", scenes.get("dropped"))

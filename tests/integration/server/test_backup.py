@@ -11,6 +11,7 @@ def test_a_backup_restored_into_an_empty_home_shows_the_same() -> None:
     import tarfile
     import tempfile
     import time
+    from concurrent.futures import ThreadPoolExecutor
     from pathlib import Path
 
     import pytest
@@ -72,6 +73,15 @@ def test_a_backup_restored_into_an_empty_home_shows_the_same() -> None:
         store.insert("invocations", {"InvocationId": ["later"], "StartedAt": [now]})
         with pytest.raises(Refused):
             write_backup(home, store, file)
+        # ... and of two at once under one name one is made, and the other says so
+        both = base / "both.tar"
+        with ThreadPoolExecutor(2) as pool:
+            made = [pool.submit(write_backup, home, store, both, limit_s=0.1) for _ in range(2)]
+            outcomes = [one.exception() for one in made]
+        assert outcomes.count(None) == 1
+        assert [type(one) for one in outcomes if one is not None] == [Refused]
+        assert both.exists()
+        assert list(base.glob("*.part")) == []
         store.close()
         process.stop()
         # ... a restore that is refused leaves nothing in its target

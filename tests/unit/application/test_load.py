@@ -93,6 +93,7 @@ CORS = f"{HEAD}[functions.f.cors]\n"
         (HEAD + '\ntimeout_s = "3"', 5, "timeout_s is a text", "a number"),
         (HEAD + "memory_mb = 1.5", 4, "memory_mb is a number", "a whole number"),
         (HEAD + "memory_mb = true", 4, "memory_mb is a boolean", "a whole number"),
+        (HEAD + '[functions.last]\nhandler = "a:b"', 4, "cannot be called last", "the newest"),
         (HEAD + "memory_mb = 1", 4, "out of range", "from 16"),
         (HEAD + "timeout_s = nan", 4, "out of range", "from 0.01"),
         (HEAD + "timeout_s = inf", 4, "out of range", "from 0.01"),

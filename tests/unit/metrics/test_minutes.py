@@ -70,3 +70,10 @@ def test_a_series_has_one_value() -> None:
     }
     assert [point.value for point in families["relive.source.lag"].numbers] == [3.0]
     assert families["process.memory.usage"].numbers == [NumberPoint((("process", "store"),), 5.0)]
+
+
+def test_what_is_left_out_on_purpose_is_not_dropped() -> None:
+    signals = {"sample": {"taken": 5, "dropped": 7}, "redact": {"taken": 5, "dropped": 1}}
+    families = {one.name: one for one in gauges_of({"signals": signals})}
+    assert families["relive.signals.dropped"].numbers == [NumberPoint((("stage", "redact"),), 1.0)]
+    assert families["relive.signals.left_out"].numbers == [NumberPoint((), 7.0)]

@@ -68,6 +68,10 @@ def test_what_is_no_object_stays_as_it_is(body: str) -> None:
         assert found == line(body)
 
 
+def test_blanks_around_an_object_change_nothing() -> None:
+    assert fields_of('  \t{"level": "error"} ') == {"level": "error"}
+
+
 def test_a_line_that_is_nested_too_deep_stays_as_it_is() -> None:
     assert structure(line('{"a":' * 100_000 + "1" + "}" * 100_000)) is None
 

@@ -31,7 +31,7 @@ _object: Final = msgspec.json.Decoder(dict[str, Any])
 
 def fields_of(body: str) -> dict[str, Any] | None:
     """The object that a line is; None if it is none."""
-    if not body.startswith("{") or not body.rstrip().endswith("}"):
+    if not body.lstrip().startswith("{") or not body.rstrip().endswith("}"):
         return None
     try:
         return _object.decode(body)

@@ -200,6 +200,8 @@ class _Reader:
             path: KeyPath = ("functions", name)
             if not NAME.fullmatch(name):
                 self.problem(path, f"the function's name {name!r} is not allowed", NAME_HINT)
+            elif name == "last":
+                self.problem(path, "a function cannot be called last", "commands mean the newest one by it")
             elif not isinstance(table, dict):
                 self.problem(path, f"functions.{name} is not a table", f"write [functions.{name}]")
             elif config := self.function(name, table, app):

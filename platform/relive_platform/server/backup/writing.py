@@ -70,8 +70,8 @@ def write_backup(
     if path.exists():
         raise Refused("there is such a file already", where=str(path), hint="choose another name")
     began = time.monotonic()
-    draft = path.with_name(f"{path.name}.part")
     name = f"backup_{time.time_ns():x}"
+    draft = path.with_name(f"{path.name}.{name}.part")
     try:
         with (
             open(os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file,
@@ -92,7 +92,7 @@ def write_backup(
             tar.close()
             file.flush()
             os.fsync(file.fileno())
-        draft.replace(path)
+        _give_name(draft, path)
     except OSError as error:
         raise ReliveError(f"the backup cannot be written: {error.strerror}", where=str(path)) from error
     finally:
@@ -107,6 +107,16 @@ def write_backup(
         round(time.monotonic() - began, 3),
         tuple(copies.in_use),
     )
+
+
+def _give_name(draft: Path, path: Path) -> None:
+    """Unless somebody else has made such a file meanwhile. Raises Refused."""
+    try:
+        os.link(draft, path)
+    except FileExistsError as error:
+        raise Refused("there is such a file by now", where=str(path), hint="choose another name") from error
+    except OSError:  # a file system without links
+        draft.replace(path)
 
 
 def _add_bytes(tar: tarfile.TarFile, name: str, data: bytes) -> None:
