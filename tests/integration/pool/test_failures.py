@@ -108,7 +108,8 @@ async def test_the_cpu_time_of_what_was_lost_is_its_own(workers: Platform, ends:
         "        os._exit(0)\n"
         "    os.waitpid(pid, 0)\n"
     )
-    workers.deploy("f", "import os, signal, time\n" + body)
+    limits = PoolLimits(max_workers=1, waiting_workers=0)  # the next one waits for it
+    workers.deploy("f", "import os, signal, time\n" + body, limits=limits)
     # When the next invocation ends its process
     first, lost = await workers.invoke("f", b"1"), await workers.invoke("f", b"0")
     # I expect none of that to be told of it

@@ -194,7 +194,7 @@ async def test_idle_workers_leave_and_the_next_event_starts_one_again(workers: P
     await workers.until(lambda: not pool.workers)
     again = await workers.invoke("echo")
 
-    assert _gone(first.record.worker_pid)
+    await workers.until(lambda: _gone(first.record.worker_pid))
     assert again.record.cold
 
 
@@ -221,7 +221,7 @@ async def test_a_new_version_takes_over_while_the_old_one_finishes(workers: Plat
     assert (new.record.version, new.body) == (2, b'"new"')
     assert (old.record.version, old.body) == (1, b'"done"')
     await workers.until(lambda: ("slow", 1) not in workers.host.pools)
-    assert _gone(old.record.worker_pid)
+    await workers.until(lambda: _gone(old.record.worker_pid))
 
 
 async def test_an_idle_function_gives_its_place_when_the_host_is_full(tmp_path: Path) -> None:
