@@ -117,14 +117,29 @@ def _recorded(function: Any, name: str, recorder: Recorder) -> Any:
 def _called(function: Any, recipe: Recipe, recorder: Recorder) -> Any:
     @wraps(function)
     def recorded(*args: Any, **kwargs: Any) -> Any:
-        attempt = _begin(recorder, recipe, args, kwargs)
+        attempt = None
+        try:
+            attempt = _begin(recorder, recipe, args, kwargs)
+        except Exception:
+            pass  # no stack is left, or no memory: what follows is the function's own, and so is its error
         try:
             value = function(*args, **kwargs)
         except BaseException as error:
-            without_this_frame(error)
-            recorder.failed(attempt, error)
+            try:
+                without_this_frame(error)
+            except Exception:  # the same without a call
+                kind = type(error)  # nothing of the user's is asked
+                if kind is RecursionError or kind is MemoryError:
+                    error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next
+            try:
+                recorder.failed(attempt, error)
+            except Exception:
+                pass
             raise
-        recorder.ended(attempt)
+        try:
+            recorder.ended(attempt)
+        except Exception:
+            pass
         return value
 
     return recorded
@@ -133,14 +148,29 @@ def _called(function: Any, recipe: Recipe, recorder: Recorder) -> Any:
 def _awaited(function: Any, recipe: Recipe, recorder: Recorder) -> Any:
     @wraps(function)
     async def recorded(*args: Any, **kwargs: Any) -> Any:
-        attempt = _begin(recorder, recipe, args, kwargs)
+        attempt = None
+        try:
+            attempt = _begin(recorder, recipe, args, kwargs)
+        except Exception:
+            pass  # no stack is left, or no memory: what follows is the function's own, and so is its error
         try:
             value = await function(*args, **kwargs)
         except BaseException as error:
-            without_this_frame(error)
-            recorder.failed(attempt, error)
+            try:
+                without_this_frame(error)
+            except Exception:  # the same without a call
+                kind = type(error)  # nothing of the user's is asked
+                if kind is RecursionError or kind is MemoryError:
+                    error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next
+            try:
+                recorder.failed(attempt, error)
+            except Exception:
+                pass
             raise
-        recorder.ended(attempt)
+        try:
+            recorder.ended(attempt)
+        except Exception:
+            pass
         return value
 
     return recorded

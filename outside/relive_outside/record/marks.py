@@ -75,7 +75,7 @@ class Marks:
         with self._lock:
             if not self._free:
                 return first
-            slot = self._free.pop()
+            slot = attempt.slot = self._free.pop()  # who cannot go on gives it back
         recipe = attempt.recipe
         _SLOT.pack_into(
             self._map,
@@ -88,7 +88,6 @@ class Marks:
             recipe.name.encode("utf-8", "replace")[:80],
             recipe.host.encode("utf-8", "replace")[:20],
         )
-        attempt.slot = slot
         return first
 
     def end(self, attempt: Attempt) -> None:

@@ -30,6 +30,7 @@ from relive_outside.record.marks import Left, Marks
 from relive_outside.record.recipes import Recipe, spec_of
 from relive_outside.record.settings import OutsideSettings, default_home
 from relive_outside.record.spans import SpanBatch
+from relive_outside.record.stack import is_stack_left
 from relive_outside.record.watchdog import Watchdog
 
 __all__ = ["Hands", "Recorder"]
@@ -126,6 +127,7 @@ class Recorder:
         not recorded. `deadline_s`: a scene is made of it if it still runs then."""
         if not self.on:
             return None
+        attempt = None
         try:
             if not self._loaded:
                 self._loaded = True
@@ -145,6 +147,7 @@ class Recorder:
                 self._watchdog.watch(attempt, limit_s)
             return attempt
         except Exception as error:
+            self.forget(attempt)  # what of it has begun
             self._problem("an invocation is not recorded", error)
             return None
 
@@ -153,11 +156,13 @@ class Recorder:
         if attempt is None:
             return
         try:
-            if attempt.http is not None and attempt.status >= _INTERNAL_ERROR and not attempt.told:
-                self._answered_with(attempt)
-            elif self._spans is not None:
-                self._spans.add(_span(attempt, None))
-            self._leave(attempt)
+            try:
+                if attempt.http is not None and attempt.status >= _INTERNAL_ERROR and not attempt.told:
+                    self._answered_with(attempt)
+                elif self._spans is not None:
+                    self._spans.add(_span(attempt, None))
+            finally:
+                self._leave(attempt)
         except Exception as error:
             self._problem("an invocation was not recorded to its end", error)
 
@@ -166,9 +171,11 @@ class Recorder:
         if attempt is None:
             return
         try:
-            if self._counts(attempt, error):
-                self._tell(attempt, error, kind)
-            self._leave(attempt)
+            try:
+                if self._counts(attempt, error):
+                    self._tell(attempt, error, kind)
+            finally:
+                self._leave(attempt)
         except Exception as problem:
             self._problem("a failure was not recorded", problem)
 
@@ -226,6 +233,10 @@ class Recorder:
             self._pass_on(attempt, error)
             return False
         if type(error).__name__ in _NOT_FAILURES:
+            return False
+        if not is_stack_left():
+            if attempt.outer is None:  # else that has more, and tells of it
+                self.say("a failure was not recorded: too little of the stack is left")
             return False
         self._pass_on(attempt, error)
         return True
@@ -344,7 +355,7 @@ class Recorder:
     def _tell_left(self) -> None:
         """Of processes that were killed in the middle of something; of what is too much at once, later."""
         self._look_again_ns = 0
-        if not self._marks.tell_left(self._tell_killed):
+        if not is_stack_left() or not self._marks.tell_left(self._tell_killed):
             self._look_again_ns = self._clock_ns() + _AGAIN_NS
 
     def _may_look_again(self, attempt: Attempt) -> bool:
@@ -389,7 +400,12 @@ class Recorder:
     # ------------------------------------------------------------ what went wrong
 
     def _problem(self, what: str, error: Exception) -> None:
-        self.say(f"{what}: {type(error).__name__}: {error}")
+        """Say it, if there is stack and memory for that. Without stack the code's own call fails just so."""
+        try:
+            if is_stack_left() or not isinstance(error, RecursionError):
+                self.say(f"{what}: {type(error).__name__}: {error}")
+        except Exception:
+            return
 
     def say(self, text: str) -> None:
         """Tell the operator, on stderr; at most twenty times."""

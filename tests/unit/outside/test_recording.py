@@ -183,6 +183,51 @@ def test_a_recorder_that_fails_is_not_seen_by_the_function(tmp_path: Any) -> Non
     assert said == ["a failure was not recorded: OSError: no memory"]
 
 
+@pytest.mark.parametrize("problem", [MemoryError, RecursionError])
+def test_a_recorder_without_memory_or_stack_is_not_seen_by_the_function(
+    tmp_path: Any, problem: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a recorder of which nothing works, not even saying so
+    def nothing(*_: Any, **__: Any) -> Any:
+        raise problem
+
+    recorder, _, _ = made(tmp_path)
+    recorded = [recorded_by(function, recorder) for function in (lambda: 1, lambda: [][0])]
+    recorder._say_to = nothing
+    for part, name in ((recorder._marks, "begin"), (recorder._marks, "end"), (recorder._marks, "close")):
+        monkeypatch.setattr(part, name, nothing)
+    # When it is called, I expect the function's own result, and its own exception
+    assert recorded[0]() == 1
+    with pytest.raises(IndexError):
+        recorded[1]()
+    recorder.close()
+    for name in ("begin", "ended", "failed"):
+        monkeypatch.setattr(recorder, name, nothing)
+    assert recorded[0]() == 1
+    with pytest.raises(IndexError) as caught:
+        recorded[1]()
+    assert [frame.name for frame in caught.traceback][1:] == ["<lambda>"]
+    assert caught.value.__context__ is None
+
+
+def test_what_could_not_begin_leaves_nothing(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given a recorder that fails in the middle of beginning, for a while
+    recorder, hand, said = made(tmp_path)
+    recorded = recorded_by(lambda key: {"a": 1}[key], recorder)
+    recorded("a")
+    free = len(recorder._marks._free)
+    with monkeypatch.context() as without:
+        without.setattr(recorder, "_recorder", None)
+        for _ in range(40):
+            recorded("a")
+    # When it does not any more, I expect all of its notes to be free, and a scene of what fails
+    assert len(recorder._marks._free) == free
+    with pytest.raises(KeyError):
+        recorded("b")
+    assert len(hand.given) == 1
+    assert len(said) == 20
+
+
 def test_inside_relive_it_is_what_it_was_given(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RELIVE_FUNCTION", "checkout")
 
