@@ -89,9 +89,12 @@ class _Body:
 
 def _sending(attempt: Attempt, send: _Send) -> _Send:
     async def sent(message: _Message) -> None:
-        if type(message) is dict and message.get("type") == "http.response.start":
+        kind = message.get("type") if type(message) is dict else None
+        if kind == "http.response.start":
             status = message.get("status")
             attempt.status = status if type(status) is int else 0
+        elif kind == "http.response.body":
+            attempt.answers(message.get("body"))
         with UNSEEN:
             await send(message)
 

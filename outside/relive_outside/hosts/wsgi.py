@@ -90,6 +90,7 @@ class _Answer:
                     part: bytes = context.run(next, iterator)
                 except StopIteration:
                     return
+                self._attempt.answers(part)
                 yield part
         except GeneratorExit:
             raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from threading import get_ident
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from relive_base.ids import new_invocation_ids
 from relive_base.wire.messages import HttpRequest
@@ -17,15 +17,18 @@ from relive_outside.record.recipes import Recipe
 if TYPE_CHECKING:
     from relive_capture.record.recording import Recorded
 
-__all__ = ["Attempt"]
+__all__ = ["INTERNAL_ERROR", "Attempt"]
+
+INTERNAL_ERROR: Final = 500
+_ANSWER_BYTES: Final = 8_000
 
 
 class Attempt:
     """From its beginning to its end. What it was called with is kept as it was then."""
 
     __slots__ = (
-        "attributes", "body", "deadline_ns", "event", "event_cut", "event_lost", "http", "invocation_id",
-        "lines", "noticed", "outer", "parent_span_id", "pid", "recipe", "recorded", "sampled", "slot",
+        "answer", "attributes", "body", "deadline_ns", "event", "event_cut", "event_lost", "http",
+        "invocation_id", "lines", "noticed", "outer", "parent_span_id", "pid", "recipe", "recorded", "sampled", "slot",
         "span_id", "started_ns", "status", "thread", "told", "told_of", "trace_id",
     )  # fmt: skip
 
@@ -36,6 +39,7 @@ class Attempt:
         self.event_cut = 0
         self.http = http
         self.body = bytearray()  # of the request, as far as it has been read
+        self.answer = bytearray()  # of one that says that it has failed, the beginning
         self.invocation_id, self.trace_id, self.span_id, _ = new_invocation_ids()
         self.parent_span_id = ""
         self.sampled = True
@@ -53,3 +57,9 @@ class Attempt:
         self.slot = -1
         self.status = 0  # of its answer over HTTP
         self.attributes: dict[str, Any] = {}  # of its span
+
+    def answers(self, part: object) -> None:
+        """A part of its answer over HTTP."""
+        left = _ANSWER_BYTES - len(self.answer)
+        if self.status >= INTERNAL_ERROR and left > 0 and isinstance(part, (bytes, bytearray, memoryview)):
+            self.answer += bytes(part[:left])

@@ -21,7 +21,7 @@ from relive_capture.record.recording import (
 from relive_runtime.worker.outside import recorded_beside
 from relive_tracer.record.noticed import NoticedBeside
 
-from relive_outside.record.attempts import Attempt
+from relive_outside.record.attempts import INTERNAL_ERROR, Attempt
 from relive_outside.record.handed import Ended, Handed, HostFacts
 from relive_outside.record.handing import Hand
 from relive_outside.record.limiting import Rate
@@ -35,7 +35,6 @@ from relive_outside.record.watchdog import Watchdog
 
 __all__ = ["Hands", "Recorder"]
 
-_INTERNAL_ERROR: Final = 500
 _SAID: Final = 20
 _AGAIN_NS: Final = 1_000_000_000
 _NOT_FAILURES: Final = ("CancelledError", "GeneratorExit", "KeyboardInterrupt")
@@ -157,7 +156,7 @@ class Recorder:
             return
         try:
             try:
-                if attempt.http is not None and attempt.status >= _INTERNAL_ERROR and not attempt.told:
+                if attempt.http is not None and attempt.status >= INTERNAL_ERROR and not attempt.told:
                     self._answered_with(attempt)
                 elif self._spans is not None:
                     self._spans.add(_span(attempt, None))
@@ -261,14 +260,14 @@ class Recorder:
             started_ns=attempt.started_ns,
             ended_ns=time.time_ns(),
             http_status=attempt.status,
+            body=bytes(attempt.answer),
         )
+        from relive_runtime.adapters.http.route_shapes import route_of
         from relive_runtime.worker.failures.capturing import capture_answer  # rarely needed
 
         spec = spec_of(attempt.recipe, self.settings)
-        http = attempt.http
-        scene = capture_answer(
-            result, spec=spec, invocation_id=attempt.invocation_id, route=http.path if http else ""
-        )
+        route = route_of(attempt.http)
+        scene = capture_answer(result, spec=spec, invocation_id=attempt.invocation_id, route=route)
         self._hand_over(attempt, scene, "error")
 
     def _tell(self, attempt: Attempt, error: BaseException, kind: str) -> None:

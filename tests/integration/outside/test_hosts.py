@@ -105,6 +105,42 @@ def test_a_request_that_fails(tmp_path: Path, name: str, text: str, command: lis
     check_same(scene, tmp_path / "home", travel=name == "gunicorn")
 
 
+ASGI_502 = """
+async def app(scope, receive, send):
+    if scope["type"] == "http":
+        await send({"type": "http.response.start", "status": 502, "headers": []})
+        await send({"type": "http.response.body", "body": b"no ", "more_body": True})
+        await send({"type": "http.response.body", "body": b"supplier for " + scope["path"].encode()})
+"""
+WSGI_502 = """
+def app(environ, start_response):
+    start_response("502 Bad Gateway", [("Content-Type", "text/plain")])
+    return [b"no ", b"supplier for " + environ["PATH_INFO"].encode()]
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "command"),
+    [(ASGI_502, ["uvicorn", "answers:app", "--port"]), (WSGI_502, ["gunicorn", "answers:app", "-b"])],
+    ids=["uvicorn", "gunicorn"],
+)
+def test_an_answer_that_says_that_it_failed(tmp_path: Path, text: str, command: list[str]) -> None:
+    # Given an application that raises nothing, and answers with 502
+    (tmp_path / "answers.py").write_text(text)
+    port = free_port()
+    place = f"127.0.0.1:{port}" if command[0] == "gunicorn" else str(port)
+    with host(tmp_path, ["relive-record", *command, place], port):
+        assert asked(f"http://127.0.0.1:{port}/orders/17", b"{}") == (502, b"no supplier for /orders/17")
+        scene = scene_of(tmp_path)
+    # I expect a scene of the answer, with what it said, and the same failure in a replay
+    assert scene.manifest["error"]["message"] == "Bad Gateway for POST /orders/#"
+    assert dict(scene.exceptions[0].details) == {
+        "status": "502 Bad Gateway",
+        "body": "no supplier for /orders/17",
+    }
+    check_same(scene, tmp_path / "home")
+
+
 def test_an_endpoint_that_runs_in_a_thread_can_be_gone_back_in(tmp_path: Path) -> None:
     # Given a plain endpoint of FastAPI, which runs in a thread of its server
     (tmp_path / "shop.py").write_text(SHOP)

@@ -106,6 +106,22 @@ def test_addresses_and_sizes_in_a_message_make_no_other_failure(
     assert (differences(failure(recorded), failure(replayed)) == []) is same
 
 
+@pytest.mark.parametrize(
+    ("replayed", "same"),
+    [
+        ("Bad Gateway for POST /orders/#", True),
+        ("Bad Gateway for POST /orders", False),
+        ("Service Unavailable for POST /orders/#", False),
+    ],
+)
+def test_an_answer_that_was_recorded_without_its_method_is_the_same(replayed: str, same: bool) -> None:
+    old, new = (failure(message, "response", "502") for message in ("Bad Gateway for /orders/17", replayed))
+    for one in (old, new):
+        one.exceptions[0].frames = []  # nothing was raised
+    assert same_failure(old, new) is same
+    assert (differences(old, new) == []) is same
+
+
 def test_at_a_limit_of_memory_it_counts_where_that_was() -> None:
     by_platform = failure("the worker was stopped at 85 % of its 256 MB", "memory", "MemoryLimitExceeded")
     by_python = failure("", "memory", "MemoryError", "other()")
