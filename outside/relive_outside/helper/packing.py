@@ -17,6 +17,7 @@ from relive_outside.record.handed import Handed
 
 __all__ = ["Packed", "pack"]
 
+_SOCKETS: Final = ("ws", "wss")
 _WRAPPER: Final = "relive-record"
 """What `relive layer build` puts beside the modules."""
 
@@ -109,6 +110,8 @@ def _event_parts(handed: Handed) -> dict[str, PartState]:
     elif handed.event_lost:
         found["event"] = missing(Why.NOT_JSON, handed.event_lost)
         handed.scene.parts["replay"] = missing(Why.NOT_JSON, handed.event_lost)
+    elif handed.http is not None and handed.http.scheme in _SOCKETS:
+        handed.scene.parts["replay"] = missing(Why.CLIENT_UNRECORDED)
     elif handed.event_cut:
         handed.scene.parts["replay"] = partial(Why.BODY_CUT, handed.event_cut)
     return found

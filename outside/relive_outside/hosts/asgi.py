@@ -1,4 +1,5 @@
-"""Records the requests of an ASGI application, outermost: it sees what every middleware lets through."""
+"""Records the requests and websockets of an ASGI application, outermost: it sees what every middleware lets
+through."""
 
 from __future__ import annotations
 
@@ -16,18 +17,23 @@ from relive_outside.record.recorder import Recorder
 __all__ = ["RecordedAsgi"]
 
 _MARK: Final = "relive.recorded"
+_SOCKET: Final = "websocket"
+_SWITCHING: Final = 101
+_LEFT: Final = ("WebSocketDisconnect", "ClientDisconnected")
+"""What Starlette and uvicorn raise in code that goes on when the client of a websocket has gone: its end, and
+no failure."""
 _Message = MutableMapping[str, Any]
 _Receive = Callable[[], Awaitable[_Message]]
 _Send = Callable[[_Message], Awaitable[None]]
 
 
 class RecordedAsgi(StandsFor):
-    """The application. Websockets and the lifespan go through as they are."""
+    """The application. The lifespan goes through as it is."""
 
     async def __call__(self, scope: Any, receive: Any, send: Any, *more: Any, **named: Any) -> Any:
         # uvicorn calls what it has imported without arguments, to see whether it makes the application
         application, recipe, recorder = self.__dict__["_relive"]
-        attempt = None
+        attempt, client = None, _Client()
         try:
             if named or more or not _is_request(scope):
                 return await application(scope, receive, send, *more, **named)
@@ -35,18 +41,25 @@ class RecordedAsgi(StandsFor):
             if attempt is None:
                 return await application(scope, receive, send)
             scope[_MARK] = True
-            body = _Body(attempt, recorder.settings.body_bytes)
-            value = await application(scope, body.receiving(receive), _sending(attempt, send))
+            if scope["type"] == _SOCKET:
+                sending = client.sending(attempt, recorder, send)
+                value = await application(scope, client.receiving(receive), sending)
+            else:
+                body = _Body(attempt, recorder.settings.body_bytes)
+                value = await application(scope, body.receiving(receive), _sending(attempt, send))
         except BaseException as error:
             without_this_frame(error)
-            recorder.failed(attempt, error)
+            if client.left and type(error).__name__ in _LEFT:
+                recorder.ended(attempt)
+            else:
+                recorder.failed(attempt, error)
             raise
         recorder.ended(attempt)
         return value
 
 
 def _is_request(scope: Any) -> bool:
-    return isinstance(scope, MutableMapping) and scope.get("type") == "http" and _MARK not in scope
+    return isinstance(scope, MutableMapping) and scope.get("type") in ("http", _SOCKET) and _MARK not in scope
 
 
 def _begun(scope: Any, recipe: Recipe, recorder: Recorder) -> Attempt | None:
@@ -99,3 +112,44 @@ def _sending(attempt: Attempt, send: _Send) -> _Send:
             await send(message)
 
     return sent
+
+
+class _Client:
+    """Of a websocket. What it says is not kept."""
+
+    def __init__(self) -> None:
+        self.left = False
+
+    def receiving(self, receive: _Receive) -> _Receive:
+        """`receive`, looked at."""
+
+        async def received() -> _Message:
+            with UNSEEN:
+                message = await receive()
+            if type(message) is dict and message.get("type") == "websocket.disconnect":
+                self.left = True
+            return message
+
+        return received
+
+    def sending(self, attempt: Attempt, recorder: Recorder, send: _Send) -> _Send:
+        """`send`, looked at. A websocket stays open for as long as it likes once it is accepted."""
+
+        async def sent(message: _Message) -> None:
+            kind = message.get("type") if type(message) is dict else None
+            if kind == "websocket.accept":
+                attempt.status = _SWITCHING
+                recorder.stays(attempt)
+            elif kind == "websocket.http.response.start":
+                status = message.get("status")
+                attempt.status = status if type(status) is int else 0
+            elif kind == "websocket.http.response.body":
+                attempt.answers(message.get("body"))
+            try:
+                await send(message)
+            except BaseException as error:
+                self.left = True  # it raises if the client has gone
+                without_this_frame(error)
+                raise
+
+        return sent

@@ -13,7 +13,7 @@ _PORTS: Final = {"http": "80", "https": "443"}
 
 
 def request_of_scope(scope: Any) -> HttpRequest:
-    """Of an HTTP scope of ASGI, without its body."""
+    """Of a scope of ASGI for HTTP or a websocket, without its body."""
     headers = [
         (bytes(name).decode("latin-1").lower(), bytes(value).decode("latin-1"))
         for name, value in list(scope.get("headers") or ())[:_HEADERS]
@@ -27,7 +27,7 @@ def request_of_scope(scope: Any) -> HttpRequest:
         path=path.removeprefix(mount) if mount and path.startswith(mount) else path,
         query=bytes(scope.get("query_string") or b"").decode("latin-1"),
         headers=headers,
-        scheme=str(scope.get("scheme") or "http"),
+        scheme=str(scope.get("scheme") or ("ws" if scope.get("type") == "websocket" else "http")),
         host=next((value for name, value in headers if name == "host"), ""),
         client=str(client[0] or ""),
         mount=mount,

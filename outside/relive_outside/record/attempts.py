@@ -28,8 +28,8 @@ class Attempt:
 
     __slots__ = (
         "answer", "attributes", "body", "deadline_ns", "event", "event_cut", "event_lost", "http",
-        "invocation_id", "lines", "noticed", "outer", "parent_span_id", "pid", "recipe", "recorded", "sampled", "slot",
-        "span_id", "started_ns", "status", "thread", "told", "told_of", "trace_id",
+        "invocation_id", "lines", "noticed", "outer", "parent_span_id", "pid", "recipe", "recorded",
+        "sampled", "slot", "span_id", "started_ns", "status", "thread", "told", "told_of", "trace_id",
     )  # fmt: skip
 
     def __init__(self, recipe: Recipe, event: bytes, http: HttpRequest | None) -> None:

@@ -198,6 +198,10 @@ class Recorder:
         except Exception as error:
             self._problem("an invocation was not forgotten", error)
 
+    def stays(self, attempt: Attempt) -> None:
+        """It takes as long as its client likes from now on: no time is too long."""
+        self._watchdog.forget(attempt)
+
     def is_running(self, attempt: Attempt) -> bool:
         """Whether code of this context belongs to it."""
         return self._current.get() is attempt

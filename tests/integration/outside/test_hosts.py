@@ -8,12 +8,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE_S
 from pull_servers import free_port
 from recorded_hosts import asked, host, run, scene_of, scenes_in
 from relive_capture.explore.parts import outside_facts
 from relive_capture.explore.scene import SceneFile
 from relive_cli import Relive
 from relive_platform.replay import ReplayError, ReplayOptions, replay
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import connect
 
 SHOP = """
 RATES = {"DE": 490}
@@ -139,6 +142,52 @@ def test_an_answer_that_says_that_it_failed(tmp_path: Path, text: str, command: 
         "body": "no supplier for /orders/17",
     }
     check_same(scene, tmp_path / "home")
+
+
+SOCKETS = """
+from fastapi import FastAPI, WebSocket
+from shop import cents
+app = FastAPI()
+
+@app.websocket("/prices")
+async def prices(socket: WebSocket):
+    await socket.accept()
+    while True:
+        await socket.send_json(cents(await socket.receive_json()))
+
+@app.websocket("/refused")
+async def refused(socket: WebSocket):
+    raise LookupError("no prices today")
+"""
+
+
+def test_a_websocket_that_fails(tmp_path: Path) -> None:
+    # Given a server of websockets
+    (tmp_path / "shop.py").write_text(SHOP)
+    (tmp_path / "application.py").write_text(SOCKETS)
+    port = free_port()
+    command = ["relive-record", "uvicorn", "application:app", "--port", str(port)]
+    with host(tmp_path, command, port):
+        # When a client leaves, when code fails in the middle of a conversation, and before it begins
+        with connect(f"ws://127.0.0.1:{port}/prices") as socket:
+            socket.send(GOOD.decode())
+            assert socket.recv(PATIENCE_S) == "490"
+        with connect(f"ws://127.0.0.1:{port}/prices?day=1") as socket:
+            socket.send(BAD.decode())
+            with pytest.raises(ConnectionClosed):
+                socket.recv(PATIENCE_S)
+        with pytest.raises(InvalidStatus):
+            connect(f"ws://127.0.0.1:{port}/refused")
+        scenes = scenes_in(tmp_path, 2)
+    # I expect scenes of the failures alone, each with its handshake and its locals
+    assert [scene.manifest["error"]["type"] for scene in scenes] == ["KeyError", "LookupError"]
+    failed = scenes[0]
+    assert (failed.context["http"]["path"], failed.context["http"]["query"]) == ("/prices", "day=1")
+    assert failed.exceptions[0].frames[-1].function == "cents"
+    # ... that say why they cannot be replayed
+    with pytest.raises(ReplayError, match="websocket"):
+        replay(failed, tmp_path / "home", ReplayOptions(trust=True))
+    assert len(list((tmp_path / "scenes").iterdir())) == 2
 
 
 def test_an_endpoint_that_runs_in_a_thread_can_be_gone_back_in(tmp_path: Path) -> None:

@@ -190,8 +190,8 @@ def test_tracebacks_have_the_applications_own_frames_alone(recorder: Recorder, h
     assert _frames(_raised(lambda: begun(environ(), fails))) == ["<lambda>", "starts", "fails"]
     parts = recorded_by(answers_in_parts, recorder)(environ(), lambda *_: None)
     assert _frames(_raised(lambda: list(parts))) == ["<lambda>", "answers_in_parts"]
-    # ... and a scene of each request that failed
-    assert len(hand.given) == 7
+    # ... and a scene of each request and websocket that failed
+    assert len(hand.given) == 8
 
 
 def test_an_application_looks_like_itself(recorder: Recorder) -> None:
@@ -231,3 +231,35 @@ def test_requests_of_a_flask_application_are_recorded_however_it_is_served(
 def test_what_is_turned_off_is_what_it_was(tmp_path: Any) -> None:
     recorder = Recorder(OutsideSettings(enabled=False), "call")
     assert recorded_by(fails, recorder) is fails
+
+
+async def test_a_websocket_may_take_as_long_as_its_client_likes(tmp_path: Any, hand: Hand) -> None:
+    # Given an application, whose invocations are told of after an hour
+    recorder = Recorder(OutsideSettings(state=str(tmp_path), timeout_s=3_600.0), "call", hand=hand)
+    watched: list[int] = []
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        watched.append(len(recorder._watchdog._watched))
+        await send({"type": "websocket.accept"})
+        watched.append(len(recorder._watchdog._watched))
+        await receive()
+        await send({"type": "websocket.send", "text": "are you there?"})
+
+    class ClientDisconnected(OSError):
+        """As uvicorn has it."""
+
+    async def receive() -> Any:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Any) -> None:
+        if message["type"] == "websocket.send":
+            raise ClientDisconnected
+
+    # When one is accepted, and its client has gone later
+    scope = {"type": "websocket", "path": "/prices", "headers": [], "query_string": b""}
+    with pytest.raises(ClientDisconnected) as caught:
+        await recorded_by(application, recorder)(scope, receive, send)
+    # I expect no limit from then on, no failure, and no frame of the recorder's
+    assert watched == [1, 0]
+    assert hand.given == []
+    assert [entry.name for entry in caught.traceback][1:] == ["application", "send"]
