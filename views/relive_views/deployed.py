@@ -1,4 +1,4 @@
-"""The code that was deployed on this machine, for source lines and the editor."""
+"""The code that was deployed on this machine, for source lines (without their secrets) and the editor."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from relive_platform.registry.model import FunctionVersion
+    from relive_profiler.explore.source import SourceLines
 
 __all__ = ["DeployedCode", "left_behind"]
 
@@ -21,20 +22,16 @@ class DeployedCode:
 
     def lines(self, function: str, file: str) -> Sequence[str]:
         """The lines of a file of the version in service; none if it is not at hand."""
-        from relive_profiler.explore.source import SourceLines
-
         version = self._version(function, 0)
         if version is None:
             return ()
-        lines = SourceLines(version.code_dir, version.deps_dir)
+        lines = _lines_of(version)
         return [text for _, text in lines.around(file, 1, 1_000_000)]
 
     def line_of(self, function: str, version: int) -> Callable[[str, int], str]:
         """Gives the text of a line of a file of this version; "" for what is not at hand."""
-        from relive_profiler.explore.source import SourceLines
-
         found = self._version(function, version)
-        return SourceLines(found.code_dir, found.deps_dir).line if found is not None else _nothing
+        return _lines_of(found).line if found is not None else _nothing
 
     def path(self, function: str, version: int, file: str) -> str:
         """Where a file of a frame lies; empty if it is not on this machine."""
@@ -72,6 +69,13 @@ class DeployedCode:
         from relive_platform.registry.storage import VersionTable
 
         return VersionTable(self._home).get(function, number)
+
+
+def _lines_of(version: FunctionVersion) -> SourceLines:
+    from relive_profiler.explore.source import SourceLines
+
+    keys = version.spec.redact_keys
+    return SourceLines(version.code_dir, version.deps_dir, redact_keys=keys)
 
 
 def _nothing(file: str, line: int) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
+from collections.abc import Iterable
 from typing import Final
 
+from relive_base.redaction.redactor import Redactor
 from relive_base.source_text import decode_source, split_source
 
 __all__ = ["SourceLines", "source_line"]
@@ -17,9 +19,11 @@ _PACKAGES: Final = "site-packages/"
 
 
 class SourceLines:
-    """Reads lines of files below `code_dir` and `deps_dir`, nothing else, at most 4 MiB of a file."""
+    """Reads lines of files below `code_dir` and `deps_dir`, nothing else, at most 4 MiB of a file. They come
+    without the secrets of their literals and comments; `redact_keys` are names of the function's own."""
 
-    def __init__(self, code_dir: str, deps_dir: str = "") -> None:
+    def __init__(self, code_dir: str, deps_dir: str = "", *, redact_keys: Iterable[str] = ()) -> None:
+        self._redactor = Redactor(redact_keys)
         self._code_dir = code_dir
         self._deps_dir = deps_dir
         self._files: OrderedDict[str, list[str]] = OrderedDict()
@@ -48,9 +52,10 @@ class SourceLines:
             return []
         try:
             with open(path, "rb") as stream:
-                return split_source(decode_source(stream.read(_MAX_FILE_BYTES)))
+                text = decode_source(stream.read(_MAX_FILE_BYTES))
         except OSError:
             return []
+        return split_source(self._redactor.source(text))  # as a whole: what is a string is known by all before
 
     def _path(self, file: str) -> str:
         """Where `file` lies; "" outside of the two folders: names in profiles are not trusted."""
@@ -64,6 +69,8 @@ class SourceLines:
         return path if path.startswith(root + os.sep) and os.path.isfile(path) else ""
 
 
-def source_line(file: str, line: int, *, code_dir: str, deps_dir: str = "") -> str:
+def source_line(
+    file: str, line: int, *, code_dir: str, deps_dir: str = "", redact_keys: Iterable[str] = ()
+) -> str:
     """One line's text; for more than a few, keep a SourceLines."""
-    return SourceLines(code_dir, deps_dir).line(file, line)
+    return SourceLines(code_dir, deps_dir, redact_keys=redact_keys).line(file, line)

@@ -30,3 +30,22 @@ def test_nothing_outside_of_the_folders_is_read(tmp_path):
 def test_long_lines_and_other_encodings_are_bounded(tmp_path):
     (tmp_path / "x.py").write_bytes(b"x = '" + b"\xff" * 10_000 + b"'\n")
     assert len(source_line("x.py", 1, code_dir=str(tmp_path))) == 500
+
+
+def test_lines_come_without_the_secrets_of_their_literals_and_comments(tmp_path):
+    (tmp_path / "x.py").write_text(
+        'time.sleep(s); password="hunter2lit"\n'
+        'get("http://shop/?token=sk_live_51H8a")\n'
+        'work()  # password="hunter2lit"\n'
+        'TEXT = """\n'
+        'iban = DE02120300000000202051\n'
+        '"""\n'
+        "password = ask()\n"
+    )
+    lines = SourceLines(str(tmp_path), redact_keys=("iban",))
+    shown = [text for _, text in lines.around("x.py", 1, 10)]
+    assert shown[0] == lines.line("x.py", 1) == 'time.sleep(s); password="[redacted]"'
+    assert shown[1:3] == ['get("http://shop/?token=[redacted]")', 'work()  # password="[redacted]"']
+    assert shown[3:] == ['TEXT = """', "iban = [redacted]", '"""', "password = ask()"]
+    assert "hunter2lit" not in source_line("x.py", 3, code_dir=str(tmp_path))
+    assert "[redacted]" in source_line("x.py", 5, code_dir=str(tmp_path), redact_keys=("iban",))
