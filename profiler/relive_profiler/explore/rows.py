@@ -13,7 +13,10 @@ _COSTS: Final = (
     "Measured", "GcNs", "Collections", "RunQueueNs", "SystemNs", "Waits", "Preemptions", "MajorFaults",
     "ReadBytes", "WrittenBytes", "MemoryBytes", "MemoryGrowthBytes", "MemoryPeakBytes",
 )  # fmt: skip
-_CALLS: Final = ("CallsKnown", "CallTargets", "CallCounts", "CallFailures", "CallWaitNs")
+_CALLS: Final = (
+    "CallsKnown", "CallTargets", "CallCounts", "CallFailures", "CallWaitNs",
+    "CallRetries", "CallRetryNs", "CallPauseNs",
+)  # fmt: skip
 
 __all__ = ["REFRESH_AFTER_NS", "StackCache", "profile_columns", "stack_columns"]
 
@@ -105,6 +108,9 @@ def _calls(calls: Sequence[CallCount] | None) -> tuple[object, ...]:
         [call.count for call in found],
         [call.failed for call in found],
         [call.wait_ns for call in found],
+        [call.retried for call in found],
+        [call.retry_ns for call in found],
+        [call.pause_ns for call in found],
     )
 
 

@@ -28,6 +28,7 @@ def test_a_profile_is_a_row_that_the_record_identifies():
         "SystemNs": 0, "Waits": 0, "Preemptions": 0, "MajorFaults": 0, "ReadBytes": 0, "WrittenBytes": 0,
         "MemoryBytes": 0, "MemoryGrowthBytes": 0, "MemoryPeakBytes": 0, "CallsKnown": 0, "CallTargets": [],
         "CallCounts": [], "CallFailures": [], "CallWaitNs": [],
+        "CallRetries": [], "CallRetryNs": [], "CallPauseNs": [],
     }  # fmt: skip
 
 

@@ -34,6 +34,7 @@ def _stacks(*stacks, invocations=1):
 
 
 HANDLER = "handler app.py 3"
+AGAIN = CallSum(6, 5, 40 * MS, retried=5, retry_ns=35 * MS, pause_ns=40 * MS)
 USUAL = _stacks(((HANDLER,), 100, 20), invocations=10)
 
 
@@ -75,7 +76,7 @@ def test_parts_add_up_to_the_whole():
         (_one(ms=90, blocked_ns=80 * MS, blocks=(Blocked("i2", 80, "b.py", 4),)), "blocked", "at b.py:4"),
         (_one(ms=90, calls={"http://a": CallSum(1, 0, 85 * MS)}), "dependency", "waiting for http://a"),
         (_one(ms=90, calls={"http://a": CallSum(30, 0, 85 * MS)}), "more_calls", "30 times instead of 1"),
-        (_one(ms=90, calls={"http://a": CallSum(6, 5, 40 * MS)}), "retries", "5 of 6 calls of http://a"),
+        (_one(ms=90, calls={"http://a": AGAIN}), "retries", "5 of 6 calls of http://a"),
         (_one(ms=90, spans={"SELECT": CallSum(30, 0, 85 * MS)}), "more_calls", "had SELECT 30 times"),
         (_one(ms=90, spans={"SELECT": CallSum(1, 0, 85 * MS)}), "dependency", "more waiting for SELECT"),
         (_one(ms=90, cpu_ms=80, spans={"render": CallSum(1, 0, 85 * MS)}), "cpu", "more of its own CPU"),
@@ -91,6 +92,53 @@ def test_the_part_that_differs_is_the_cause(now, cause, words):
     assert answer.cause == cause, answer.sentence
     assert words in answer.sentence
     assert "slower than usual" in answer.sentence
+
+
+CALLING = "handler app.py 5", "request python3.11/http/client.py 9"
+SLEEPING = "handler app.py 6"
+COMPUTING = "handler app.py 7"
+LINES = {5: "get(url)", 6: "time.sleep(0.05)", 7: "total += number"}
+
+
+def _lines(file, line):
+    return LINES.get(line, "") if file == "app.py" else ""
+
+
+def test_calls_that_failed_and_were_made_again_took_their_own_time_and_the_waits_between_them():
+    # Given four of five calls that failed after 2 ms, each followed by 50 ms of sleep and the same call
+    calls = {"http://a": CallSum(5, 4, 10 * MS, retried=4, retry_ns=8 * MS, pause_ns=202 * MS)}
+    after = _stacks((CALLING, 10, 4), ((SLEEPING,), 200, 0), ((COMPUTING,), 8, 8))
+    others = _others(calls={"http://a": CallSum(1, 0, 2 * MS)})
+    answer = _explain(_one(ms=226, cpu_ms=10, calls=calls), others, after, _lines)
+    # I expect all of that, at the line of the calls
+    assert (answer.cause, answer.change_ns, answer.place) == ("retries", 208 * MS, "app.py:5")
+    assert "4 of 5 calls of http://a failed and were made again, which took 208 ms more" in answer.sentence
+
+
+def test_calls_that_failed_are_no_retries_if_nothing_was_made_again():
+    # Given four calls that failed, of one place but not for the same, and a loop that computes
+    calls = {"http://a": CallSum(5, 4, 5 * MS)}
+    after = _stacks((CALLING, 5, 2), ((COMPUTING,), 300, 299))
+    others = _others(calls={"http://a": CallSum(1, 0, MS)})
+    answer = _explain(_one(ms=310, cpu_ms=301, calls=calls), others, after, _lines)
+    # I expect the loop
+    assert (answer.cause, answer.place) == ("cpu", "app.py:7")
+
+
+def test_what_was_computed_between_calls_is_not_their_time():
+    # Given three calls that failed and were made again, after 100 ms of computing each
+    calls = {"http://a": CallSum(4, 3, 4 * MS, retried=3, retry_ns=3 * MS, pause_ns=300 * MS)}
+    after = _stacks((CALLING, 4, 2), ((COMPUTING,), 300, 299))
+    others = _others(calls={"http://a": CallSum(1, 0, MS)})
+    answer = _explain(_one(ms=312, cpu_ms=302, calls=calls), others, after, _lines)
+    assert (answer.cause, answer.place) == ("cpu", "app.py:7")
+
+
+def test_the_line_of_a_slow_call_is_one_that_calls_and_not_one_that_computes():
+    calls = {"http://a": CallSum(1, 0, 80 * MS)}
+    after = _stacks((CALLING, 80, 1), ((COMPUTING,), 90, 90))
+    answer = _explain(_one(ms=120, cpu_ms=40, calls=calls), _others(calls={}), after, _lines)
+    assert (answer.cause, answer.place) == ("dependency", "app.py:5")
 
 
 def test_blocked_time_before_its_beginning_is_not_waiting_for_a_worker_too():

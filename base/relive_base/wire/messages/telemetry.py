@@ -148,6 +148,9 @@ class CallCount(msgspec.Struct, array_like=True):
     count: int
     failed: int = 0  # an exception, or a status from 500 on
     wait_ns: int = 0  # until their answers began
+    retried: int = 0  # that failed and were made again: the same method, host and path
+    retry_ns: int = 0  # that these took
+    pause_ns: int = 0  # from their ends until the next ones began, whatever was done meanwhile
 
 
 class Profile(Frame, tag="profile"):

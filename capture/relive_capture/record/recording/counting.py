@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from relive_base.wire.messages import CallCount
 
+from relive_capture.record.recording.again import Repetitions
 from relive_capture.record.recording.recorded import Call
 
 __all__ = ["count_calls"]
@@ -23,6 +24,7 @@ def count_calls(calls: Iterable[Call], left_out: int) -> list[CallCount]:
     found: dict[str, CallCount] = {}
     places: dict[str, str] = {}  # of databases and the like, which are asked often
     last: CallCount | None = None
+    repetitions = Repetitions()
     for call in calls:
         raw = call.raw
         if raw.method == "open" and raw.failure is None:
@@ -36,8 +38,10 @@ def count_calls(calls: Iterable[Call], left_out: int) -> list[CallCount]:
         last = found.setdefault(target, CallCount(target, 0))
         last.count += 1 + call.again
         last.wait_ns += raw.took_ns
-        if raw.failure is not None or _status(call) >= _SERVER_ERROR:
+        failed = raw.failure is not None or _status(call) >= _SERVER_ERROR
+        if failed:
             last.failed += 1 + call.again
+        repetitions.take(call, failed, last)
     if left_out and last is not None:
         last.count += left_out
     return list(found.values())

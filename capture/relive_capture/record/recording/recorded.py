@@ -32,6 +32,7 @@ class Call:
     __slots__ = (
         "_body_bytes",
         "again",
+        "again_ns",
         "answered",
         "kept_calls",
         "later",
@@ -50,6 +51,7 @@ class Call:
         self.response: list[bytes] = []
         self.answered = False
         self.again = 0  # times that a connection failed in the same way afterwards
+        self.again_ns = 0  # when it did for the last time
         self.later: list[Callable[[], None]] = []  # what tells the rest, if the invocation fails
 
     @property
@@ -179,6 +181,7 @@ class CallRecording:
             raw = last.raw
             if raw.form == "connect" and raw.origin == place and raw.failure == failure:
                 last.again += 1
+                last.again_ns = time.time_ns()
                 return
         self.call("connect", library, origin=place).raw.failure = failure
 

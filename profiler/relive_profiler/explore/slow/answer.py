@@ -107,6 +107,7 @@ def _calls_json(
             "count": call.count,
             "normal_count": (usual or {}).get(target, _NOTHING).count if usual is not None else None,
             "failed": call.failed,
+            "retried": call.retried,
             "wait_ns": call.wait_ns,
             "normal_wait_ns": round((usual or {}).get(target, _NOTHING).wait_ns)
             if usual is not None

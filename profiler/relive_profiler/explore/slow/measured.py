@@ -20,7 +20,9 @@ _PROFILES: Final = """
 SELECT InvocationId, Attempt, Phase, Engine, StackIds, Counts, WallNs, CpuNs,
     Measured, GcNs, Collections, RunQueueNs, SystemNs, Waits, Preemptions, MajorFaults, ReadBytes,
     WrittenBytes, MemoryBytes, MemoryGrowthBytes, MemoryPeakBytes,
-    CallsKnown, CallTargets, CallCounts, CallFailures, CallWaitNs
+    CallsKnown, CallTargets, CallCounts, CallFailures, CallWaitNs,
+    arrayResize(CallRetries, length(CallTargets)), arrayResize(CallRetryNs, length(CallTargets)),
+    arrayResize(CallPauseNs, length(CallTargets))
 FROM profiles
 WHERE Function = {function:String}
     AND ({since:Int64} = 0 OR (
@@ -135,8 +137,8 @@ def _take(found: Profiles, row: Sequence[Any]) -> None:
     calls = None
     if row[21]:
         calls = {
-            str(target): CallSum(int(count), int(failed), int(wait_ns))
-            for target, count, failed, wait_ns in zip(*row[22:26], strict=True)
+            str(target): CallSum(*map(int, numbers))
+            for target, *numbers in zip(*row[22:29], strict=True)
         }
     profile = Profiled(str(row[3]), stacks, spent, calls)
     (found.handlers if row[2] == "invoke" else found.inits)[key] = profile

@@ -27,11 +27,15 @@ _LEAST_SHARE: Final = 0.25
 
 @dataclass(frozen=True, slots=True)
 class CallSum:
-    """Calls of one invocation to one place, or its spans of one name. `wait_ns`: of all of them."""
+    """Calls of one invocation to one place, or its spans of one name. `wait_ns`: of all of them; `retry_ns`:
+    of the `retried` that failed and were made again, `pause_ns` from their ends until that."""
 
     count: float
     failed: float = 0
     wait_ns: float = 0
+    retried: float = 0
+    retry_ns: float = 0
+    pause_ns: float = 0
 
     @property
     def each_ns(self) -> float:
@@ -175,9 +179,10 @@ def _sums(all_calls: Sequence[Mapping[str, CallSum]]) -> dict[str, CallSum]:
     places = {place for calls in all_calls for place in calls}
     return {
         place: CallSum(
-            middle(calls.get(place, nothing).count for calls in all_calls),
-            middle(calls.get(place, nothing).failed for calls in all_calls),
-            middle(calls.get(place, nothing).wait_ns for calls in all_calls),
+            *(
+                middle(getattr(calls.get(place, nothing), name) for calls in all_calls)
+                for name in CallSum.__dataclass_fields__
+            )
         )
         for place in places
     }

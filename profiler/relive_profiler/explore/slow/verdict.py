@@ -19,6 +19,7 @@ _INPUT_TIMES: Final = 3.0
 _INPUT_BYTES: Final = 10_000
 _MORE_TIMES: Final = 3.0
 _MORE_CALLS: Final = 4
+_RETRIES: Final = 2
 _MANY_WAITS: Final = 10
 _DISK_BYTES: Final = 262_144
 _NOTHING: Final = CallSum(0)
@@ -147,10 +148,10 @@ class _Case:
     def _call(self, target: str, now: CallSum, usual: CallSum, known: bool) -> _Finding | None:
         change_ns = now.wait_ns - usual.wait_ns
         more = now.count - usual.count
-        gain = self._line_of_calls()
-        failed = now.failed - usual.failed
-        if known and more >= 2 and failed >= max(more / 2, 2) and self._sleeps_or_waits(change_ns):
-            return _Finding("retries", max(change_ns, self._handler_ns * 0.5), target, gain)
+        retry_ns = self._retrying(now, usual) if known else 0.0
+        if retry_ns >= self._handler_ns * 0.5:
+            return _Finding("retries", retry_ns, target, self._line_of_calls())
+        gain = self._line_of_calls(change_ns)
         if change_ns < self._handler_ns * 0.25:
             return None
         if known and more >= _MORE_CALLS and now.count >= _MORE_TIMES * usual.count:
@@ -159,13 +160,24 @@ class _Case:
             return None
         return _Finding("dependency", change_ns, target, gain)
 
-    def _sleeps_or_waits(self, calls_ns: float) -> bool:
-        """Whether calls, pauses between them, and the work of making them are most of the difference."""
-        pauses = sum(gain.wait_ns for gain in self._lines if gain.wait_ns > 0)
-        return max(calls_ns, pauses) + max(self._weights["cpu"], 0.0) >= self._handler_ns * 0.5
+    def _retrying(self, now: CallSum, usual: CallSum) -> float:
+        """How much longer calls took that failed and were made again, and the waits until then. Of what lies
+        between two calls only so much counts as the whole has waited: the rest was computing."""
+        if now.retried - usual.retried < _RETRIES:
+            return 0.0
+        calls_ns, pauses_ns = now.retry_ns - usual.retry_ns, now.pause_ns - usual.pause_ns
+        waited_ns = max(self._weights["wait"] - calls_ns, 0.0)
+        return min(calls_ns + min(max(pauses_ns, 0.0), waited_ns), self._handler_ns)
 
-    def _line_of_calls(self) -> Gain | None:
-        return next((gain for gain in self._lines if gain.wait_ns + gain.cpu_ns > 0), None)
+    def _line_of_calls(self, change_ns: float = 0.0) -> Gain | None:
+        """A line that makes calls, and took much of the time that these have gained; or else the one that
+        waits for most longer."""
+        calling = [
+            gain
+            for gain in self._lines
+            if "network" in (gain.wait, gain.works) and gain.wait_ns + gain.cpu_ns > change_ns * 0.25
+        ]
+        return max(calling, key=lambda gain: gain.wait_ns + gain.cpu_ns, default=self._best("wait_ns"))
 
     # ------------------------------------------------------------ the handler's own time
 

@@ -139,7 +139,7 @@ def _retries(answer: WhySlow) -> str:
     now = answer.now
     call = {**(now.spans or {}), **(now.calls or {})}[answer.target]
     return (
-        f"{call.failed:.0f} of {call.count:.0f} calls of {answer.target} failed and were made again,"
+        f"{call.retried:.0f} of {call.count:.0f} calls of {answer.target} failed and were made again,"
         f" which took {took(answer.change_ns)} more{_at(answer)}"
     )
 
