@@ -135,12 +135,15 @@ class Totals:
 
 def totals(store: Store, filter_: HotFilter, *, timeout_s: float = 30.0) -> Totals:
     """Of the filter's engine, or the one with most profiles. Two queries; store errors pass through."""
-    values = parameters(filter_)
-    for row in store.query(fitted(PROFILE_TOTALS, values), values, timeout_s=timeout_s).rows():
+    values = parameters(filter_.with_engine(""))  # the other engine's are counted, too: see _invocations
+    rows: list[Any] = list(store.query(fitted(PROFILE_TOTALS, values), values, timeout_s=timeout_s).rows())
+    found = [row for row in rows if row[0] == filter_.engine or not filter_.engine]
+    for row in found:  # the engine with most profiles comes first
         engine, function, other = map(str, (row[0], row[4], row[5]))
-        wanted = filter_.with_engine(engine)  # the engine with most profiles comes first
+        wanted = filter_.with_engine(engine)
         profiles, samples, duration_ns = map(_int, row[1:4])
-        invocations = _invocations(store, wanted, profiles, timeout_s)
+        others = sum(_int(one[1]) for one in rows if one is not row)
+        invocations = _invocations(store, wanted, profiles, others, timeout_s)
         if function == other:
             wanted = replace(wanted, function=function)
         if filter_.invocation_ids:
@@ -196,13 +199,14 @@ def _stack(row: Sequence[Any], frames: dict[tuple[str, int], Sequence[Any]]) -> 
     )
 
 
-def _invocations(store: Store, filter_: HotFilter, profiles: int, timeout_s: float) -> int:
-    """Short invocations often have no sample: profiles alone would overstate time per invocation."""
+def _invocations(store: Store, filter_: HotFilter, profiles: int, others: int, timeout_s: float) -> int:
+    """Short invocations often have no sample: profiles alone would overstate time per invocation. Those that
+    have a profile of another engine, which are `others`, had no chance of one of this."""
     if filter_.phase != "invoke" or filter_.engine != "sampled":
         return profiles
     values = parameters(filter_)
     count = store.query(fitted(INVOCATION_TOTALS, values), values, timeout_s=timeout_s).scalar()
-    return max(_int(count), profiles)
+    return max(_int(count) - others, profiles)
 
 
 def _int(value: object) -> int:

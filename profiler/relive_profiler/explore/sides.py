@@ -58,7 +58,7 @@ def sides(
             hint="name one engine for both sides, or none",
         )
     named = "".join(engines)
-    before, after = before.with_engine(named), after.with_engine(named)
+    before, after = before.with_engine(""), after.with_engine("")  # others than that one are counted, too
     values = {**parameters(before), **{OTHER + name: value for name, value in parameters(after).items()}}
     rows: list[Sequence[Any]] = list(
         store.query(fitted(_PROFILES, values), values, timeout_s=timeout_s).rows()
@@ -74,7 +74,8 @@ def sides(
         return old, new
     # Short invocations often have no sample: profiles alone would overstate time per invocation.
     counts = next(iter(store.query(fitted(_INVOCATIONS, values), values, timeout_s=timeout_s).rows()))
-    return _counted(old, counts[0]), _counted(new, counts[1])
+    others = [sum(row[at] for row in rows if row is not found) for at in (1, 1 + _WIDTH)]
+    return _counted(old, counts[0] - others[0]), _counted(new, counts[1] - others[1])
 
 
 def _most(rows: Sequence[Sequence[Any]], at: int) -> str:

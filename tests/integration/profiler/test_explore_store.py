@@ -13,6 +13,7 @@ from relive_base.wire.messages import Costs, Profile, StackFrames
 from relive_profiler.explore import diff, export, flame, folding, hot, single
 from relive_profiler.explore.filters import HotFilter
 from relive_profiler.explore.rows import StackCache, profile_columns, stack_columns
+from relive_profiler.explore.slow import profiles_of
 from relive_profiler.record.stacks import stack_hash
 from relive_store import QueryTimeout
 from relive_views.invocations import InvocationFilter, invocations
@@ -72,12 +73,13 @@ def _fill(store):
     pairs += [_pair(300, {"<module>": (4, 70)}, phase="init")]
     pairs += [_pair(400, {"h quick": (2, 2)}, status="error", version=3)]
     pairs += [_pair(1, {"fib fib fib": (9, 9)}, function="report")]
-    pairs += [_spanned()]
+    pairs += [_spanned(), *_half_precise()]
     store.insert("profiles", profile_columns(pairs))
     store.insert("profile_stacks", stack_columns(pairs, StackCache(), BASE_NS))
     # Twice as many invocations as profiles: the others were too short for a sample.
     records = [record for _, record in pairs]
     silent = [_pair(1000 + number, {"h": (1, 1)})[1] for number in range(20)]
+    silent += [_pair(3100 + number, {"h": (1, 1)}, function="mixed", version=2)[1] for number in range(4)]
     rows = records + silent
     store.insert(
         "invocations",
@@ -95,6 +97,18 @@ def _fill(store):
 
 
 OUTER, INNER, CALL = "0a" * 8, "0b" * 8, "0c" * 8
+
+
+def _half_precise():
+    """Twenty invocations of 20 ms in each of two versions; half of the second's were profiled precisely."""
+    return [
+        _pair(
+            3000 + number, {"burn": (10, 20)}, function="mixed", version=version,
+            engine="precise" if version == 2 and number % 2 else "sampled",
+        )
+        for version in (1, 2)
+        for number in range(20)
+    ]  # fmt: skip
 
 
 def _spanned():
@@ -175,7 +189,7 @@ def test_the_hot_list_of_a_version(store):
     assert rows["load"].total_s == pytest.approx(0.180)
     assert rows["h"].invocations == 20
     assert (found.samples, found.profiles, found.engine) == (200, 20, "sampled")
-    assert found.invocations == 20 + 20 + 2  # with the silent ones, the precise and the cold one
+    assert found.invocations == 20 + 20 + 1  # with the silent ones and the cold one, not the precise one
 
 
 def test_recursion_and_all_functions(store):
@@ -259,7 +273,8 @@ def test_versions_compare_per_invocation(store):
     )
     rows = {row.name: row for row in result.rows}
     assert rows["parse"].after_self_ms == pytest.approx(12)
-    assert rows["parse"].before_self_ms == pytest.approx(120 / 42)
+    # twenty profiles, the one that loads, and twenty without; not the one that was profiled precisely
+    assert rows["parse"].before_self_ms == pytest.approx(120 / 41)
     assert rows["load"].after_self_ms == 0
     assert result.rows[0].name == "parse"
     # ... and it is said how certain that is: the first version has many invocations without a sample
@@ -268,6 +283,33 @@ def test_versions_compare_per_invocation(store):
     assert json.dumps(_view(store, "version", 1, 2)).count('"certain": true') >= 1
     with pytest.raises(UsageError):
         diff.diff(store, HotFilter(engine="sampled"), HotFilter(engine="precise"))
+
+
+@pytest.mark.parametrize("engine", ["", "sampled"])
+def test_invocations_that_the_other_engine_profiled_do_not_count(store, engine):
+    # Given versions that take as long, one of them sampled in every second invocation, and with four too short
+    before, after = (HotFilter(function="mixed", version=version, engine=engine) for version in (1, 2))
+    # I expect the ten sampled ones and the four to count, wherever invocations are counted
+    result = diff.diff(store, before, after)
+    assert (result.before_invocations, result.after_invocations) == (20, 14)
+    (row,) = result.rows
+    assert (row.before_self_ms, row.after_self_ms) == (20, pytest.approx(200 / 14))
+    assert folding.totals(store, replace(after, engine="sampled")).invocations == 14
+    assert hot.hot(store, replace(after, engine="sampled"), "function", 5).invocations == 14
+    assert folding.totals(store, replace(after, engine="precise")).invocations == 10
+    # ... of one function as of all
+    everything = folding.totals(store, HotFilter(engine="sampled"))
+    names = ["checkout", "mixed", "report", "spanned"]
+    each = [folding.totals(store, HotFilter(function=name, engine="sampled")).invocations for name in names]
+    assert everything.invocations == sum(each)
+
+
+def test_why_slow_counts_the_others_of_its_engine_and_those_too_short_for_a_sample(store):
+    ids = [f"mixed-2-{engine}-{number}" for number in (3000, 3001, 3100) for engine in ("sampled", "precise")]
+    profiles = profiles_of(store, "mixed", ids)
+    keys = [("mixed-2-sampled-3000", 1), ("mixed-2-precise-3001", 1), ("mixed-2-sampled-3100", 1)]
+    assert profiles.folded("mixed", keys, "sampled").invocations == 2
+    assert profiles.folded("mixed", keys, "precise").invocations == 1
 
 
 def _view(store, what, before, after):

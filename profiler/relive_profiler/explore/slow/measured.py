@@ -68,10 +68,12 @@ class Profiles:
         return found.engine if found is not None else _SAMPLED
 
     def folded(self, function: str, keys: Sequence[Key], engine: str) -> Folded:
-        """The stacks of some handlers, of one engine. With the sampled one all of `keys` count: short ones
-        have no samples."""
-        found = [one for key in keys if (one := self.handlers.get(key)) is not None and one.engine == engine]
-        return self._fold(function, found, len(keys) if engine == _SAMPLED else len(found), engine)
+        """The stacks of some handlers, of one engine. With the sampled one those without a profile count, too:
+        short ones have no samples."""
+        profiles = [self.handlers.get(key) for key in keys]
+        found = [one for one in profiles if one is not None and one.engine == engine]
+        short = profiles.count(None) if engine == _SAMPLED else 0
+        return self._fold(function, found, len(found) + short, engine)
 
     def init(self, function: str, key: Key) -> Folded:
         """The stacks of a cold start; none if it was warm."""
