@@ -240,6 +240,29 @@ with requests.get(SERVER + "/large", stream=True) as answer:
     assert 1000 <= len(recorded_call.response_body.text) < 600_000
 
 
+def test_a_body_that_ends_with_its_connection_is_read_and_recorded(libraries: ZygoteHandle) -> None:
+    # Given a server that tells no length, which lets http.client read into a buffer of the reader's own
+    calls = """
+import http.client, socket, threading
+listener = socket.create_server(("127.0.0.1", 0))
+def answer():
+    client, _ = listener.accept()
+    client.recv(4096)
+    client.sendall(b"HTTP/1.0 200 OK\\r\\n\\r\\n" + b"body" * 5_000)
+    client.close()
+threading.Thread(target=answer).start()
+connection = http.client.HTTPConnection(*listener.getsockname())
+connection.request("GET", "/")
+got.append(len(connection.getresponse().read()))
+"""
+    outcome = libraries.worker(source(calls, ""), memory_mb=512).invoke()
+
+    # I expect all of it
+    assert "20000" in message(outcome)
+    (recorded_call,) = recorded(outcome)
+    assert recorded_call.response_body.text == "body" * 5_000
+
+
 def test_nothing_is_kept_of_an_invocation_that_ends_well(libraries: ZygoteHandle) -> None:
     with serving() as address:
         worker = libraries.worker(f"""

@@ -163,9 +163,9 @@ class _CopyingSocketIO(socket.SocketIO):
             if count <= call.left and count <= kept_calls.left_bytes:  # as `received`, which is a call more
                 call.left -= count
                 kept_calls.left_bytes -= count
-                call.response.append(buffer[:count].tobytes())
+                call.response.append(bytes(memoryview(buffer).cast("B")[:count]))  # or it is a bytearray
             else:
-                call.received(buffer[:count])
+                call.received(memoryview(buffer).cast("B")[:count])
         elif count == 0:
             call.raw.ended = True
         return count
