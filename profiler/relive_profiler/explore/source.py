@@ -55,7 +55,9 @@ class SourceLines:
                 text = decode_source(stream.read(_MAX_FILE_BYTES))
         except OSError:
             return []
-        return split_source(self._redactor.source(text))  # as a whole: what is a string is known by all before
+        return split_source(
+            self._redactor.source(text)
+        )  # as a whole: what is a string is known by all before
 
     def _path(self, file: str) -> str:
         """Where `file` lies; "" outside of the two folders: names in profiles are not trusted."""

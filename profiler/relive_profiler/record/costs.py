@@ -66,6 +66,7 @@ class CostMeter:
         "_cpu_wait",
         "_gc_begun",
         "_hook",
+        "_interrupted",
         "_last",
         "_memory",
         "_totals",
@@ -83,6 +84,7 @@ class CostMeter:
         self._gc_begun = (0, 0)
         self._begun_ns = 0
         self._woken_ns = 0  # without a CPU because a look had woken it
+        self._interrupted = 0.0  # waits that signals of ours have broken into, which the kernel counts again
         self._woken = self._woken_switches = 0  # of the last look: how late it was, and the switches by then
 
     def open(self) -> None:
@@ -100,6 +102,7 @@ class CostMeter:
         last = self._last
         self._begun_ns = now_ns
         self._woken_ns = self._woken = 0
+        self._interrupted = 0.0
         if seldom or last is None or now_ns - last.at_ns > _FRESH_NS:
             last = self._last = self._read(now_ns)
         self._begun = last
@@ -111,13 +114,17 @@ class CostMeter:
         late = now_ns - self._begun_ns > 2 * _LATE_NS
         if begun is not None and begun.at_ns != self._begun_ns and not late:
             self._begun = self._read(now_ns)
+            self._interrupted = 0.0  # the wait that this one breaks into counts when it goes on
 
-    def late(self, late_ns: int, cpu_ns: int, switches: Callable[[], int]) -> None:
-        """A look is so late, and so much CPU time was used since the one before.
+    def late(self, late_ns: int, cpu_ns: int, switches: Callable[[], int], wall_ns: int = 0) -> None:
+        """A signal is so late, and so much CPU time was used since the look before, in `wall_ns`.
 
         A thread that waits is woken by a look, and has no CPU at once if the machine is busy. If it waits on
-        after the look, it has lost nothing by that.
+        after the look, it has lost nothing by that. The kernel counts another wait then, which is none of the
+        code's: as the clock sends the signal at any time, it meets a wait as often as there was one.
         """
+        if late_ns >= 0:  # it came by the clock: by CPU time, it meets nobody waiting
+            self._interrupted += 1.0 if cpu_ns < _BACK_NS else max(1.0 - cpu_ns / max(wall_ns, 1), 0.0)
         if self._woken:
             self._settle(cpu_ns, switches)
         if late_ns > _WOKEN_NS:
@@ -147,7 +154,7 @@ class CostMeter:
             if min(begun.runqueue, ended.runqueue) >= 0
             else _UNKNOWN,
             system_ns=round((after.ru_stime - before.ru_stime) * 1e9),
-            waits=after.ru_nvcsw - before.ru_nvcsw,
+            waits=max(after.ru_nvcsw - before.ru_nvcsw - round(self._interrupted), 0),
             preemptions=after.ru_nivcsw - before.ru_nivcsw,
             major_faults=after.ru_majflt - before.ru_majflt,
             read_bytes=(after.ru_inblock - before.ru_inblock) * _BLOCK_BYTES,

@@ -292,7 +292,7 @@ class Sampler:
             cpu = self._cpu_clock()
             wall_ns, cpu_ns = now - self._last, cpu - self._cpu_last
             if self._costs is not None:
-                self._costs.late(rhythm.late(now), cpu_ns, self._switches)
+                self._costs.late(rhythm.late(now), cpu_ns, self._switches, wall_ns)
             if not rhythm.shot(now, now - self._begun, wall_ns, cpu_ns, self._samples + 1):
                 return
             self._samples += 1

@@ -287,7 +287,7 @@ def test_versions_compare_per_invocation(store):
 
 @pytest.mark.parametrize("engine", ["", "sampled"])
 def test_invocations_that_the_other_engine_profiled_do_not_count(store, engine):
-    # Given versions that take as long, one of them sampled in every second invocation, and with four too short
+    # Given versions that take as long, one sampled in every second invocation, and with four too short
     before, after = (HotFilter(function="mixed", version=version, engine=engine) for version in (1, 2))
     # I expect the ten sampled ones and the four to count, wherever invocations are counted
     result = diff.diff(store, before, after)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import select
 import signal
@@ -11,7 +12,7 @@ import threading
 import time
 
 import pytest
-from relive_profiler.record import SamplerLimits
+from relive_profiler.record import CostMeter, SamplerLimits
 from relive_profiler.record.timer import PROFILE_SIGNAL
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="POSIX timers per thread")
@@ -388,6 +389,38 @@ def test_module_loading_has_a_profile(make_sampler, tmp_path, monkeypatch):
     assert "<module>" in last
     # Then no frame of the import machinery is in the way
     assert not any("importlib._bootstrap" in file for stack in profile.new_stacks for file in stack.files)
+
+
+def _waits_in_loop(times):
+    async def awaits():
+        for _ in range(times):
+            await asyncio.sleep(0.25 / times)
+
+    asyncio.run(awaits())
+
+
+def _waits_in_thread(times):
+    for _ in range(times):
+        time.sleep(0.25 / times)
+
+
+@pytest.mark.parametrize("wait", [_waits_in_thread, _waits_in_loop], ids=["sleep", "event loop"])
+@pytest.mark.parametrize("times", [1, 30])
+def test_a_wait_that_looks_break_into_is_one_wait(make_sampler, wait, times):
+    sampler = make_sampler(costs=CostMeter())
+
+    def attempt():
+        # Given waits that the timer's signals wake some hundred times
+        sampler.start("i")
+        try:
+            wait(times)
+        finally:
+            profile = sampler.stop()
+        # I expect them to be counted, and not the signals
+        assert sum(profile.counts) > 40
+        assert times - 6 <= profile.costs.waits <= times + 15
+
+    _retry(attempt)
 
 
 def test_starting_and_stopping_costs_microseconds(make_sampler):

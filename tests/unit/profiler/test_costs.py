@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import gc
 import os
+import resource
+import types
 
 import pytest
 from relive_base.wire.messages import Profile
@@ -78,6 +80,27 @@ def test_looks_that_come_in_time_excuse_nothing(queue):
         queue.look(0, 0, waits_on=True)
     queue.lacks_cpu(15)
     assert queue.meter.end(100 * MS, 0, lambda: queue.switches).runqueue_ns == 15 * MS
+
+
+def test_a_wait_that_signals_of_ours_break_into_is_counted_once(queue, monkeypatch):
+    # Given a thread that waits twice: the kernel counts each signal that wakes it as another wait
+    signals = [(0, 0.1, 2)] * 20 + [
+        (0, 5, 10)
+    ] * 4  # the last four met one that has computed half of the time
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    waits = 2 + 20 + 2
+    counted = types.SimpleNamespace(
+        **{name: getattr(usage, name) for name in dir(usage) if name[:3] == "ru_"}
+    )
+    counted.ru_nvcsw += waits
+    queue.meter.begin(0, True)
+    queue.meter._begun.usage = usage
+    monkeypatch.setattr(resource, "getrusage", lambda who: counted)
+    for late_ms, cpu_ms, wall_ms in signals:
+        queue.meter.late(late_ms, round(cpu_ms * MS), lambda: 0, wall_ms * MS)
+    # ... and signals that came by CPU time met it computing
+    queue.meter.late(-1, MS, lambda: 0, 10 * MS)
+    assert queue.meter.end(100 * MS, 0, lambda: 0).waits == 2
 
 
 def test_the_collectors_time_is_measured(meter):

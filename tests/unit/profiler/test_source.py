@@ -38,7 +38,7 @@ def test_lines_come_without_the_secrets_of_their_literals_and_comments(tmp_path)
         'get("http://shop/?token=sk_live_51H8a")\n'
         'work()  # password="hunter2lit"\n'
         'TEXT = """\n'
-        'iban = DE02120300000000202051\n'
+        "iban = DE02120300000000202051\n"
         '"""\n'
         "password = ask()\n"
     )

@@ -68,7 +68,7 @@ class Profiles:
         return found.engine if found is not None else _SAMPLED
 
     def folded(self, function: str, keys: Sequence[Key], engine: str) -> Folded:
-        """The stacks of some handlers, of one engine. With the sampled one those without a profile count, too:
+        """The stacks of some handlers, of one engine. With the sampled one who has no profile counts, too:
         short ones have no samples."""
         profiles = [self.handlers.get(key) for key in keys]
         found = [one for one in profiles if one is not None and one.engine == engine]
@@ -139,8 +139,7 @@ def _take(found: Profiles, row: Sequence[Any]) -> None:
     calls = None
     if row[21]:
         calls = {
-            str(target): CallSum(*map(int, numbers))
-            for target, *numbers in zip(*row[22:29], strict=True)
+            str(target): CallSum(*map(int, numbers)) for target, *numbers in zip(*row[22:29], strict=True)
         }
     profile = Profiled(str(row[3]), stacks, spent, calls)
     (found.handlers if row[2] == "invoke" else found.inits)[key] = profile
