@@ -16,11 +16,12 @@ import os
 import select
 import signal
 import sys
-import time
 from _thread import allocate_lock
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from fcntl import F_DUPFD_CLOEXEC, fcntl
 from os import posix_spawn  # now: what a recorder puts in its place later is for the application
+from time import monotonic, sleep  # now, too
 from types import TracebackType
 from typing import Final
 
@@ -28,14 +29,16 @@ import msgspec
 from relive_base.escapes import encode_escaped
 
 from relive_outside.record.handed import Handed
+from relive_outside.record.settings import OutsideSettings
+from relive_outside.record.stack import is_stack_left
 from relive_outside.record.unheard import Unheard
 
 __all__ = ["Hand", "interpreter"]
 
-_AT_ONCE: Final = 4
 _MOST_BYTES: Final = 64 * 1_048_576
 _SHELL: Final = "/bin/sh"
 _BEGIN: Final = '"$0" "$@" <&3 3<&- >/dev/null & echo $!'
+_LOOK_S: Final = 0.01
 _BEGIN_S: Final = 2.0  # the shell takes a millisecond or so
 _LOWEST: Final = 10  # descriptor: below are those that others are put in the place of
 _READ_BYTES: Final = 4_096
@@ -50,29 +53,87 @@ _START: Final = (
 
 
 class Hand:
-    """One per process. Gives what it could not do as a sentence."""
+    """One per process. Gives what it could not do as a sentence.
 
-    def __init__(self, send_s: float, environment: Mapping[str, str]) -> None:
-        self._send_s = send_s
+    Few helpers run at once: what is more waits in the memory of this process, within limits, until it calls
+    again, or ends."""
+
+    def __init__(self, settings: OutsideSettings, environment: Mapping[str, str]) -> None:
+        self._settings = settings
         self._environment = dict(environment)
         self._pid = os.getpid()
         self._running: list[int] = []
+        self._waiting: deque[bytes] = deque()
+        self._refused = 0
         self._lock = allocate_lock()
 
     def has_room(self) -> bool:
         """Whether one more can be handed over now."""
         if os.getpid() != self._pid:
             self._pid, self._running, self._lock = os.getpid(), [], allocate_lock()
-        self._reap()
-        return len(self._running) < _AT_ONCE
+            self._waiting, self._refused = deque(), 0  # what waits is its parent's
+        return not self._waiting and self._has_helper()
 
     def over(self, handed: Handed, wait_s: float) -> str:
         """Hand it over, and wait so long for it to be done. Why it was not, or ""."""
-        if not self.has_room():
-            return f"{_AT_ONCE} scenes are on their way already"
+        until = monotonic() + wait_s
         data = encode_escaped(msgspec.msgpack.encode, handed)
         if len(data) > _MOST_BYTES:
             return f"{len(data)} bytes are over the limit of {_MOST_BYTES}"
+        problem = self.take_up()
+        while not (room := self.has_room()) and monotonic() < until:
+            sleep(_LOOK_S)
+            problem = self.take_up() or problem
+        if room:
+            return self._begin(data, wait_s, until) or problem
+        return self._keep(data) or problem
+
+    def take_up(self) -> str:
+        """Hand over what waits, as far as helpers have ended. What went wrong, or ""."""
+        problem = ""
+        if self._waiting and is_stack_left():
+            self.has_room()  # of which process it is
+            while self._waiting and self._has_helper():
+                with contextlib.suppress(IndexError):  # another thread has taken it
+                    problem = self._begin(self._waiting.popleft()) or problem
+        return problem
+
+    def close(self) -> str:
+        """At the end of the process: hand over what waits, within a time. What is lost, or ""."""
+        within_s = self._settings.close_s
+        until = monotonic() + within_s
+        problem = self.take_up()
+        while self._waiting and monotonic() < until:
+            sleep(_LOOK_S)
+            problem = self.take_up() or problem
+        said = [problem] if problem else []
+        if self._refused:
+            said.append(f"{self._refused} scenes were left out, since too many waited")
+        if self._waiting:
+            left = len(self._waiting)
+            said.append(
+                f"{left} scenes that waited are lost: {within_s:g} s (RELIVE_RECORD_CLOSE_S) were over"
+            )
+            self._waiting.clear()
+        return "; ".join(said)
+
+    def _keep(self, data: bytes) -> str:
+        settings, waiting = self._settings, list(self._waiting)
+        size = sum(map(len, waiting))
+        if len(waiting) < settings.waiting_scenes and size + len(data) <= settings.waiting_bytes:
+            self._waiting.append(data)
+            return ""
+        self._refused += 1
+        return (
+            f"a scene is left out: {len(waiting)} of {size} bytes wait already"
+            " (RELIVE_RECORD_WAITING_SCENES, RELIVE_RECORD_WAITING_BYTES)"
+        )
+
+    def _has_helper(self) -> bool:
+        self._reap()
+        return len(self._running) < max(self._settings.at_once, 1)
+
+    def _begin(self, data: bytes, wait_s: float = 0.0, until: float = 0.0) -> str:
         python = interpreter(self._environment)
         if not python:
             return "the path of the interpreter is not known: set RELIVE_RECORD_PYTHON"
@@ -84,7 +145,7 @@ class Hand:
                 python,
                 *_ARGUMENTS,
                 _START,
-                str(self._send_s),
+                str(self._settings.send_s),
                 msgspec.json.encode(_folders()).decode(),
             ]
             if wait_s <= 0:
@@ -93,7 +154,7 @@ class Hand:
             said, tells = opened.pipe()
             self._start(command, memory, tells)
             opened.close(tells)
-            return _told(said, wait_s)
+            return _told(said, wait_s, until)
 
     def _start(self, command: list[str], memory: int, tells: int) -> None:
         """`tells`: where it says what went wrong; -1: on the application's stderr, if that has one."""
@@ -188,10 +249,10 @@ def _lives(pid: int) -> bool:
     return True
 
 
-def _told(descriptor: int, wait_s: float) -> str:
+def _told(descriptor: int, wait_s: float, until: float) -> str:
     """What it says until its end; "" if that is nothing."""
     text = b""
-    for part in _parts(descriptor, wait_s):
+    for part in _parts(descriptor, until - monotonic()):
         if not part:
             return text.decode("utf-8", "replace").strip().removeprefix("relive: ")
         text = (text + part)[:_READ_BYTES]
@@ -200,10 +261,10 @@ def _told(descriptor: int, wait_s: float) -> str:
 
 def _parts(descriptor: int, within_s: float) -> Iterator[bytes]:
     """What comes in time; the last one is empty if that was all."""
-    until = time.monotonic() + within_s
+    until = monotonic() + within_s
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
-    while poll.poll(max(until - time.monotonic(), 0.0) * 1_000):
+    while poll.poll(max(until - monotonic(), 0.0) * 1_000):
         part = os.read(descriptor, _READ_BYTES)
         yield part
         if not part:

@@ -47,7 +47,13 @@ class Hands(Protocol):
         """Whether one more can be handed over now."""
 
     def over(self, handed: Handed, wait_s: float) -> str:
-        """Why it cannot, or ""."""
+        """Hand one over, now or when there is room. Why it cannot be, or ""."""
+
+    def take_up(self) -> str:
+        """Hand over what waits, as far as there is room. What went wrong, or ""."""
+
+    def close(self) -> str:
+        """The same, at the end, for a while."""
 
 
 class Recorder:
@@ -82,7 +88,7 @@ class Recorder:
             skipped=_of_code(settings),
         )
         self._rate = Rate(settings.per_minute)
-        self._hand: Hands = hand or Hand(settings.send_s, os.environ)
+        self._hand: Hands = hand or Hand(settings, os.environ)
         self._noticed = NoticedBeside(self._own_noticed)
         self._marks = Marks(settings.state)
         self._clock_ns = clock_ns
@@ -135,6 +141,8 @@ class Recorder:
             if traceparent:
                 _continue(attempt, traceparent)
             attempt.outer = self._current.get()
+            if attempt.outer is None:
+                self._take_up()  # else what it calls would be the outer one's
             if self._marks.begin(attempt) or self._may_look_again(attempt):
                 self._tell_left()  # first: what it opens is not the application's
             attempt.recorded = self._recorder.enter(attempt.started_ns)
@@ -160,6 +168,7 @@ class Recorder:
                     self._answered_with(attempt)
                 elif self._spans is not None:
                     self._spans.add(_span(attempt, None))
+                self._take_up()
             finally:
                 self._leave(attempt)
         except Exception as error:
@@ -173,6 +182,7 @@ class Recorder:
             try:
                 if self._counts(attempt, error):
                     self._tell(attempt, error, kind)
+                self._take_up()
             finally:
                 self._leave(attempt)
         except Exception as problem:
@@ -212,6 +222,9 @@ class Recorder:
             if self._spans is not None:
                 self._spans.flush()
             self._marks.close()
+            problem = self._hand.close()
+            if problem:
+                self.say(problem)
             if self._rate.refused:
                 self.say(
                     f"{self._rate.refused} failures were over {self.settings.per_minute} scenes a minute"
@@ -375,6 +388,12 @@ class Recorder:
         except Exception as error:
             self._problem("a process that was killed was not told of", error)
         return True
+
+    def _take_up(self) -> None:
+        """Scenes that wait for others to be made first."""
+        problem = self._hand.take_up()
+        if problem:
+            self.say(problem)
 
     def _send_spans(self, spans: list[Ended]) -> None:
         handed = Handed(spans=spans, otlp=self.settings.otlp, host=HostFacts(name=self.host))

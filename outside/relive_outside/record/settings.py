@@ -33,6 +33,10 @@ class OutsideSettings(msgspec.Struct, frozen=True, kw_only=True):
     wait_s: float = -1.0
     send_s: float = 10.0
     per_minute: int = 20
+    at_once: int = 4
+    waiting_scenes: int = 64
+    waiting_bytes: int = 33_554_432
+    close_s: float = 5.0
     body_bytes: int = 1_048_576
     calls_bytes: int = 2_097_152
     source_bytes: int = 4_194_304
@@ -57,6 +61,11 @@ DOCS: Final[dict[str, str]] = {
     " Lambda, which stops the machine after the answer, and in scripts; 0 elsewhere.",
     "send_s": "How long delivering a scene may take at most, in the process that does it.",
     "per_minute": "Scenes a process makes in a minute at most; what is over it is counted and said.",
+    "at_once": "Processes beside an application that make scenes at once.",
+    "waiting_scenes": "Scenes that wait in the application's memory at most until one of these has ended."
+    " They leave at its next calls, or at its end; what is over the limit is counted and said.",
+    "waiting_bytes": "Bytes of scenes that wait at most.",
+    "close_s": "How long the end of a process waits at most for scenes that wait to leave.",
     "body_bytes": "How much of a request's body is kept for the scene.",
     "calls_bytes": "How much of an invocation's calls is kept for the scene; 0: none.",
     "source_bytes": "How much of the application's source files goes into a scene.",

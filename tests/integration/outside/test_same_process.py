@@ -91,6 +91,11 @@ print(file.fileno())
 for _ in range(8):
     fails("a")
 """
+BURST = """
+for number in range(int(sys.argv[1])):
+    fails(number)
+print(threading.active_count(), len(os.listdir("/proc/self/task")))
+"""
 EXITS = "import os; print('done', flush=True); os._exit(3)"
 EXECS = (
     "import os, sys\nif len(sys.argv) < 2: os.execv(sys.executable, [sys.executable, 'job.py', 'again'])\n"
@@ -143,3 +148,31 @@ def test_who_reads_stderr_to_its_end_does_not_wait_for_a_destination_that_hangs(
         ran = run(tmp_path, "env", *limits, "relive-record", "--to", to, "job.py")
     assert ran.returncode == 1
     assert ran.stderr.endswith("relive: a scene was not delivered within 0.2 s; it may still be\n")
+
+
+def test_failures_one_right_after_the_other_have_a_scene_each(tmp_path: Path) -> None:
+    # Given a script that fails more often at once than there are processes that make scenes
+    (tmp_path / "job.py").write_text(WORK + BURST)
+    ran = run(tmp_path, sys.executable, "job.py", "9", RELIVE_RECORD_CLOSE_S=str(PATIENCE_S))
+    # I expect a scene of each, with no thread more, and nothing to be said
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "1 1\n", "")
+    assert len(scenes_in(tmp_path, 9)) == 9
+
+
+def test_of_scenes_that_wait_no_more_are_kept_than_the_limits_say(tmp_path: Path) -> None:
+    # Given a place for scenes that never answers, and a script that fails time and again
+    (tmp_path / "job.py").write_text(WORK + BURST)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        to = f"http://127.0.0.1:{server.getsockname()[1]}"
+        limits = ("RELIVE_RECORD_AT_ONCE=1", "RELIVE_RECORD_WAITING_SCENES=2", "RELIVE_RECORD_CLOSE_S=0.2")
+        given = ("RELIVE_RECORD_WAIT_S=0", f"RELIVE_RECORD_TO={to}", *limits)
+        ran = run(tmp_path, "env", *given, sys.executable, "job.py", "4", RELIVE_RECORD_SEND_S="2")
+    # I expect it to say what it left out, and to end although two still wait
+    assert ran.stdout == "1 1\n"
+    full, lost, *_ = ran.stderr.splitlines()
+    assert full.startswith("relive: a scene is left out: 2 of ")
+    assert full.endswith(" bytes wait already (RELIVE_RECORD_WAITING_SCENES, RELIVE_RECORD_WAITING_BYTES)")
+    assert lost == (
+        "relive: 1 scenes were left out, since too many waited;"
+        " 2 scenes that waited are lost: 0.2 s (RELIVE_RECORD_CLOSE_S) were over"
+    )

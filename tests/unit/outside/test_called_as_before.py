@@ -29,6 +29,12 @@ class Hand:
         self.given.append(handed)
         return ""
 
+    def take_up(self) -> str:
+        return ""
+
+    def close(self) -> str:
+        return ""
+
 
 class Lines:
     """An application of WSGI that counts the lines of a body, and fails then."""

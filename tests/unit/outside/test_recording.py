@@ -29,6 +29,12 @@ class Hand:
         self.given.append(handed)
         return ""
 
+    def take_up(self) -> str:
+        return ""
+
+    def close(self) -> str:
+        return ""
+
 
 def made(tmp_path: Any, **settings: Any) -> tuple[Recorder, Hand, list[str]]:
     hand, said = Hand(), []

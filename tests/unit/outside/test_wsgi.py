@@ -25,6 +25,12 @@ class Hand:
         self.given.append(handed)
         return ""
 
+    def take_up(self) -> str:
+        return ""
+
+    def close(self) -> str:
+        return ""
+
 
 class Closing:
     """An answer in parts that fails at the second one."""
