@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from collections.abc import Callable
-from types import ModuleType
+from signal import SIGTERM
+from types import ModuleType, TracebackType
 from typing import Any, Final
+
+from msgspec import structs
 
 from relive_outside.record.attempts import Attempt
 from relive_outside.record.recipes import Recipe, root_of
@@ -14,6 +19,11 @@ from relive_outside.recording import encoded_call
 __all__ = ["Tasks", "patch"]
 
 _MOST: Final = 10_000
+_ENDED: Final = SIGTERM - 256
+"""With this status a process of Celery's pool exits when the pool ends it, wherever its code stands: at a
+hard time limit it has a tenth of a second for that, until SIGKILL."""
+_EARLY_S: Final = 0.5
+"""The pool counts from somewhat before a task begins."""
 
 
 def patch(recorder: Recorder, serves: Callable[[], object], module: ModuleType) -> None:
@@ -65,9 +75,18 @@ class Tasks:
         else:
             self._recorder.ended(attempt)
 
-    def ended(self, task_id: str = "", **_: Any) -> None:
-        """The signal task_postrun, which comes after a failure, too."""
-        self._recorder.ended(self._running.pop(task_id, None))
+    def ended(self, task_id: str = "", task: Any = None, **_: Any) -> None:
+        """The signal task_postrun, which comes after a failure, too, and when the pool ends the process."""
+        attempt = self._running.pop(task_id, None)
+        error = sys.exc_info()[1]
+        if attempt is not None and type(error) is SystemExit and error.code == _ENDED:
+            limit_s = _hard_limit(task)
+            late = _over_limit(attempt, error, limit_s)
+            if late is not None:
+                attempt.recipe = structs.replace(attempt.recipe, timeout_s=float(limit_s))
+                self._recorder.failed(attempt, late, "timeout")
+                return
+        self._recorder.ended(attempt)
 
     def _recipe(self, task: Any) -> Recipe:
         name = str(getattr(task, "name", "") or type(task).__name__)
@@ -82,3 +101,41 @@ class Tasks:
                 settings.name or name, handler, "call", settings.source or root_of(module), "celery", "queue"
             )
         return known
+
+
+def _hard_limit(task: Any) -> float:
+    """After so many seconds the pool ends its process; 0: never."""
+    request, conf = getattr(task, "request", None), getattr(getattr(task, "app", None), "conf", None)
+    given = getattr(request, "timelimit", None)
+    own = given[0] if isinstance(given, (list, tuple)) and given else None
+    found = own or getattr(task, "time_limit", None) or getattr(conf, "task_time_limit", None)
+    return found if isinstance(found, (int, float)) else 0
+
+
+def _over_limit(attempt: Attempt, error: SystemExit, limit_s: float) -> BaseException | None:
+    """What Celery itself says of a task that the pool has ended at its hard time limit, as if it was raised
+    where the task stood; None: it was ended for something else, such as the end of the worker."""
+    took_s = (time.time_ns() - attempt.started_ns) / 1e9
+    exceptions: Any = sys.modules.get("billiard.exceptions")
+    if not 0 < limit_s <= took_s + _EARLY_S or exceptions is None:
+        return None
+    late: BaseException = exceptions.TimeLimitExceeded(limit_s)
+    return late.with_traceback(_of_task(error.__traceback__))
+
+
+def _of_task(trace: TracebackType | None) -> TracebackType | None:
+    """Without the frames of the pool's handler of signals; the error's own traceback stays as it is."""
+    entries = []
+    while trace is not None:
+        entries.append(trace)
+        trace = trace.tb_next
+    while entries and _module(entries[-1]).startswith("billiard."):
+        entries.pop()
+    made = None
+    for one in reversed(entries):
+        made = TracebackType(made, one.tb_frame, one.tb_lasti, one.tb_lineno)
+    return made
+
+
+def _module(entry: TracebackType) -> str:
+    return str(entry.tb_frame.f_globals.get("__name__"))

@@ -509,10 +509,11 @@ def _record(attempt: Attempt, status: str, error: ErrorInfo | None) -> Invocatio
 
 
 def _record_of_left(left: Left) -> InvocationRecord:
+    limits = "a limit on memory" if left.host != "celery" else "a limit on memory or a hard time limit"
     error = ErrorInfo(
         type="Killed",
-        message=f"the process {left.pid} ended while it ran, without a word: by a signal (SIGKILL, as a limit"
-        " on memory does it), by os._exit, or its machine stopped",
+        message=f"the process {left.pid} ended while it ran, without a word: by a signal (SIGKILL, as"
+        f" {limits} does it), by os._exit, or its machine stopped",
         kind="signal",
     )
     return InvocationRecord(

@@ -90,3 +90,57 @@ def test_tasks_that_fail_and_are_killed(tmp_path: Path, tmp_path_factory: pytest
     # ... and the failure again in a replay, with no broker there
     home = tmp_path_factory.mktemp("home")
     assert replay(failed, home, ReplayOptions(code=tmp_path, travel=True)).outcome == "same"
+
+
+SLOW = """
+import time
+from celery import Celery
+app = Celery("tasks", broker={url!r}, backend={url!r})
+app.conf.broker_connection_retry_on_startup = True
+
+@app.task(time_limit=1)
+def waits(order):
+    while True:
+        time.sleep(0.01)
+
+@app.task(time_limit=1)
+def computes(order):
+    return sum(range(10**11))
+
+@app.task
+def good():
+    return 1
+"""
+SEND_SLOW = """
+from tasks import computes, good, waits
+for task in (waits, computes):
+    try:
+        task.delay({"id": 7}).get(timeout=100)
+    except Exception as error:
+        print(type(error).__name__)
+    assert good.delay().get(timeout=100) == 1
+"""
+
+
+def test_tasks_over_their_hard_time_limit(tmp_path: Path) -> None:
+    # Given a worker whose pool ends the process of a task that takes too long
+    with running(Redis) as redis:
+        (tmp_path / "tasks.py").write_text(SLOW.format(url=redis.url))
+        (tmp_path / "send.py").write_text(SEND_SLOW)
+        command = ["relive-record", "celery", "-A", "tasks", "worker", "--pool", "prefork", "-c", "1"]
+        with host(tmp_path, command):
+            # When one waits, and another one is in the middle of something that no signal ends
+            sent = run(tmp_path, sys.executable, "send.py")
+            assert sent.returncode == 0, sent.stderr + (tmp_path / "host.log").read_text()
+            assert sent.stdout == "TimeLimitExceeded\n" * 2
+            scenes = {str(scene.manifest["function"]): scene for scene in scenes_in(tmp_path, 2)}
+    # I expect a scene of each: of the one that had the time for it, where it stood
+    waited, computed = scenes["tasks.waits"], scenes["tasks.computes"]
+    assert (computed.manifest["kind"], computed.manifest["error"]["type"]) == ("signal", "Killed")
+    assert "a hard time limit" in computed.manifest["error"]["message"]
+    if waited.manifest["kind"] == "signal":
+        return  # a busy machine took more than the tenth of a second that the pool gives
+    assert waited.manifest["kind"] == "timeout"
+    assert waited.manifest["error"]["message"] == "TimeLimitExceeded(1,)"
+    assert waited.exceptions[0].frames[-1].function == "waits"
+    assert json.loads(waited.event)["args"] == [{"id": 7}]
