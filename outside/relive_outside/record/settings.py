@@ -20,6 +20,8 @@ __all__ = [
 
 PREFIX: Final = "RELIVE_RECORD_"
 _OFF: Final = ("0", "false", "no", "off")
+_ON: Final = ("", "1", "true", "yes", "on")
+_SCHEMES: Final = {"to": ("s3", "http", "https"), "otlp": ("http", "https")}
 
 
 class OutsideSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,19 +84,27 @@ DOCS: Final[dict[str, str]] = {
 }
 
 
+_WANTED: Final = {
+    "enabled": ": on or off",
+    "capture": ": full or off",
+    "source": ": a folder that is there",
+    "to": ": a folder, s3://bucket/prefix, or an address of http or https",
+    "otlp": ": an address of http or https",
+}
+
+
 def read_settings(environment: Mapping[str, str]) -> tuple[OutsideSettings, list[str]]:
     """The settings, and what is wrong with variables that are left at their defaults. Never raises."""
     found: dict[str, Any] = {}
     problems = []
     for field in msgspec.structs.fields(OutsideSettings):
         text = environment.get(variable_of(field.name), "")
-        if field.name == "enabled":
-            found["enabled"] = text.strip().lower() not in _OFF
-        elif text:
+        if text:
             try:
                 found[field.name] = _value(field.name, field.type, text)
             except ValueError:
-                problems.append(f"{variable_of(field.name)}={text[:40]!r} is not what it can be")
+                wanted = _WANTED.get(field.name, "")
+                problems.append(f"{variable_of(field.name)}={text[:40]!r} is not what it can be{wanted}")
     return OutsideSettings(**found), problems
 
 
@@ -106,6 +116,7 @@ def variable_of(name: str) -> str:
 
 
 def _value(name: str, kind: Any, text: str) -> Any:
+    """Raises ValueError."""
     if kind in (int, float):
         value = kind(text)
         if not 0 <= value < 1e12:
@@ -113,9 +124,24 @@ def _value(name: str, kind: Any, text: str) -> Any:
         return value
     if name == "redact":
         return tuple(part.strip() for part in text.split(",") if part.strip())
-    if name == "capture" and text not in ("full", "off"):
+    if name == "enabled":
+        text = text.strip().lower()
+    if not _can_be(name, text):
         raise ValueError(text)
-    return text
+    return text not in _OFF if name == "enabled" else text
+
+
+def _can_be(name: str, text: str) -> bool:
+    if name == "enabled":
+        return text in _OFF or text in _ON
+    if name == "capture":
+        return text in ("full", "off")
+    if name == "source":
+        return os.path.isdir(text)
+    if name in ("to", "otlp") and (name == "otlp" or "://" in text):
+        scheme, _, rest = text.partition("://")
+        return scheme in _SCHEMES[name] and bool(rest.partition("/")[0].strip())
+    return True
 
 
 def markdown_table() -> str:

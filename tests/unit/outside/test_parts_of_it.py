@@ -57,6 +57,30 @@ def test_settings_that_cannot_be_are_left_at_their_defaults_and_named() -> None:
     assert not read_settings({"RELIVE_RECORD": "off"})[0].enabled
 
 
+@pytest.mark.parametrize(
+    ("variable", "wrong", "right"),
+    [
+        ("RELIVE_RECORD", ["maybe", "2"], ["on", "OFF", "", " 1 "]),
+        ("RELIVE_RECORD_OTLP", ["foo", "http://", "127.0.0.1:4318", "grpc://a"], ["http://[::1]:4318", ""]),
+        ("RELIVE_RECORD_SOURCE", ["/nope", "/etc/passwd"], ["/usr", "."]),
+        ("RELIVE_RECORD_CAPTURE", ["none"], ["off"]),
+        (
+            "RELIVE_RECORD_TO",
+            ["ftp://x/scenes", "s3://", "https:///x"],
+            ["scenes", "s3://a", "https://a:1/b"],
+        ),
+        ("RELIVE_RECORD_WAITING_SCENES", ["-1", "1.5"], ["0"]),
+    ],
+)
+def test_what_a_setting_cannot_be_is_said(variable: str, wrong: list[str], right: list[str]) -> None:
+    for text in wrong:
+        settings, (problem,) = read_settings({variable: text})
+        assert problem.startswith(f"{variable}={text!r} is not what it can be")
+        assert settings == OutsideSettings()
+    for text in right:
+        assert read_settings({variable: text})[1] == []
+
+
 def left_in(folder: str) -> list[Left]:
     """What a process finds that takes all of it."""
     found: list[Left] = []
