@@ -5,17 +5,15 @@ from __future__ import annotations
 import glob
 import json
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
-from inspect import CO_OPTIMIZED
+from dataclasses import dataclass, replace
 from pathlib import Path
-from types import CodeType
 from typing import Any, Final
 
 from relive_base.errors import NotFound, UsageError
-from relive_base.wire.messages import Point
+from relive_base.wire.messages import Point, Statement
 
 from relive_platform.engine.points import ArmedPoint
+from relive_platform.engine.statements import Statements
 
 __all__ = ["PointWanted", "check_point", "point_row"]
 
@@ -24,15 +22,13 @@ FOR_S: Final = 86_400.0
 _CHARS: Final = 1_000
 _ANSWER_BYTES: Final = 65_536
 _FILE_BYTES: Final = 4 * 1_048_576
-_AT_ONCE: Final = ("<listcomp>", "<setcomp>", "<dictcomp>", "<generic parameters of ")
-"""Functions that are called where they stand."""
 _QUOTES: Final = ('"' * 3, "'" * 3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PointWanted:
     """What somebody asks for. `text`: of a logpoint; None: a breakpoint. `answer`: JSON for the caller of
-    what is held; "": a time-out."""
+    what is held; "": a time-out. `statement`: what is at that line; see `check_point`."""
 
     function: str
     file: str
@@ -42,6 +38,7 @@ class PointWanted:
     answer: str = ""
     count: int = 1
     for_s: float = 600.0
+    statement: Statement | None = None
 
     def point(self) -> Point:
         """As workers get it, without its number."""
@@ -52,15 +49,20 @@ class PointWanted:
             text=self.text,
             condition=self.condition,
             answer=self.answer.encode(),
+            statement=self.statement,
         )
 
 
-def check_point(wanted: PointWanted, folder: Path) -> None:
-    """Whether it can be armed in the code in `folder`; blocks. Raises UsageError, NotFound."""
+def check_point(wanted: PointWanted, folder: Path) -> PointWanted:
+    """Whether it can be armed in the code in `folder`; blocks. Gives it with its statement, and the line at
+    which that begins. Raises UsageError, NotFound."""
     if not 1 <= wanted.count <= HITS:
         raise UsageError(f"{wanted.count} hits are not from 1 to {HITS:,}")
     if not math.isfinite(wanted.for_s) or not 0 < wanted.for_s <= FOR_S:
-        raise UsageError(f"a point is there for at most {FOR_S:,.0f} s")
+        raise UsageError(
+            f"a point is there for more than 0 s and at most {FOR_S:,.0f} s, not {wanted.for_s:g} s",
+            hint="such as 30s, 10m or 1d",
+        )
     for what, text in (("condition", wanted.condition), ("text", wanted.text or "")):
         if len(text) > _CHARS:
             raise UsageError(f"the {what} has {len(text):,} characters, {_CHARS:,} is the limit")
@@ -72,7 +74,8 @@ def check_point(wanted: PointWanted, folder: Path) -> None:
             json.loads(wanted.answer)
         except (ValueError, RecursionError) as error:
             raise UsageError(f"the answer is not JSON: {error}") from None
-    _check_line(folder, wanted.file, wanted.line)
+    statement, line = _statement_at(folder, wanted.file, wanted.line)
+    return replace(wanted, statement=statement, line=line)
 
 
 def _check_expressions(wanted: PointWanted) -> None:
@@ -94,7 +97,7 @@ def _check_expressions(wanted: PointWanted) -> None:
         ) from None
 
 
-def _check_line(folder: Path, file: str, line: int) -> None:
+def _statement_at(folder: Path, file: str, line: int) -> tuple[Statement, int]:
     name = Path(file).name
     if not name:  # "", "." and "/" have none
         raise UsageError("the point names no file", hint="write FILE:LINE, such as app.py:12")
@@ -107,26 +110,18 @@ def _check_line(folder: Path, file: str, line: int) -> None:
     if path.stat().st_size > _FILE_BYTES:
         raise UsageError(f"{file} is over {_FILE_BYTES:,} bytes")
     try:
-        lines = set(_lines(compile(path.read_bytes(), file, "exec", dont_inherit=True)))
+        statements = Statements(path.read_bytes(), file)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise UsageError(f"{file} cannot be compiled: {error}") from None
-    if line not in lines:
-        near_lines = sorted(lines, key=lambda one: (abs(one - line), one))[:4]
+    found = statements.at(line)
+    if found is None:
+        near_lines = sorted(statements.lines(), key=lambda one: (abs(one - line), one))[:4]
         hint = f"the nearest that do: {', '.join(map(str, sorted(near_lines)))}" if near_lines else ""
-        raise NotFound(f"line {line} of {file} does not run: it is blank, a comment, or goes on", hint=hint)
-
-
-def _lines(code: CodeType, within: bool = False) -> Iterable[int]:
-    """Those in functions. `within`: whether the code is itself in one. Module code, and that of its classes
-    and comprehensions, has run when the worker was loaded."""
-    for constant in code.co_consts:
-        if not isinstance(constant, CodeType):
-            continue
-        runs = within or bool(constant.co_flags & CO_OPTIMIZED and not constant.co_name.startswith(_AT_ONCE))
-        if runs:
-            found = {line for _, _, line in constant.co_lines() if line}
-            yield from found - {constant.co_firstlineno} or found
-        yield from _lines(constant, runs)
+        raise NotFound(
+            f"line {line} of {file} does not run in invocations: it is blank, a comment, or module code",
+            hint=hint,
+        )
+    return found
 
 
 def point_row(function: str, version: int, armed: ArmedPoint, left_s: float) -> dict[str, Any]:

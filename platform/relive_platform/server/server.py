@@ -584,7 +584,7 @@ class ReliveServer:
     async def arm_point(self, wanted: PointWanted) -> dict[str, Any]:
         """A breakpoint or logpoint in the version that is in service. Raises ReliveError."""
         folder = Path(self.engine.folder_of(wanted.function))
-        await asyncio.to_thread(check_point, wanted, folder)
+        wanted = await asyncio.to_thread(check_point, wanted, folder)
         if Path(self.engine.folder_of(wanted.function)) != folder:
             raise Refused(f"another version of {wanted.function} was deployed meanwhile", hint="ask again")
         row = self.engine.arm_point(wanted)

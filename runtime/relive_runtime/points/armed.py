@@ -10,7 +10,7 @@ from types import FrameType
 from typing import Final
 
 from relive_base.attributes import Attributes
-from relive_base.wire.messages import Point, PointHit
+from relive_base.wire.messages import Point, PointHit, Statement
 from relive_base.wire.sink import FrameSink
 from relive_tracer.record import Telemetry, of_signal_handler
 
@@ -65,7 +65,7 @@ class Armed:
         self._telemetry = telemetry
         self._hold = hold
         self._lines: Lines | None = None
-        self._at: dict[tuple[str, int], list[_One]] = {}
+        self._at: dict[tuple[str, Statement], list[_One]] = {}
         self._within = threading.local()
         self._pid = os.getpid()
 
@@ -78,16 +78,19 @@ class Armed:
             except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
                 self._trouble(point, f"{type(error).__name__}: {error}")
                 continue
+            if point.statement is None:
+                self._trouble(point, "the server has not said which statement it is at")
+                continue
             for root in self._roots:
-                self._at.setdefault((os.path.join(root, point.file), point.line), []).append(one)
+                self._at.setdefault((os.path.join(root, point.file), point.statement), []).append(one)
         if not self._at:
             return
-        lines: dict[str, set[int]] = {}
-        for file, line in self._at:
-            lines.setdefault(file, set()).add(line)
+        places: dict[str, set[Statement]] = {}
+        for file, statement in self._at:
+            places.setdefault(file, set()).add(statement)
         try:
             self._lines = watched_lines(
-                {file: frozenset(numbers) for file, numbers in lines.items()}, self._passed
+                {file: frozenset(statements) for file, statements in places.items()}, self._passed
             )
         except CannotWatch as error:
             for point in points:
@@ -100,13 +103,13 @@ class Armed:
         if lines is not None:
             lines.stop()
 
-    def _passed(self, frame: FrameType, file: str, line: int) -> None:
-        """A line is about to run. What it raises is the time limit's or a signal handler's of the user's."""
+    def _passed(self, frame: FrameType, file: str, statement: Statement) -> None:
+        """It is about to run. What it raises is the time limit's or a signal handler's of the user's."""
         if getattr(self._within, "now", False) or os.getpid() != self._pid:
             return  # an expression's own code, or a child of the user's
         self._within.now = True
         try:
-            for one in self._at.get((file, line), ()):
+            for one in self._at.get((file, statement), ()):
                 self._reached(one, frame)
         except BaseException as error:
             if isinstance(error, Exception) and not (
@@ -114,7 +117,7 @@ class Armed:
             ):
                 return  # the function does not suffer for it
             if sys.version_info < (3, 12):
-                for one in self._at.get((file, line), ()):
+                for one in self._at.get((file, statement), ()):
                     self._trouble(one.point, _UNTRACED)
             raise
         finally:

@@ -158,6 +158,7 @@ def test_what_has_run_when_the_module_was_loaded_is_no_point(tmp_path: Path) -> 
         ({"text": "x" * 1_001}, "1,000 is the limit"),
         ({"count": 10_001}, "from 1 to 10,000"),
         ({"for_s": float("nan")}, "at most"),
+        ({"for_s": 0.0}, "more than 0 s and at most 86,400 s, not 0 s"),
         ({"text": None, "answer": "{"}, "not JSON"),
     ],
     ids=str,

@@ -13,11 +13,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from relive_base.wire.messages import AnyFrame, CallResult, Point, PointHit, encode_frame
+from relive_base.wire.messages import AnyFrame, CallResult, Point, PointHit, Statement, encode_frame
 from relive_runtime.points.armed import Armed
 from relive_runtime.worker.channel import Channel
 
 CODE = "def f(one):\n    two = one\n    return two\n"
+AT = Statement("f", 1, (2, 4, 2, 13))
 
 
 class Server:
@@ -76,7 +77,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
 def test_a_point_is_forgotten_when_the_server_says_so_and_not_when_it_is_late(bench: Bench) -> None:
     # Given a server that is late twice, says yes, then no
     bench.server.answers = [None, None, True, False]
-    bench.armed.arm([Point(number=1, file="watched.py", line=2, text="one={one}")])
+    bench.armed.arm([Point(number=1, file="watched.py", line=2, text="one={one}", statement=AT)])
 
     for number in range(5):
         bench.f(number)
@@ -92,7 +93,7 @@ def test_a_signal_handler_of_the_users_reaches_the_function(bench: Bench) -> Non
     def raises(*_: object) -> None:
         raise TimeoutError("of the alarm")
 
-    bench.armed.arm([Point(1, "watched.py", 2, "x", "__import__('signal').raise_signal(14)")])
+    bench.armed.arm([Point(1, "watched.py", 2, "x", "__import__('signal').raise_signal(14)", statement=AT)])
     before = signal.signal(signal.SIGALRM, raises)
     try:
         with pytest.raises(TimeoutError, match="of the alarm"):

@@ -13,6 +13,8 @@ from types import FrameType
 from typing import Any
 
 import pytest
+from relive_base.wire.messages import Statement
+from relive_platform.engine.statements import Statements
 from relive_runtime.points.expressions import Condition, LogText
 from relive_runtime.points.lines import CannotWatch, watched_lines
 
@@ -41,6 +43,13 @@ def shared():
 Seen = list[tuple[int, dict[str, Any]]]
 
 
+def places(module: types.ModuleType, *lines: int, source: str = CODE) -> dict[str, frozenset[Statement]]:
+    """What is watched for these lines."""
+    statements = Statements(source.encode(), "watched.py")
+    found = [statements.at(line) for line in lines]
+    return {str(module.__file__): frozenset(one[0] for one in found if one is not None)}
+
+
 @pytest.fixture
 def module(tmp_path: Path) -> types.ModuleType:
     module = types.ModuleType("watched")
@@ -53,13 +62,13 @@ def module(tmp_path: Path) -> types.ModuleType:
 def watching(module: types.ModuleType, *lines: int) -> Iterator[Seen]:
     seen: Seen = []
 
-    def hit(frame: FrameType, file: str, line: int) -> None:
+    def hit(frame: FrameType, file: str, _statement: Statement) -> None:
         assert file == module.__file__
-        seen.append((line, dict(frame.f_locals)))
+        seen.append((frame.f_lineno, dict(frame.f_locals)))
 
     traced = sys.gettrace()
     sys.settrace(None)  # coverage's, if there is one
-    watched = watched_lines({str(module.__file__): frozenset(lines)}, hit)
+    watched = watched_lines(places(module, *lines), hit)
     try:
         yield seen
     finally:
@@ -102,7 +111,7 @@ def test_who_traces_already_goes_on(module: types.ModuleType) -> None:
     sys.settrace(lambda *_: None)
     try:
         with pytest.raises(CannotWatch, match="settrace"):
-            watched_lines({str(module.__file__): frozenset((6,))}, lambda *_: None)
+            watched_lines(places(module, 6), lambda *_: None)
     finally:
         sys.settrace(before)
 
@@ -113,9 +122,7 @@ def test_what_others_do_to_shared_variables_meanwhile_stays(module: types.Module
     told = []
     traced = sys.gettrace()
     sys.settrace(None)
-    watched = watched_lines(
-        {str(module.__file__): frozenset((21,))}, lambda frame, *_: told.append(condition.holds(frame))
-    )
+    watched = watched_lines(places(module, 21), lambda frame, *_: told.append(condition.holds(frame)))
     try:
         count = module.shared()
     finally:
@@ -131,15 +138,15 @@ def test_lines_are_watched_again_after_a_thread_has_ended_it(module: types.Modul
     # Given lines that are watched in this thread until another one stops it, as the last hit does
     traced = sys.gettrace()
     sys.settrace(None)
-    places = {str(module.__file__): frozenset((6,))}
-    first = watched_lines(places, lambda *_: None)
+    watched = places(module, 6)
+    first = watched_lines(watched, lambda *_: None)
     thread = threading.Thread(target=first.stop)
     thread.start()
     thread.join()
     seen: list[int] = []
     try:
         # When they are to be watched once more, and are no more
-        again = watched_lines(places, lambda _frame, _file, line: seen.append(line))
+        again = watched_lines(watched, lambda frame, *_: seen.append(frame.f_lineno))
         module.squares(1)
         thread = threading.Thread(target=again.stop)
         thread.start()

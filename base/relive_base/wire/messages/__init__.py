@@ -43,7 +43,7 @@ from relive_base.wire.messages.invoking import (
     StreamPart,
 )
 from relive_base.wire.messages.metrics import METRIC_KINDS, MetricData, MetricPoint, Metrics
-from relive_base.wire.messages.points import BREAKPOINT, Point, PointHit, Points
+from relive_base.wire.messages.points import BREAKPOINT, Point, PointHit, Points, Region, Statement
 from relive_base.wire.messages.rpc import CallBegun, CallStreams, Wired, own_id
 from relive_base.wire.messages.scenes import Playback, Scene
 from relive_base.wire.messages.serving import Body, BodyTaken, Cancel, Gone, Left
@@ -124,6 +124,7 @@ __all__ = [
     "Points",
     "Profile",
     "Ready",
+    "Region",
     "Result",
     "Scene",
     "Skipped",
@@ -137,6 +138,7 @@ __all__ = [
     "SpanUpdate",
     "Spans",
     "StackFrames",
+    "Statement",
     "Stop",
     "StreamHead",
     "StreamPart",

@@ -8,16 +8,34 @@ import msgspec
 
 from relive_base.wire.messages.frame import Frame
 
-__all__ = ["BREAKPOINT", "Point", "PointHit", "Points"]
+__all__ = ["BREAKPOINT", "Point", "PointHit", "Points", "Region", "Statement"]
 
 BREAKPOINT: Final = "breakpoint"
 """The kind of failure that an invocation is which was held; see records.FAILURE_KINDS."""
 
 
+Region = tuple[int, int, int, int]
+"""Line and column of its beginning and of its end, as in code: lines from 1, columns in bytes from 0."""
+
+
+class Statement(msgspec.Struct, array_like=True, frozen=True):
+    """What a point belongs to: a statement, or a part of one that runs by itself (what a lambda gives, an
+    element of a comprehension). `code` and `first_line`: the name and first line of the code object it is in.
+    `inside`: the regions of the statements in it. `again`: coming back from these is one more pass (a loop).
+    `part`: it is none of its own."""
+
+    code: str
+    first_line: int
+    region: Region
+    inside: tuple[Region, ...] = ()
+    again: bool = False
+    part: bool = False
+
+
 class Point(msgspec.Struct, array_like=True):
     """One line. `text`: what a logpoint says, as an f-string without its quotes; None: a breakpoint.
     `condition`: an expression, "": always. `answer`: JSON text that the caller of a held invocation gets;
-    b"": a time-out."""
+    b"": a time-out. `statement`: which one; without it the point cannot work."""
 
     number: int
     file: str  # relative to the function's own folder
@@ -25,6 +43,7 @@ class Point(msgspec.Struct, array_like=True):
     text: str | None = None
     condition: str = ""
     answer: bytes = b""
+    statement: Statement | None = None
 
 
 class Points(Frame, tag="points"):

@@ -167,11 +167,14 @@ def _arm(
     if as_json:
         emit([row], COLUMNS, as_json=True)
     else:
-        _say(row)
+        _say(row, int(number))
     return ExitCode.DONE
 
 
-def _say(row: dict[str, Any]) -> None:
+def _say(row: dict[str, Any], asked: int) -> None:
+    """`asked`: the line that was given."""
+    if row["line"] != asked:
+        echo(f"line {asked} is in the middle of a statement: the point is at its first line, {row['line']}")
     where = f"{one_line(row['function'])} v{row['version']} {one_line(row['file'])}:{row['line']}"
     point, until = f"point {row['number']}", f"within {row['expires_s']:.0f} s"
     if row["kind"] == "breakpoint":
