@@ -5,9 +5,11 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Any, Final
 
-__all__ = ["UNSEEN", "without_this_frame"]
+__all__ = ["UNSEEN", "without_our_frames", "without_this_frame"]
 
+_PACKAGES: Final = ("relive_base", "relive_capture", "relive_outside", "relive_runtime", "relive_tracer")
 _trace: Final[Any] = BaseException.__dict__["__traceback__"].__get__
+_context: Final[Any] = BaseException.__dict__["__context__"].__get__
 _with_trace: Final[Any] = BaseException.with_traceback
 
 
@@ -23,6 +25,30 @@ def without_this_frame(error: BaseException) -> None:
             while below is not None and _folder(below) == folder:
                 below = below.tb_next
         _with_trace(error, below)
+
+
+def without_our_frames(error: BaseException) -> None:
+    """Take all frames of ours off the traceback of a RecursionError: at the end of the stack nothing can be
+    called that takes them off one by one. What was caught in one of them meanwhile is not its context."""
+    if type(error) is not RecursionError:
+        return
+    last, trace = None, error.__traceback__
+    while trace is not None:
+        if not _is_ours(trace):
+            last = trace
+        elif last is None:
+            error.__traceback__ = trace.tb_next
+        else:
+            last.tb_next = trace.tb_next
+        trace = trace.tb_next
+    context = error.__context__
+    while context is not None and (caught := _trace(context)) is not None and _is_ours(caught):
+        context = error.__context__ = _context(context)
+
+
+def _is_ours(trace: TracebackType) -> bool:
+    name = trace.tb_frame.f_globals.get("__name__")
+    return type(name) is str and name.partition(".")[0] in _PACKAGES
 
 
 def _folder(trace: TracebackType) -> str:

@@ -10,6 +10,7 @@ from contextvars import ContextVar
 from typing import Any, Final, Protocol
 
 from relive_base.records import InvocationRecord
+from relive_base.unseen import without_our_frames
 from relive_base.wire.messages import ErrorInfo, HttpRequest, Result, Scene
 from relive_capture.record import capture_exception, capture_frames
 from relive_capture.record.recording import (
@@ -180,6 +181,8 @@ class Recorder:
             return
         try:
             try:
+                if type(error) is RecursionError and is_stack_left():
+                    without_our_frames(error)
                 if self._counts(attempt, error):
                     self._tell(attempt, error, kind)
                 self._take_up()

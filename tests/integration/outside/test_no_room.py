@@ -56,13 +56,35 @@ except RecursionError as error:
     print(sorted(names), error.__context__, error)
 """
 
+WATCHED = """
+import logging, os, relive, sys, time, traceback
+logging.getLogger("shop").addHandler(logging.NullHandler())
+calls = (
+    lambda: os.environ.get("A"), lambda: os.urandom(1), lambda: time.time(),
+    lambda: logging.getLogger("shop").warning("x"),
+)
+@relive.record
+def top(call):
+    def deep(n):
+        call(); return deep(n + 1)
+    deep(0)
+for number, call in enumerate(calls):
+    for limit in range(300, 320):
+        sys.setrecursionlimit(limit)
+        try:
+            top(call)
+        except RecursionError as error:
+            files = {frame.filename for frame in traceback.extract_tb(error.__traceback__)}
+            print(number, [file for file in files if "relive_" in file], error.__context__)
+"""
 
-def plain_and_recorded(folder: Path, text: str) -> tuple[str, str]:
+
+def plain_and_recorded(folder: Path, text: str, **more: str) -> tuple[str, str]:
     """What a script says without and with the recorder, on both streams."""
     (folder / "job.py").write_text(text)
     said = []
     for state in ("off", "on"):
-        ran = run(folder, sys.executable, "job.py", RELIVE_RECORD=state)
+        ran = run(folder, sys.executable, "job.py", RELIVE_RECORD=state, **more)
         assert ran.returncode == 0, ran.stderr
         said.append(ran.stdout + ran.stderr)
     return said[0], said[1]
@@ -94,3 +116,10 @@ def test_of_coroutines_too(tmp_path: Path) -> None:
     plain, recorded = plain_and_recorded(tmp_path, AWAITED)
     assert recorded == plain
     assert scenes_in(tmp_path, 1)[0].manifest["error"]["type"] == "RecursionError"
+
+
+def test_what_is_recorded_at_the_end_of_the_stack_is_not_in_the_traceback(tmp_path: Path) -> None:
+    # Given code that logs, and reads what is recorded, until the stack ends
+    plain, recorded = plain_and_recorded(tmp_path, WATCHED, RELIVE_RECORD_PER_MINUTE="1")
+    # I expect no frame of the recorder's in what a recorded function raises, and nothing that it caught
+    assert recorded.replace("relive: 79 failures were over 1 scenes a minute\n", "") == plain
