@@ -26,18 +26,18 @@ class Beginnings:
         if frame == 0:
             if same(journal.first_locals.get(name, MISSING), value):
                 return ""
-            return self._window() or self._unseen()
+            return self._window() or self.unseen()
         if entry.began < journal.start or NOBODY < entry.called < journal.start:
             return self._window()
         if entry.caller == NOBODY:
             return f"a library has called {entry.code.co_name} with it"
-        return self._unseen()
+        return self.unseen()
 
     def of_global(self, names: dict[str, Any], name: str, value: Any) -> str:
         """Of a name in a module that no step of the journal has bound."""
         first = self._journal.first_globals.get(id(names))
         there = MISSING if first is None else first.get(name, MISSING)
-        return "" if same(there, value) else self._window() or self._unseen()
+        return "" if same(there, value) else self._window() or self.unseen()
 
     def of_part(self, holder: Any, version: Version | None, value: Any) -> str:
         """Of what is in a container or an object since a version of it, or is in none that was seen."""
@@ -46,12 +46,12 @@ class Beginnings:
         if items:
             return f"not all that is in it was looked at: it has {items:,} items"
         if version is None:
-            return self._unseen()
+            return self.unseen()
         if version.step == NOBODY and version.seen == NOBODY:
             return ""
         if journal.start:
             return self._window()
-        return f"it was first seen at a later step than the first: {self._unseen()}"
+        return f"it was first seen at a later step than the first: {self.unseen()}"
 
     def of_change(self, version: Version) -> str:
         """Of a change of an object: "" if it is known which step did it."""
@@ -60,7 +60,8 @@ class Beginnings:
         since = max(version.seen if version.seen is not None else NOBODY, NOBODY) + 1
         return f"it was changed between step {since} and step {version.step}, by what was not followed"
 
-    def _unseen(self) -> str:
+    def unseen(self) -> str:
+        """What was not followed has done it."""
         if self._journal.threads < MANY:
             return f"code in other threads, from step {self._journal.threads} on, was not followed"
         return _UNSEEN

@@ -11,6 +11,7 @@ from relive_runtime.travel.causes.badness import is_empty
 from relive_runtime.travel.causes.beginnings import Beginnings
 from relive_runtime.travel.causes.frames import Frames, name_of
 from relive_runtime.travel.causes.journal import Journal, is_inside
+from relive_runtime.travel.causes.orders import Bound, Order, order_of
 from relive_runtime.travel.causes.places import Read
 from relive_runtime.travel.causes.statements import plain
 from relive_runtime.travel.causes.values import MISSING, attribute, element, exactly, is_plain
@@ -40,17 +41,37 @@ class Evaluation:
         self.journal = journal
         self.frames = Frames(journal)
         self.beginnings = Beginnings(journal)
+        self._orders: dict[int, Order] = {}  # by identity of a plan
 
     def value_of(self, node: ast.expr, frame: int, step: int) -> Any:
         """What it gave while a step ran; MISSING: not known."""
         if isinstance(node, ast.Constant):
             return node.value
         if plain(node) and not self._is_inner(node, frame, step):
-            found = self.journal.read(step, ast.unparse(node))
-            if found is not MISSING:
-                return found
+            bound = self.rebound(node, step)
+            if bound is None:
+                found = self.journal.read(step, ast.unparse(node))
+                if found is not MISSING:
+                    return found
+            elif isinstance(node, ast.Name):
+                return MISSING if bound.again else self.journal.bound(step, node.id)
         work = _BY_NODE.get(type(node))
         return MISSING if work is None else work(self, node, frame, step)
+
+    def rebound(self, node: ast.expr, step: int) -> Bound | None:
+        """What of its own line has given the name that an expression begins with its value before it was
+        read; None: nothing, it had that before the line ran."""
+        while isinstance(node, ast.Attribute | ast.Subscript):
+            node = node.value
+        if not isinstance(node, ast.Name) or step < self.journal.start:
+            return None
+        plan = self.journal.plan(step)
+        if node.id not in plan.binds:
+            return None
+        order = self._orders.get(id(plan))
+        if order is None:
+            order = self._orders[id(plan)] = order_of(plan.line)
+        return order.before(node)
 
     def _is_inner(self, node: ast.expr, frame: int, step: int) -> bool:
         """It reads a comprehension's own name, and the line reads another thing of that name elsewhere."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from relive_runtime.travel.causes.arguments import argument_of, has_default
+from relive_runtime.travel.causes.bindings import Bindings, agree
 from relive_runtime.travel.causes.contents import Contents
 from relive_runtime.travel.causes.evaluation import OF_ELEMENTS, Evaluation
 from relive_runtime.travel.causes.frames import name_of
@@ -38,6 +39,7 @@ class Following(Evaluation):
     def __init__(self, journal: Journal) -> None:
         super().__init__(journal)
         self.contents = Contents(self, self.given)
+        self.bindings = Bindings(journal, self.frames)
 
     # ------------------------------------------------------------ one step back
 
@@ -79,16 +81,36 @@ class Following(Evaluation):
         inner = self._in_comprehension(read)
         if inner is not None:
             return inner
-        frame = self._owner(name, read.frame)
+        here = self._in_this_line(read, read.node)
+        if here is not None:
+            return here
+        frame = self.bindings.owner(name, read.frame)
         if frame is None:
             return self._global(read, name)
-        limit = step if frame == read.frame else len(journal)
-        for earlier in journal.steps_before(frame, limit):
-            if exactly(read.value, str, bytes) and _is_ignored(journal.plan(earlier).statement, name):
+        doubt = False
+        for earlier in self.bindings.of_local(name, frame, read.frame, step):
+            ignored = frame == journal.frame(earlier) and exactly(read.value, str, bytes)
+            if ignored and _is_ignored(journal.plan(earlier).statement, name):
                 return Hop(earlier, "", Made("ignored", read.value, frame, earlier, None, name))
             if name in journal.plan(earlier).binds and self._has_bound(earlier, name):
-                return self._bound(read, name, frame, earlier)
-        return self._parameter(read, name, frame)
+                if agree(journal.bound(earlier, name), read.value):
+                    return self._bound(read, name, journal.frame(earlier), earlier, doubt=doubt)
+                doubt = True
+        return self._parameter(read, name, frame) if not doubt else self._from_nowhere(read, name)
+
+    def _in_this_line(self, read: Read, node: ast.Name) -> Hop | None:
+        """Of what the line itself has bound before it read it."""
+        bound = self.rebound(node, read.step)
+        if bound is None or not self._has_bound(read.step, node.id):
+            return None
+        value, before = self.journal.bound(read.step, node.id), self.journal.read(read.step, node.id)
+        if bound.again or not agree(value, read.value) or (bound.maybe and before is value):
+            return None
+        return self._bound(read, node.id, read.frame, read.step, bound.statement)
+
+    def _from_nowhere(self, read: Read, name: str) -> Hop:
+        """No line that bound it has given it this value."""
+        return self._from_before(read, name, self.beginnings.unseen())
 
     def _has_bound(self, step: int, name: str) -> bool:
         journal = self.journal
@@ -98,45 +120,38 @@ class Following(Evaluation):
             return False  # the exception came first
         return journal.bound(step, name) is not MISSING
 
-    def _owner(self, name: str, frame: int) -> int | None:
-        """The frame whose local it is; None: a global."""
-        frames = self.journal.frames
-        code = frames[frame].code
-        if name in code.co_varnames or name in code.co_cellvars:
-            return frame
-        if name not in code.co_freevars:
-            return None
-        for above in self.journal.ancestors(frame):
-            if name in frames[above].code.co_cellvars:
-                return above
-        outer = [number for number, entry in enumerate(frames[:frame]) if name in entry.code.co_cellvars]
-        return outer[-1] if outer else None
-
     def _global(self, read: Read, name: str) -> Hop:
-        journal = self.journal
-        for step in range(read.step - 1, journal.start - 1, -1):
-            if name in journal.plan(step).binds:
-                frame = journal.frame(step)
-                code = journal.frames[frame].code
-                if (
-                    name not in code.co_varnames
-                    and name not in code.co_cellvars
-                    and name not in code.co_freevars
-                ):
-                    return self._bound(read, name, frame, step)
-        names = journal.frames[read.frame].names
+        doubt = False
+        for step in self.bindings.of_global(name, read.frame, read.step):
+            if self._has_bound(step, name):
+                if agree(self.journal.bound(step, name), read.value):
+                    return self._bound(read, name, self.journal.frame(step), step, doubt=doubt)
+                doubt = True
+        if doubt:
+            return self._from_nowhere(read, name)
+        names = self.journal.frames[read.frame].names
         return self._from_before(read, name, self.beginnings.of_global(names, name, read.value))
 
     def _from_before(self, read: Read, name: str, unknown: str) -> Hop:
         made = Made("before", read.value, read.frame, read.step, read.node, name, unknown)
         return self._here(read, made)
 
-    def _bound(self, read: Read, name: str, frame: int, step: int) -> Hop:
-        """A step gave the name its value."""
-        statement = self.journal.plan(step).statement
+    def _bound(
+        self,
+        read: Read,
+        name: str,
+        frame: int,
+        step: int,
+        statement: ast.stmt | None = None,
+        *,
+        doubt: bool = False,
+    ) -> Hop:
+        """A step gave the name its value: by `statement`, if it has several. `doubt`: as in a Hop."""
+        statement = statement or self.journal.plan(step).giver(name)
         assert statement is not None
         then = self.given(statement, name, frame, step, read.value)
-        return Hop(step, "overwritten" if self._is_second(name, frame, step) else "given", then)
+        how = "overwritten" if self._is_second(name, frame, step) else "given"
+        return Hop(step, how, then, doubt)
 
     def _is_second(self, name: str, frame: int, step: int) -> bool:
         """Whether an assignment took the place of what another line had given the name."""
@@ -177,8 +192,11 @@ class Following(Evaluation):
         for item in statement.items if isinstance(statement, ast.With | ast.AsyncWith) else ():
             if item.optional_vars is not None and ast.unparse(item.optional_vars) == target:
                 return Read(item.context_expr, frame, step, value)
-        for node in within(statement):
-            if isinstance(node, ast.NamedExpr) and node.target.id == target:
+        named = [
+            node for node in within(statement) if isinstance(node, ast.NamedExpr) and node.target.id == target
+        ]
+        for node in named:
+            if len(named) == 1 or same(self.value_of(node.value, frame, step), value):
                 return Read(node.value, frame, step, value)
         subject = statement.subject if isinstance(statement, ast.Match) else None
         return Made("computed", value, frame, step, subject, target)
@@ -417,14 +435,24 @@ class Following(Evaluation):
         entry = self.journal.frames[number]
         if entry.returned == NOBODY:
             return self._computed(read)
-        statement = self.journal.plan(entry.returned).statement
+        step = self._returning(number)
+        statement = self.journal.plan(step).statement
         if isinstance(statement, ast.Return) and statement.value is not None:
-            then = self.unpacked(statement.value, read.path, number, entry.returned, read.value)
-            return Hop(entry.returned, "returned", then)
+            then = self.unpacked(statement.value, read.path, number, step, read.value)
+            return Hop(step, "returned", then)
         if entry.code.co_name == "<lambda>":
             return self._computed(read)
-        made = Made("ended", read.value, number, entry.returned, None, entry.code.co_name)
-        return Hop(entry.returned, "returned", made)
+        made = Made("ended", read.value, number, step, None, entry.code.co_name)
+        return Hop(step, "returned", made)
+
+    def _returning(self, number: int) -> int:
+        """A `return` on the line of its condition may not have run: not if it would have given another value."""
+        entry, step = self.journal.frames[number], self.journal.returning(number)
+        statement = self.journal.plan(step).statement
+        if step == entry.returned or not isinstance(statement, ast.Return):
+            return entry.returned
+        value = None if statement.value is None else self.value_of(statement.value, number, step)
+        return step if agree(value, entry.result) else entry.returned
 
     def _taken(self, read: Read, node: ast.Call) -> Hop | None:
         """By `table.get(key)` and its like, or `getattr`."""

@@ -29,6 +29,11 @@ class Frames:
 
     def code_of(self, func: ast.expr, step: int) -> CodeType | None:
         """Of the function that a call's expression names; None: it cannot be told, or is not Python's."""
+        found = self.function_of(func, step)
+        return None if found is None else found.__code__
+
+    def function_of(self, func: ast.expr, step: int) -> FunctionType | None:
+        """The function that a call's expression names; None: it cannot be told, or is not Python's."""
         found = self._journal.read(step, ast.unparse(func))
         if found is MISSING and isinstance(func, ast.Attribute):
             base = self._journal.read(step, ast.unparse(func.value))
@@ -42,7 +47,7 @@ class Frames:
             found = defined(found, "__init__")
         if found is not MISSING and type(found) is not FunctionType:
             found = defined(type(found), "__call__")
-        return found.__code__ if type(found) is FunctionType else None
+        return found if type(found) is FunctionType else None
 
     def run_by(self, call: ast.Call, frame: int, step: int, value: Any = MISSING) -> int | None:
         """The frame that a call at a step has run; of several, that which has given back `value`, or the last

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import bisect
 import sys
 from collections.abc import Iterator, Mapping
@@ -30,6 +31,8 @@ MANY: Final = 1 << 62
 COMPREHENSIONS: Final = frozenset(("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"))
 _DEPTH: Final = 5
 _NEW_ITEMS: Final = 400
+_LEAVING: Final = 1_000
+"""Steps looked through for the `return` after which they ran."""
 _LINE_MASK: Final = (1 << LINE_BITS) - 1
 
 
@@ -275,6 +278,22 @@ class Journal:
 
     def _is_of(self, step: int, plan: Plan) -> bool:
         return step >= self.start and self.plan(step).statement is plan.statement
+
+    def returning(self, frame: int) -> int:
+        """The step whose `return` made what a frame has given back. A `finally` and the end of a `with` run
+        after that, and before the frame is left."""
+        entry = self.frames[frame]
+        if entry.returned < self.start or isinstance(self.plan(entry.returned).statement, ast.Return):
+            return entry.returned
+        lines = set[int]()
+        for step in islice(self.steps_before(frame, entry.returned + 1), _LEAVING):
+            statement = self.plan(step).statement
+            if isinstance(statement, ast.Return):
+                exits = self.source(entry.code).exits(statement)
+                leaves = step not in self.raised and all(any(one in part for part in exits) for one in lines)
+                return step if leaves else entry.returned
+            lines.add(self.line(step))
+        return entry.returned
 
     def outcome(self, frame: int) -> Any:
         """What it has given back."""

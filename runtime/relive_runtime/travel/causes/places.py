@@ -58,6 +58,8 @@ class Hop:
     step: int
     how: str
     then: Read | Made
+    doubt: bool = False
+    """The name was bound later, too, to another value: something that was not followed has put it back."""
 
 
 def _key(key: Any) -> str:

@@ -7,10 +7,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-__all__ = ["Plan", "Statements", "bound_names", "children", "conditions", "plain", "reads", "within"]
+__all__ = [
+    "DEFINITIONS",
+    "Plan",
+    "Statements",
+    "bound_names",
+    "children",
+    "conditions",
+    "plain",
+    "reads",
+    "within",
+]
 
 _BODIES: Final = frozenset(("body", "orelse", "finalbody", "handlers", "cases"))
-_DEFINITIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+DEFINITIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _MOST: Final = 32
 
 
@@ -30,6 +40,14 @@ class Plan:
     inner: dict[int, bool] = field(default_factory=dict)
     """By identity of its expressions that read names which comprehensions and lambdas have for themselves:
     whether it reads the same text outside of them."""
+    line: tuple[ast.stmt, ...] = ()
+    """The statements of the line, in their order: several if it has simple ones with a ";" between them."""
+
+    def giver(self, name: str) -> ast.stmt | None:
+        """Of the line's statements, the last one that gives a name a value."""
+        if len(self.line) > 1:
+            return next((one for one in self.line[::-1] if name in bound_names(one)), self.statement)
+        return self.statement
 
 
 class Statements:
@@ -42,6 +60,7 @@ class Statements:
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             self.tree = ast.Module([], [])
         self._by_line: dict[int, ast.stmt] = {}
+        self._beside: dict[int, list[ast.stmt]] = {}
         self._plans: dict[int, Plan] = {}
         self._all = [node for node in ast.walk(self.tree) if isinstance(node, ast.stmt)]
         for node in self._all:
@@ -52,6 +71,9 @@ class Statements:
             known = self._by_line.get(line)
             if known is None or (node.lineno, node.col_offset) >= (known.lineno, known.col_offset):
                 self._by_line[line] = node
+        if not hasattr(node, "body") and not isinstance(node, ast.Match):
+            for line in range(node.lineno, (node.end_lineno or node.lineno) + 1):
+                self._beside.setdefault(line, []).append(node)
 
     def statement(self, line: int) -> ast.stmt | None:
         """The innermost one at a line: of a compound one, its head."""
@@ -62,17 +84,31 @@ class Statements:
         found = self._plans.get(line)
         if found is None:
             statement = self._by_line.get(line)
+            all_of_it = self._of_line(line)
             found = Plan(
                 statement,
-                tuple(reads(statement).items())[:_MOST] if statement is not None else (),
-                bound_names(statement) if statement is not None else frozenset(),
-                _stores(statement) if statement is not None else frozenset(),
+                tuple({text: node for one in all_of_it[::-1] for text, node in reads(one).items()}.items())[
+                    :_MOST
+                ],
+                frozenset[str]().union(*map(bound_names, all_of_it)),
+                frozenset[str]().union(*map(_stores, all_of_it)),
                 statement is not None and (_head_end(statement) or 0) > _first_line(statement),
                 _inlined(statement) if statement is not None else frozenset(),
-                _inner(statement) if statement is not None else {},
+                {number: outside for one in all_of_it for number, outside in _inner(one).items()},
+                all_of_it,
             )
             self._plans[line] = found
         return found
+
+    def _of_line(self, line: int) -> tuple[ast.stmt, ...]:
+        """The statements that run when it does, as far as no condition is before them."""
+        last = self._by_line.get(line)
+        if last is None:
+            return ()
+        beside = self._beside.get(line, ())
+        if last not in beside:
+            return (last,)
+        return tuple(sorted(beside, key=lambda one: (one.lineno, one.col_offset)))
 
     def expression(self, line: int, end_line: int, column: int, end_column: int) -> ast.expr | None:
         """The expression at a place, columns in bytes as code objects have them."""
@@ -127,6 +163,21 @@ class Statements:
         return sorted(found, key=lambda node: -node.lineno)
 
 
+    def exits(self, statement: ast.stmt) -> list[range]:
+        """The lines that run after a `return` has its value: each `finally`, and the head of each `with` that it
+        leaves."""
+        found: list[range] = []
+        for node in self.enclosing(statement.lineno, (ast.Try, ast.TryStar, ast.With, ast.AsyncWith)):
+            if isinstance(node, ast.With | ast.AsyncWith):
+                found.append(range(node.lineno, node.body[0].lineno))
+            elif isinstance(node, ast.Try | ast.TryStar) and node.finalbody:
+                last = node.finalbody[-1]
+                lines = range(node.finalbody[0].lineno, (last.end_lineno or last.lineno) + 1)
+                if statement.lineno not in lines:
+                    found.append(lines)
+        return found
+
+
 def _first_line(node: ast.AST) -> int:
     lines: list[int] = [item.lineno for item in getattr(node, "decorator_list", ())]
     return min([*lines, getattr(node, "lineno", 0)])
@@ -153,7 +204,7 @@ def children(node: ast.AST) -> Iterator[ast.AST]:
 def within(node: ast.AST) -> Iterator[ast.AST]:
     """It and what is in it, without the bodies of statements and of definitions."""
     yield node
-    if isinstance(node, _DEFINITIONS):
+    if isinstance(node, DEFINITIONS):
         return
     for child in children(node):
         yield from within(child)
@@ -186,7 +237,7 @@ def reads(node: ast.AST) -> dict[str, ast.expr]:
 def bound_names(statement: ast.stmt) -> frozenset[str]:
     """The names that it gives a value."""
     found: set[str] = set()
-    if isinstance(statement, _DEFINITIONS):
+    if isinstance(statement, DEFINITIONS):
         return frozenset((statement.name,))
     if isinstance(statement, ast.Import | ast.ImportFrom):
         return frozenset((alias.asname or alias.name).split(".")[0] for alias in statement.names)

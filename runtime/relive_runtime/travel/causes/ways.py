@@ -90,6 +90,7 @@ class Ways:
             if changed is not None:
                 return self._ended(way, changed, read)
             hop = self._following.back(read)
+            way.sure = way.sure and not hop.doubt
             if hop.how:
                 way.passed.append(
                     Passed(read.text, read.value, hop.step, self._journal.frame(hop.step), hop.how)

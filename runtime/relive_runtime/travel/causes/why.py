@@ -15,6 +15,7 @@ from relive_runtime.travel.causes.following import Following
 from relive_runtime.travel.causes.indexes import Choices
 from relive_runtime.travel.causes.journal import Journal
 from relive_runtime.travel.causes.likelihood import is_led_to, kind_of, likelihoods
+from relive_runtime.travel.causes.orders import AFTER
 from relive_runtime.travel.causes.proofs import Proofs
 from relive_runtime.travel.causes.reasons import reason
 from relive_runtime.travel.causes.running import Running
@@ -57,6 +58,8 @@ def explained(
         failing = _at(journal, _step_in(journal, frame, step), None)
     if expression:
         node = ast.parse(expression, mode="eval").body
+        if error is not None:
+            ast.increment_lineno(node, AFTER)
         read = following.read(node, frame, failing.step)
         if read.value is MISSING:
             note = f"{expression} has no value there, or only code could tell which"
