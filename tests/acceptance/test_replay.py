@@ -340,14 +340,16 @@ def test_a_failure_is_gone_back_from(lab: Lab) -> None:
 
 
 def test_why_ends_with_another_status_if_it_has_no_answer(lab: Lab) -> None:
-    # When it is asked, and asked what is no expression
+    # When it is asked, and asked what is no expression, or has no value
     answered = lab.home.run("why", lab.failed["prices"], check=False)
     refused = lab.home.run("why", lab.failed["prices"], "answer[", check=False)
+    unknown = lab.home.run("why", lab.failed["prices"], "nosuch", check=False)
 
     # I expect 0 for an answer, and 4 for the reason that there is none
     assert "answer['price'] = None" in answered.stdout
     assert "*** 'answer[' is no expression" in refused.stdout
-    assert (answered.returncode, refused.returncode) == (0, 4)
+    assert "*** nosuch has no value there" in unknown.stdout
+    assert (answered.returncode, refused.returncode, unknown.returncode) == (0, 4, 4)
 
 
 def test_a_read_only_session_goes_back_in_a_replay(lab: Lab) -> None:

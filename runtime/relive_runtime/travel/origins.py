@@ -98,7 +98,12 @@ class Why(msgspec.Struct, tag=True):
         ]
         if way:
             found.append("  the way from there, backwards:")
-        for link in way:
+        left_out = len(way) - 2 * _SHOWN
+        for number, link in enumerate(way):
+            if left_out > 0 and _SHOWN <= number < len(way) - _SHOWN:
+                if number == _SHOWN:
+                    found.append(f"    ({left_out:,} more steps are left out)")
+                continue
             if link.value:
                 found.append(f"    {link.expression} = {link.value}")
             how = _HOWS.get(link.how, f"{link.how} by")
@@ -110,7 +115,7 @@ class Why(msgspec.Struct, tag=True):
             named = f"{before.expression} = {before.value}, " if before is not None else ""
             found.append(f"  {named}what it was before the handler began: module state, or the event")
         if self.note:
-            found.append(f"  {self.note}")
+            found.append(f"  {self.note}" if self.root != NOBODY else f"*** {self.note}")
         return found
 
     def _verdict(self) -> str:
@@ -133,6 +138,8 @@ _HOWS: Final = {
     "is like": "spelled as another key at", "raised": "not given by", "caught": "not given because of",
 }  # fmt: skip
 """Of links that no value led to."""
+_SHOWN: Final = 20
+"""Steps of a way from either end."""
 _ENDS: Final = frozenset(
     ("before", "computed", "literal", "default", "absent", "ended", "outside", "passed on", *_NAMED)
 )

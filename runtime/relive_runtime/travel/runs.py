@@ -137,9 +137,8 @@ class Runs:
         self, expressions: list[str], frame: int, until: int, *, by_value: bool = True
     ) -> tuple[list[list[Change]], int]:
         """By expression, the changes of its value in a frame up to a step, oldest first; and how many older
-        ones were
-        left out. Raises Gone."""
-        until = min(until, len(self._trail) - 1)
+        ones were left out. The number of all steps: up to where the frame was left. Raises Gone."""
+        until = min(until, len(self._trail) - self._trail.cut)
         order = Fork(frame=frame, watch=expressions, until=until, by_value=by_value)
         seen = self._seen(order, frame)
         found: list[list[Change]] = [[] for _ in expressions]
@@ -201,7 +200,7 @@ class Runs:
 
     def _seen(self, order: Fork, frame: int) -> Seen:
         """What a run finds that has `frame` from its beginning on."""
-        wanted = order.until if order.frame >= 0 else len(self._trail) - 1
+        wanted = min(order.until, len(self._trail) - 1) if order.frame >= 0 else len(self._trail) - 1
         for checkpoint in self._traveller.nearest_to_frame(frame)[:_TRIES]:
             try:
                 seen = self._seen_from(order, checkpoint)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import linecache
 import sys
@@ -206,7 +207,7 @@ class _Session:
             for error in reversed(exception_chain(self._failure)):
                 for frame, line in reversed(user_frames(error)):
                     if self._traveller.own(frame.f_code.co_filename):
-                        found = trail.last_at(frame.f_code, line)
+                        found = trail.last_at(frame.f_code, line, self._traveller.number(frame))
                         if found is not None:
                             return found
         return max(len(trail) - 1, 0)
@@ -293,13 +294,13 @@ class _Session:
     def _origin(self, argument: str) -> None:
         at = self._failing if self._step is None else self._step
         expression, frame, before = self._sought
-        until = at
+        until = self._until()
         if not argument:
             argument = expression
         if not argument:
             self._say("*** origin of what? give a name or an expression")
             return
-        if (argument, before) == (expression, at) and frame != NOBODY:
+        if (argument, before) == (expression, self._step) and frame != NOBODY:
             self._frame, until = frame, at  # again: the change before this one
         changes = self._changes(argument, until)
         if changes is None:
@@ -316,11 +317,30 @@ class _Session:
                 f"{argument} = {last.text}  came into {self._trail.codes[frame].co_qualname} with the call"
             )
         else:
-            step = last.step
+            step = self._given_again(argument, last, at, until)
             what = "was changed inside" if last.inside else "was given"
             self._say(f"{argument} = {last.text}  {what} by step {step}, {self._where(step)}")
         self._sought = (argument, frame, step)
         self._step = step
+
+    def _until(self) -> int:
+        """Up to where values are looked at: at the failure, as they were when it left their function."""
+        if self._step is not None:
+            return self._step
+        return len(self._trail) if isinstance(self._failure, BaseException) else self._failing
+
+    def _given_again(self, expression: str, last: Change, at: int, until: int) -> int:
+        """The step that has given the very same value again, as `why` says; else that of its last change."""
+        failure = self._failure if isinstance(self._failure, BaseException) and until > at else None
+        try:
+            found = self._runs.explained(expression, self._frame, at, failure)
+        except (Elsewhere, Gone):
+            return last.step
+        link = found.links[0] if found.links else None
+        if last.inside or link is None or link.value != last.text or link.how == "passed":
+            return last.step
+        is_it = link.expression == ast.unparse(ast.parse(expression, mode="eval"))
+        return link.step if is_it and last.step < link.step < until and link.step != at else last.step
 
     def _entry(self, frame: int) -> int:
         """The step that called a frame; its own first one if none did."""
@@ -331,8 +351,7 @@ class _Session:
         if not argument:
             self._say("*** values of what? give a name or an expression")
             return
-        at = self._failing if self._step is None else self._step
-        changes = self._changes(argument, at)
+        changes = self._changes(argument, self._until())
         if changes is None:
             return
         if not changes:

@@ -143,9 +143,10 @@ class Trail:
                 return found
         return None
 
-    def last_at(self, code: CodeType, line: int) -> int | None:
-        """The last step of all at a line of a code: where an exception went up from."""
+    def last_at(self, code: CodeType, line: int, frame: int = NOBODY) -> int | None:
+        """The last step at a line of a code: where an exception went up from. `frame`: of just this call."""
         wanted = {number for number, found in enumerate(self.codes) if found is code}
+        wanted = {frame} if frame in wanted else wanted
         steps = self.steps
         for step in range(len(steps) - 1, -1, -1):
             if steps[step] & _LINE == line and steps[step] >> LINE_BITS in wanted:

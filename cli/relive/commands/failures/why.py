@@ -37,7 +37,7 @@ class _Heard:
         """What the process says next, as of the session."""
         response = self._call.next(timeout_s)
         if response is not None:
-            self.refused |= response.text.text.startswith("***")
+            self.refused |= any(line.startswith("***") for line in response.text.text.splitlines())
         return response
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from relive_runtime.travel.causes.journal import MANY, Journal, Version
+from relive_runtime.travel.causes.operands import is_special
 from relive_runtime.travel.causes.values import MISSING, items_beyond, same
 from relive_runtime.travel.trail import NOBODY
 
@@ -30,8 +31,14 @@ class Beginnings:
         if entry.began < journal.start or NOBODY < entry.called < journal.start:
             return self._window()
         if entry.caller == NOBODY:
-            return f"a library has called {entry.code.co_name} with it"
+            return self.of_call(entry.code.co_name)
         return self.unseen()
+
+    def of_call(self, name: str) -> str:
+        """Of an argument, if no call of the function by its name is where it was called."""
+        if is_special(name):
+            return f"{name} was called with it, by no call that is written there"
+        return f"a library has called {name} with it"
 
     def of_global(self, names: dict[str, Any], name: str, value: Any) -> str:
         """Of a name in a module that no step of the journal has bound."""

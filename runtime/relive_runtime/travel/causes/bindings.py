@@ -22,6 +22,7 @@ class Bindings:
         self._journal = journal
         self._frames = frames
         self._binding: dict[str, list[int]] = {}
+        self._storing: dict[str, list[int]] = {}
         self._owners: dict[tuple[str, int], int | None] = {}
         self._cells: dict[tuple[str, int], CellType | None] = {}
         self._outer: dict[str, list[int]] = {}
@@ -83,7 +84,7 @@ class Bindings:
         cells = [
             cell
             for one in (function, *values)
-            if exactly(one, FunctionType) and one.__code__ is entry.code  # type: ignore[union-attr]
+            if exactly(one, FunctionType) and one.__code__ is entry.code
             for cell in _held(one, name)
         ]
         return cells[0] if cells and all(one is cells[0] for one in cells) else None
@@ -151,6 +152,15 @@ class Bindings:
         if found is None:
             steps = range(journal.start, len(journal))
             found = self._binding[name] = [step for step in steps if name in journal.plan(step).binds]
+        return (step for step in reversed(found) if step < until)
+
+    def storing(self, name: str, until: int) -> Iterator[int]:
+        """The steps before one that set an attribute of that name, the newest first."""
+        journal = self._journal
+        found = self._storing.get(name)
+        if found is None:
+            steps = range(journal.start, len(journal))
+            found = self._storing[name] = [step for step in steps if name in journal.plan(step).stores]
         return (step for step in reversed(found) if step < until)
 
     def _is_over(self, name: str, frame: int, step: int, until: int) -> bool:

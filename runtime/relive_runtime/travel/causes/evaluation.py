@@ -83,7 +83,11 @@ class Evaluation:
 
     def _of_call(self, node: ast.Call, frame: int, step: int) -> Any:
         number = self.frames.run_by(node, frame, step)
-        return self._of_builtin(node, frame, step) if number is None else self.journal.outcome(number)
+        if number is None:
+            return self._of_builtin(node, frame, step)
+        if self.journal.frames[number].code.co_name == "__init__" and name_of(node) != "__init__":
+            return MISSING  # the call gives the object
+        return self.journal.outcome(number)
 
     def _of_awaited(self, node: ast.Await, frame: int, step: int) -> Any:
         return self.value_of(node.value, frame, step)

@@ -5,17 +5,21 @@ from __future__ import annotations
 import ast
 import inspect
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any, Final
 
+from relive_capture.record.inspection import mro
 from relive_runtime.travel.causes.arguments import argument_of, has_default
 from relive_runtime.travel.causes.bindings import Bindings, agree
 from relive_runtime.travel.causes.contents import Contents
 from relive_runtime.travel.causes.evaluation import OF_ELEMENTS, Evaluation
 from relive_runtime.travel.causes.frames import name_of
-from relive_runtime.travel.causes.journal import COMPREHENSIONS, Journal
+from relive_runtime.travel.causes.journal import COMPREHENSIONS, Frame, Journal
+from relive_runtime.travel.causes.lookups import looked_up
+from relive_runtime.travel.causes.operands import operands
 from relive_runtime.travel.causes.places import Hop, Made, Read, target_path
 from relive_runtime.travel.causes.statements import plain, within
-from relive_runtime.travel.causes.values import MISSING, element, exactly, interned, same
+from relive_runtime.travel.causes.values import MISSING, element, exactly, interned, own_dict, same
 from relive_runtime.travel.trail import NOBODY
 
 __all__ = ["Following"]
@@ -349,12 +353,30 @@ class Following(Evaluation):
             if has_default(function, name) and not any(isinstance(item, ast.Starred) for item in call.args):
                 return Hop(step, "passed", Made("default", read.value, caller, step, call, name))
         statement = journal.plan(step).statement
+        operand = self._operand(read, name, entry, step) if call is None else None
+        if operand is not None:
+            return Hop(step, "passed", Read(operand, caller, step, read.value))
         if not interned(read.value) and statement is not None:
             for text, node in journal.plan(step).reads:
                 if journal.read(step, text) is read.value:
                     return Hop(step, "passed", Read(node, caller, step, read.value))
-        unknown = "" if call is not None else f"a library has called {entry.code.co_name} with it"
+        unknown = "" if call is not None else self.beginnings.of_call(entry.code.co_name)
         return Hop(step, "passed", Made("passed", read.value, caller, step, call, name, unknown))
+
+    def _operand(self, read: Read, name: str, entry: Frame, step: int) -> ast.expr | None:
+        """The operand that an operator has called a method with; None: it is not clear which."""
+        names, statement = entry.code.co_varnames[: entry.code.co_argcount], self.journal.plan(step).statement
+        if name not in names or statement is None:
+            return None
+        index = names.index(name)
+        found = [
+            given[index]
+            for node in within(statement)
+            for given in operands(node, entry.code.co_name)
+            if index < len(given) and agree(self.value_of(given[index], entry.caller, step), read.value)
+        ]
+        same_text = {ast.unparse(one) for one in found}
+        return found[0] if len(same_text) == 1 else None
 
     def _given_elsewhere(self, read: Read, name: str, frame: int) -> Hop | None:
         """Of a coroutine or a generator, which is called before it runs: by the line that has made it."""
@@ -386,7 +408,46 @@ class Following(Evaluation):
             return self._returned(read, number)
         if base is MISSING:
             return self._computed(read)
-        return self.contents.given(base, node.attr, read)
+        shared = self._of_class(read, node.attr, base)
+        return self.contents.given(base, node.attr, read) if shared is None else shared
+
+    def is_set(self, attribute: str, until: int) -> bool:
+        """Whether a step before one gives an attribute of that name a value."""
+        return next(self.bindings.storing(attribute, until), None) is not None
+
+    def _of_class(self, read: Read, name: str, base: Any) -> Hop | None:
+        """Of an attribute that is its class's, or a module's: the step that set it there; None: none did."""
+        holders: tuple[Any, ...] = mro(base if issubclass(type(base), type) else type(base))
+        own = own_dict(base)
+        if issubclass(type(base), ModuleType):
+            holders = (base,)
+        elif not issubclass(type(base), type) and own is not None and looked_up(own, name) is not MISSING:
+            return None
+        doubt = False
+        for step in self.bindings.storing(name, read.step):
+            frame, statement = self.journal.frame(step), self.journal.plan(step).statement
+            target = self._set_of(statement, name, holders, frame, step)
+            if statement is None or not target:
+                continue
+            then = self.given(statement, target, frame, step, read.value)
+            known = MISSING
+            if isinstance(then, Read) and not then.path:
+                known = self.value_of(then.node, frame, step)
+            if agree(known, read.value):
+                return Hop(step, "given", then, doubt)
+            doubt = True
+        return None
+
+    def _set_of(
+        self, statement: ast.stmt | None, name: str, holders: tuple[Any, ...], frame: int, step: int
+    ) -> str:
+        """The target that is an attribute of one of these objects; "": it sets none, or has failed."""
+        for node in within(statement) if statement is not None and step not in self.journal.raised else ():
+            if isinstance(node, ast.Attribute) and node.attr == name and isinstance(node.ctx, ast.Store):
+                held = self.value_of(node.value, frame, step)
+                if any(held is one for one in holders):
+                    return ast.unparse(node)
+        return ""
 
     def _frame_of(self, read: Read, *names: str) -> int | None:
         """A property's or an element's: the function of its class that has given back the value."""
@@ -446,7 +507,7 @@ class Following(Evaluation):
         return Hop(step, "returned", made)
 
     def _returning(self, number: int) -> int:
-        """A `return` on the line of its condition may not have run: not if it would have given another value."""
+        """A `return` on the line of its condition has not run if it would have given another value."""
         entry, step = self.journal.frames[number], self.journal.returning(number)
         statement = self.journal.plan(step).statement
         if step == entry.returned or not isinstance(statement, ast.Return):

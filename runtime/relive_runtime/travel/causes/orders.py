@@ -1,4 +1,4 @@
-"""In which order a line reads and binds names: what it has bound itself when it comes to an expression. Pure."""
+"""In which order a line reads and binds names: what it has bound when it comes to an expression. Pure."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _events(node: ast.AST, maybe: bool, own: frozenset[str]) -> _Events:
     if isinstance(node, ast.Name):
         if node.id not in own:
             yield node, maybe
-    elif isinstance(node, DEFINITIONS) or isinstance(node, ast.Lambda):
+    elif isinstance(node, (*DEFINITIONS, ast.Lambda)):
         return
     elif isinstance(node, _LOOPS):
         yield from _of_loop(node, maybe, own)

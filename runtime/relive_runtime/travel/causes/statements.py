@@ -162,10 +162,9 @@ class Statements:
         ]
         return sorted(found, key=lambda node: -node.lineno)
 
-
     def exits(self, statement: ast.stmt) -> list[range]:
-        """The lines that run after a `return` has its value: each `finally`, and the head of each `with` that it
-        leaves."""
+        """The lines that run after a `return` has its value: each `finally`, and the head of each `with` that
+        it leaves."""
         found: list[range] = []
         for node in self.enclosing(statement.lineno, (ast.Try, ast.TryStar, ast.With, ast.AsyncWith)):
             if isinstance(node, ast.With | ast.AsyncWith):

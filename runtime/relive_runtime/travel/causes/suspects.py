@@ -35,7 +35,8 @@ _NUMBER: Final = re.compile(r"\s*[-+]?[0-9][0-9_,.]*\s*")
 
 @dataclass(frozen=True, slots=True)
 class Failing:
-    """The line that failed. `node`: the expression that did; None: it is not known which."""
+    """The line that failed. `node`: the expression that did; None: it is not known which. `beside`: so many
+    others of its exception group failed, too."""
 
     error: BaseException | None
     message: str
@@ -43,6 +44,7 @@ class Failing:
     step: int
     statement: ast.stmt | None
     node: ast.expr | None
+    beside: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,9 +226,9 @@ def _of_module(read: Read, following: Following) -> bool:
     """`datetime.timezone.utc`, or code."""
     node = read.node
     while isinstance(node, ast.Attribute):
-        node = node.value
+        attribute, node = node.attr, node.value
         if issubclass(type(following.value_of(node, read.frame, read.step)), (ModuleType, type)):
-            return True
+            return not following.is_set(attribute, read.step)
     return issubclass(type(read.value), CODE)
 
 

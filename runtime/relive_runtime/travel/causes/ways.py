@@ -24,7 +24,8 @@ from relive_runtime.travel.watch import shown
 
 __all__ = ["Passed", "Way", "Ways"]
 
-_HOPS: Final = 40
+_HOPS: Final = 1_000
+"""Steps back of one value; a few microseconds each."""
 _DEPTH: Final = 5
 _BUDGET: Final = 400
 _DEEPER: Final = 0.2
@@ -107,7 +108,10 @@ class Ways:
             self._computed(way, hop.then, read)
             way.sure = way.sure and bad.carried(onward.value)
             read = onward
+        else:
+            way.unknown = f"it was followed {_HOPS:,} steps back, and no further"
         way.root = read.step
+        way.sure = way.sure and not way.unknown
         return way
 
     # ------------------------------------------------------------ ends

@@ -5,10 +5,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from types import TracebackType
 from typing import Final
 
-from relive_runtime.debugger.chain import exception_chain, traceback_of
+from relive_runtime.debugger.chain import exception_chain, group_members, traceback_of
 from relive_runtime.travel.causes.badness import bad_of
 from relive_runtime.travel.causes.features import Features
 from relive_runtime.travel.causes.following import Following
@@ -82,6 +83,9 @@ def explained(
             _rate(why, following, failing, found, [way for _, way, _ in rated])
     if best.unknown and not why.unknown:
         why.unknown, why.sure = f"{rated[0][2].read.text}, {best.unknown}", False
+    if failing.beside:
+        why.sure = False
+        why.note = f"{failing.beside + 1} exceptions are in the group: this is of the first one"
     if journal.threads <= failing.step:
         why.sure = False
         why.note = f"code in other threads, from step {journal.threads} on, was not followed"
@@ -102,6 +106,10 @@ def _rate(why: Why, following: Following, failing: Failing, found: list[Suspect]
     for way in ways:
         if way.root >= journal.start and way.kind in _ADDED:
             search.add(way.root, way.kind, way.passed[-1].value if way.passed else MISSING)
+    for way in ways[:1]:
+        far = way.root >= journal.start and id(journal.plan(way.root).statement) not in search.found
+        if far and way.passed:  # further than the search goes
+            search.add(way.root, way.kind or "passed", way.passed[-1].value)
     search.widen(choices)
     candidates = list(search.found.values())
     end = journal.plan(why.root).statement if why.root >= journal.start else None
@@ -212,21 +220,38 @@ def _step_in(journal: Journal, frame: int, step: int) -> int:
     return next(journal.steps_before(frame, step), step)
 
 
-def _failing(journal: Journal, error: BaseException, own: Callable[[str], bool]) -> Failing | None:
-    """Of the exception that all began with: its innermost line of the application's."""
+def _failing(
+    journal: Journal, error: BaseException, own: Callable[[str], bool], seen: frozenset[int] = frozenset()
+) -> Failing | None:
+    """Of the exception that all began with: its innermost line of the application's. Of a group's the one of
+    its exceptions that was there first."""
     for one in exception_chain(error):
-        trace, found = traceback_of(one), None
-        while trace is not None:
-            if own(trace.tb_frame.f_code.co_filename):
-                found = trace
-            trace = trace.tb_next
-        if found is None:
+        if id(one) in seen:
             continue
-        step = _step_of(journal, found)
-        if step is not None:
-            node = _expression(journal, found)
-            return Failing(one, _message(one), journal.frame(step), step, journal.plan(step).statement, node)
+        found = _failing_alone(journal, one, own)
+        if issubclass(type(one), BaseExceptionGroup):
+            known = seen | {id(one)}
+            members = [member for how, member in group_members([one]) if how == "in the group"]
+            alone = [member for member in members if not issubclass(type(member), BaseExceptionGroup)]
+            inner = [failing for member in alone if (failing := _failing(journal, member, own, known))]
+            if inner:
+                found = replace(min(inner, key=lambda failing: failing.step), beside=len(alone) - 1)
+        if found is not None:
+            return found
     return None
+
+
+def _failing_alone(journal: Journal, one: BaseException, own: Callable[[str], bool]) -> Failing | None:
+    trace, found = traceback_of(one), None
+    while trace is not None:
+        if own(trace.tb_frame.f_code.co_filename):
+            found = trace
+        trace = trace.tb_next
+    step = _step_of(journal, found, one) if found is not None else None
+    if found is None or step is None:
+        return None
+    node = _expression(journal, found)
+    return Failing(one, _message(one), journal.frame(step), step, journal.plan(step).statement, node)
 
 
 def _message(error: BaseException | None) -> str:
@@ -236,17 +261,20 @@ def _message(error: BaseException | None) -> str:
         return ""
 
 
-def _step_of(journal: Journal, trace: TracebackType) -> int | None:
+def _step_of(journal: Journal, trace: TracebackType, error: BaseException) -> int | None:
     code, line = trace.tb_frame.f_code, trace.tb_lineno
     at = journal.source(code).statement(line)
+    found = None
     for step in range(len(journal) - 1, journal.start - 1, -1):
         if step in journal.rounds and step not in journal.raised:
             continue  # a comprehension that fails puts its variables back, which is a step of that line, too
         if journal.frames[journal.frame(step)].code is code:
             statement = journal.plan(step).statement
             if journal.line(step) == line or (statement is not None and statement is at):
-                return step
-    return None
+                if journal.raised.get(step) is error:
+                    return step
+                found = step if found is None else found  # of a call that came to its end, maybe
+    return found
 
 
 def _expression(journal: Journal, trace: TracebackType) -> ast.expr | None:
