@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from relive_profiler.record.costs import COST_FILES, CostMeter
 from relive_profiler.record.outlook import Awaiting, Outlook
+from relive_profiler.record.rhythm import voluntary_switches
 from relive_profiler.record.sampler import Sampler, SamplerLimits, preload
 from relive_profiler.record.timer import native_thread, thread_cpu_ns
 
@@ -27,6 +28,7 @@ __all__ = [
     "native_thread",
     "preload",
     "thread_cpu_ns",
+    "voluntary_switches",
 ]
 
 

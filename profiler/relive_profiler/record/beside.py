@@ -126,8 +126,10 @@ class BesideSampler:
         clock: Callable[[], int] = time.perf_counter_ns,
         cpu_clock: Callable[[], int] = time.thread_time_ns,
         thread_clocks: Callable[[], dict[int, int]] = _clocks,
+        switches: Callable[[], int] | None = None,
     ) -> None:
-        """`variable`: its value says whose code runs, in a context."""
+        """`variable`: its value says whose code runs, in a context. `switches`: how often the main thread has
+        given up the CPU to wait; without it, all that it does not compute is waiting."""
         self.reason = ""
         self._variable = variable
         self._ticks: ThreadTicks | None = None
@@ -137,6 +139,8 @@ class BesideSampler:
         self._clock = clock
         self._cpu_clock = cpu_clock
         self._thread_clocks = thread_clocks
+        self._switches = switches
+        self._switched = -1  # at the last look
         self._timer_factory = timer_factory
         self._table = StackTable(source)
         self._sent: set[int] = set()
@@ -185,6 +189,7 @@ class BesideSampler:
             self._idle = False
             self._last, self._cpu_last = now, self._cpu_clock()
             self._unplaced_ns = 0
+            self._switched = -1
             self._thread_cpu = self._thread_clocks()
             self._watch(self._thread_cpu)
             self._timer.arm(INTERVAL_NS)
@@ -253,6 +258,7 @@ class BesideSampler:
         now, cpu = self._clock(), self._cpu_clock()
         wall_ns = min(now - self._last, INTERVAL_NS if self._idle else 4 * INTERVAL_NS)
         cpu_ns = min(cpu - self._cpu_last, wall_ns)
+        stood_ns = wall_ns - cpu_ns if self._may_have_waited() else 0
         computes = self._recording and self._take_ticks()
         look = self._seen.running()
         stack = None
@@ -260,7 +266,7 @@ class BesideSampler:
             computes = True
             stack = self._table.look(frame, None, _DEPTH)
             if stack is not None and self._recording:
-                self._met_running(look, stack, now, wall_ns, cpu_ns)
+                self._met_running(look, stack, now, cpu_ns, stood_ns)
         else:  # of code whose turns are shorter than the ticks: who is met next has a part in it
             self._unplaced_ns += cpu_ns
         if self._recording:
@@ -274,15 +280,25 @@ class BesideSampler:
             self._table.forget()
             self._sent.clear()
 
-    def _met_running(self, look: Look, stack: StackFrames, now: int, wall_ns: int, cpu_ns: int) -> None:
-        """On the main thread. If that ticks, what is left to tell is where it stood and did not compute."""
+    def _may_have_waited(self) -> bool:
+        """Whether the main thread has given up the CPU since the last look. If not, others had it while it did
+        not compute: that is no waiting at the line where it stands."""
+        if self._switches is None:
+            return True
+        before, self._switched = self._switched, self._switches()
+        return before != self._switched
+
+    def _met_running(self, look: Look, stack: StackFrames, now: int, cpu_ns: int, stood_ns: int) -> None:
+        """On the main thread, which has computed and stood for so long since the look before. If that ticks,
+        what is left to tell is where it stood."""
         if self._ticks is None or not self._ticks.ticks(self._main):
-            self._add(look, stack, wall_ns, min(cpu_ns + self._unplaced_ns, wall_ns))
+            unplaced_ns = min(self._unplaced_ns, stood_ns)
+            self._add(look, stack, cpu_ns + stood_ns, cpu_ns + unplaced_ns)
         elif look.waits is not None:  # up to now, for all that is known
             self._waited(look, look.waits, now)
             look.waits = None
         else:
-            stood_ns = min(wall_ns, now - look.begun_ns) - cpu_ns
+            stood_ns = min(stood_ns, now - look.begun_ns - cpu_ns)
             if stood_ns > 0:
                 self._add(look, stack, stood_ns, 0)
             look.ticked_ns = 0

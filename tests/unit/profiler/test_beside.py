@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import FrameType
 from typing import Any
 
+import pytest
 from relive_base.wire.messages import StackFrames
 from relive_profiler.record import BesideSampler, Look, thread_cpu_ns
 from relive_profiler.record.ticks import Tick
@@ -88,6 +89,10 @@ class Loop:
 
 def cpu_of(look: Look) -> int:
     return sum(entry[2] for entry in look.fold.values())
+
+
+def wall_of(look: Look) -> int:
+    return sum(entry[1] for entry in look.fold.values())
 
 
 def test_each_thread_of_a_request_has_its_own_cpu_time() -> None:
@@ -276,6 +281,26 @@ def test_a_tick_that_tells_more_than_there_was_is_made_up_for_by_the_next_wait()
     assert waited_by(look, bench) == {"computing": 0}
     bench.tick(10, 0)
     assert waited_by(look, bench) == {"computing": 0, "reading": 5 + 10 - 8}
+
+
+@pytest.mark.parametrize("ticks", [True, False], ids=["ticks", "no ticks"])
+@pytest.mark.parametrize("waits", [True, False], ids=["waits", "has no CPU"])
+def test_who_has_not_given_up_the_cpu_has_not_waited(ticks: bool, waits: bool) -> None:
+    # Given a request that computes 2 ms of 10 on a busy machine, or gives up the CPU meanwhile
+    bench = Bench()
+    if ticks:
+        Loop(bench)
+    given_up = 3
+    bench.sampler._switches = lambda: given_up
+    look = bench.sampler.begin("one")
+    bench.main = look
+    bench.tick(5, 5)
+    first = wall_of(look) - cpu_of(look)
+    for _ in range(5):
+        given_up += waits
+        bench.tick(10, 2)
+    # I expect what it did not compute to be waiting only if it gave up the CPU
+    assert wall_of(look) - cpu_of(look) - first == (5 * 8 * MS if waits else 0)
 
 
 def test_where_a_task_holds_the_loop_up_without_computing_it_waits() -> None:

@@ -249,6 +249,19 @@ def test_a_thread_that_computes_on_a_busy_machine_does_not_wait():
     assert _explain(now, others, Folded()).cause == "wait"
 
 
+def test_a_span_in_which_a_request_computes_on_a_busy_machine_is_no_dependency():
+    # Given a request that computes 300 ms within a span that took 900, at a line that was met waiting for 9 ms
+    now = _one(ms=910, cpu_ms=302, spent=None, spans={"inner": CallSum(1, 0, 900 * MS)})
+    others = _others(spent=None, spans={"inner": CallSum(1, 0, 5 * MS)})
+    answer = _explain(now, others, _stacks(((COMPUTING,), 309, 300)), _lines)
+    # I expect its computing, and how long it neither computed nor waited
+    assert (answer.cause, answer.place) == ("cpu", "app.py:7")
+    assert "none of its lines waited: probably others had the CPU" in answer.sentence
+    # ... but the span if a line in it waits
+    answer = _explain(now, others, _stacks(((COMPUTING,), 300, 300), ((SLEEPING,), 590, 0)), _lines)
+    assert (answer.cause, answer.target, answer.place) == ("dependency", "inner", "app.py:6")
+
+
 def test_without_samples_of_the_others_no_line_has_a_usual_time():
     answer = _explain(_one(ms=60), _others(), _stacks(((HANDLER,), 60, 2)), before=Folded())
     assert answer.notes == ("the others have no samples: what a line usually takes is not known",)

@@ -22,6 +22,7 @@ _MORE_CALLS: Final = 4
 _RETRIES: Final = 2
 _MANY_WAITS: Final = 10
 _DISK_BYTES: Final = 262_144
+_HARDLY: Final = 0.15
 _NOTHING: Final = CallSum(0)
 
 
@@ -142,8 +143,9 @@ class _Case:
         return max(found, key=lambda one: (one.cause == "retries", one.change_ns), default=None)
 
     def _is_told_by_spans(self, one: _Finding) -> bool:
-        """A span may be around computing: it is a wait only if waiting is what there is most more of."""
-        return one.cause != "dependency" or self._largest.name == "wait"
+        """A span may be around computing: it is a wait only if waiting is what there is most more of, and was
+        not for a CPU."""
+        return one.cause != "dependency" or (self._largest.name == "wait" and not self._only_computes())
 
     def _call(self, target: str, now: CallSum, usual: CallSum, known: bool) -> _Finding | None:
         change_ns = now.wait_ns - usual.wait_ns
@@ -203,7 +205,7 @@ class _Case:
 
     def _waiting(self, part: Part) -> _Finding:
         gain = self._best("wait_ns")
-        if gain is None and self._only_computes():
+        if self._only_computes():
             return self._computing(self._parts["cpu"])
         if gain is None:
             return _Finding("disk" if self._disk_bytes() else "wait", part.change_ns)
@@ -216,9 +218,11 @@ class _Case:
         return _Finding(gain.wait, gain.wait_ns, gain=gain)
 
     def _only_computes(self) -> bool:
-        """Of threads nobody measures how long they wait for a CPU. If no line waits, and lines have computed
+        """Of threads nobody measures how long they wait for a CPU. If lines hardly wait, and have computed
         for as much longer as the CPU time has grown, then that is what it did."""
         more_ns = self._parts["cpu"].change_ns
+        if sum(gain.wait_ns for gain in self._lines if gain.wait_ns > 0) > self._handler_ns * _HARDLY:
+            return False
         seen_ns = sum(gain.cpu_ns for gain in self._lines if gain.cpu_ns > 0)
         return self._now.spent is None and seen_ns >= more_ns * 0.5 and more_ns >= self._handler_ns * 0.2
 

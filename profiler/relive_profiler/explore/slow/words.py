@@ -75,7 +75,8 @@ def _waits_for_cpu(answer: WhySlow) -> str:
     if (waited_ns := changed.get("runqueue", 0.0)) > much_ns:
         return f"; with that it waited {took(waited_ns)} for a CPU"
     unseen_ns = changed.get("wait", 0.0)
-    if answer.now.spent is None and unseen_ns > much_ns and all(gain.wait_ns <= 0 for gain in answer.gains):
+    unseen_ns -= sum(gain.wait_ns for gain in answer.gains if gain.wait_ns > 0)
+    if answer.now.spent is None and unseen_ns > much_ns:
         return f"; for another {took(unseen_ns)} none of its lines waited: probably others had the CPU"
     return ""
 

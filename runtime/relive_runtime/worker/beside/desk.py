@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 from relive_base.unseen import UNSEEN
 from relive_base.wire.messages import AnyFrame, Frame, FunctionSpec, Invoke, Scene, StreamHead, StreamPart
 from relive_base.wire.sink import FrameSink
-from relive_profiler.record import BesideSampler
+from relive_profiler.record import BesideSampler, voluntary_switches
 from relive_tracer.record import HANDLED, Telemetry
 
 from relive_runtime.adapters.base import Answer
@@ -86,6 +86,7 @@ class Desk:
             source=spec.source,
             recording=spec.profile != "off",
             variable=next(iter(telemetry.variables), None),
+            switches=voluntary_switches,
         )
         self.telling = Telling(
             spec, sink, telemetry, self.sampler, background, self._account, own_tmp, outside
