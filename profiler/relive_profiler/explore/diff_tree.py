@@ -22,7 +22,8 @@ class DiffTree:
     """Parallel lists, one entry a node, parents first: a node, then its subtree, largest change first.
 
     Node 0 is the root. `before` and `after` are wall ns per invocation, of the node with all below it;
-    `before_cpu` and `after_cpu` of that on the CPU. `end` is the index after a node's subtree.
+    `before_cpu` and `after_cpu` of that on the CPU. `end` is the index after a node's subtree. `line`: where
+    it gained most, or takes most if it became faster; of one that is gone, where it took most.
     """
 
     name: list[str] = field(default_factory=list)
@@ -68,12 +69,26 @@ class DiffTree:
 
 
 class _Node:
-    __slots__ = ("after", "after_cpu", "before", "before_cpu", "children", "file", "line", "name")
+    __slots__ = ("after", "after_cpu", "before", "before_cpu", "children", "file", "lines", "name")
 
-    def __init__(self, name: str, file: str, line: int) -> None:
-        self.name, self.file, self.line = name, file, line
+    def __init__(self, name: str, file: str) -> None:
+        self.name, self.file = name, file
+        self.lines: dict[int, tuple[float, float]] = {}  # wall ns before and after
         self.before = self.after = self.before_cpu = self.after_cpu = 0.0
         self.children: dict[tuple[str, str], _Node] = {}
+
+    @property
+    def line(self) -> int:
+        """As the tree says it; of equal ones the first."""
+        if len(self.lines) < 2:
+            return next(iter(self.lines), 0)
+        slower = self.after >= self.before
+
+        def rank(line: int) -> tuple[bool, float, float]:
+            before, after = self.lines[line]
+            return after > 0, after - before if slower else after, before
+
+        return max(self.lines, key=rank)
 
     @property
     def rank(self) -> float:
@@ -82,24 +97,26 @@ class _Node:
 
 def diff_tree(before: Folded, after: Folded, title: str = "per invocation") -> DiffTree:
     """Of stacks of one engine. Functions are told apart by name and file: lines move between versions."""
-    root = _Node(title, "", 0)
+    root = _Node(title, "")
     for folded, later in ((before, False), (after, True)):
         count = max(folded.invocations, 1)
         for stack in folded.stacks:
             node = root
-            _take(node, stack.wall_ns / count, stack.cpu_ns / count, later)
+            _take(node, 0, stack.wall_ns / count, stack.cpu_ns / count, later)
             for name, file, line in zip(stack.names, stack.files, stack.lines, strict=True):
                 below = node.children.get((name, file))
                 if below is None:
-                    below = node.children[name, file] = _Node(name, file, line)
+                    below = node.children[name, file] = _Node(name, file)
                 node = below
-                _take(node, stack.wall_ns / count, stack.cpu_ns / count, later)
+                _take(node, line, stack.wall_ns / count, stack.cpu_ns / count, later)
     tree = DiffTree(engine=after.engine, before_samples=before.samples, after_samples=after.samples)
     _lay_out(tree, root)
     return tree
 
 
-def _take(node: _Node, wall_ns: float, cpu_ns: float, later: bool) -> None:
+def _take(node: _Node, line: int, wall_ns: float, cpu_ns: float, later: bool) -> None:
+    before, after = node.lines.get(line, (0.0, 0.0))
+    node.lines[line] = (before, after + wall_ns) if later else (before + wall_ns, after)
     if later:
         node.after += wall_ns
         node.after_cpu += cpu_ns

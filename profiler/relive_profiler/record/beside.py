@@ -281,8 +281,8 @@ class BesideSampler:
             self._sent.clear()
 
     def _may_have_waited(self) -> bool:
-        """Whether the main thread has given up the CPU since the last look. If not, others had it while it did
-        not compute: that is no waiting at the line where it stands."""
+        """Whether the main thread has given up the CPU since the last look. If not, others had it while it
+        did not compute: that is no waiting at the line where it stands."""
         if self._switches is None:
             return True
         before, self._switched = self._switched, self._switches()

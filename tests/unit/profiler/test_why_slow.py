@@ -220,6 +220,26 @@ def test_the_differential_tree_has_both_sides_and_the_largest_change_first():
     assert [node["name"] for node in tree.as_json()["nodes"]] == tree.name
 
 
+def test_a_node_of_the_tree_shows_the_line_where_its_time_was_spent():
+    # Given a function that usually takes its time at line 104, and now for much longer at line 101
+    usual, slow = "retry m.py 104", "retry m.py 101"
+    before = _stacks(((HANDLER, usual), 20, 2), invocations=10)
+    after = _stacks(((HANDLER, usual), 3, 1), ((HANDLER, slow), 103, 1))
+    tree = diff_tree(before, after)
+    assert dict(zip(tree.name, tree.line, strict=True))["retry"] == 101
+    assert "retry  m.py:101" in "".join(render_diff_tree(tree))
+    assert tree.as_json()["nodes"][-1]["line"] == 101
+    # ... however much it takes at its usual line both times
+    before = _stacks(((HANDLER, usual), 5_000, 2), invocations=10)
+    after = _stacks(((HANDLER, usual), 510, 1), ((HANDLER, slow), 103, 1))
+    assert diff_tree(before, after).line[-1] == 101
+    # If it became faster, it is the line where it still takes longest; if it is gone, where it took longest
+    faster = _stacks(((HANDLER, usual), 30, 1), ((HANDLER, slow), 10, 1))
+    assert diff_tree(after, faster).line[-1] == 104
+    gone = diff_tree(after, _stacks(((HANDLER,), 1, 1)))
+    assert dict(zip(gone.name, gone.line, strict=True))["retry"] == 104
+
+
 def test_lines_are_compared_with_those_that_were_not_slow_themselves():
     # Given ten invocations of 10 ms, of which two took 300 ms, and one that was fast
     others = [*_others()[:7], _one("fast", ms=2), _one("slow", ms=300), _one("slower", ms=301)]
@@ -250,7 +270,7 @@ def test_a_thread_that_computes_on_a_busy_machine_does_not_wait():
 
 
 def test_a_span_in_which_a_request_computes_on_a_busy_machine_is_no_dependency():
-    # Given a request that computes 300 ms within a span that took 900, at a line that was met waiting for 9 ms
+    # Given a request that computes 300 ms within a span of 900, at a line that was met waiting for 9
     now = _one(ms=910, cpu_ms=302, spent=None, spans={"inner": CallSum(1, 0, 900 * MS)})
     others = _others(spent=None, spans={"inner": CallSum(1, 0, 5 * MS)})
     answer = _explain(now, others, _stacks(((COMPUTING,), 309, 300)), _lines)
