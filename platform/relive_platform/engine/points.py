@@ -14,6 +14,8 @@ __all__ = ["POINTS", "ArmedPoint", "PoolPoints"]
 
 POINTS: Final = 10
 """Of one function."""
+_HELD: Final = 1_000
+"""So many invocations that were held are known, the newest."""
 _numbers = itertools.count(1)
 
 
@@ -44,6 +46,7 @@ class PoolPoints:
         """Says of a hit whether it is meant; another one if somebody else has the points."""
         self._mono = mono
         self._armed: list[ArmedPoint] = []
+        self._held: dict[str, int] = {}  # by invocation, the try of its event that was held last
 
     def add(self, point: Point, count: int, for_s: float) -> ArmedPoint:
         """Give it a number, and have it there from now on. Raises Refused."""
@@ -108,9 +111,21 @@ class PoolPoints:
         if hit.problem:
             found.problem = hit.problem[:500]
             return False
+        if found.breaks and not self._holds(hit):
+            return False
         found.hits += 1
         found.left -= 1
         found.last = hit.invocation_id[:36]
         if not found.left:
             self._drop([found])
+        return True
+
+    def _holds(self, hit: PointHit) -> bool:
+        """Whether it is not a further try of an event that was held: that one would use up its tries."""
+        if hit.attempt > self._held.get(hit.invocation_id, hit.attempt):
+            return False
+        self._held.pop(hit.invocation_id, None)
+        self._held[hit.invocation_id] = hit.attempt
+        if len(self._held) > _HELD:
+            del self._held[next(iter(self._held))]
         return True

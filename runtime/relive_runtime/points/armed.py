@@ -32,7 +32,7 @@ _UNTRACED: Final = (
 
 
 class _One:
-    __slots__ = ("condition", "late", "point", "text", "troubled")
+    __slots__ = ("condition", "late", "passing", "point", "text", "troubled")
 
     def __init__(self, point: Point) -> None:
         """Raises SyntaxError, ValueError, RecursionError, MemoryError."""
@@ -40,6 +40,7 @@ class _One:
         self.condition = Condition(point.condition)
         self.text = LogText(point.text) if point.text is not None else None
         self.troubled = self.late = False
+        self.passing = ""  # the invocation that is not to be held
 
 
 class Armed:
@@ -125,6 +126,8 @@ class Armed:
 
     def _reached(self, one: _One, frame: FrameType) -> None:
         point = one.point
+        if one.passing and one.passing == self._telemetry.invocation_id:
+            return
         holds, problem = one.condition.holds(frame)
         if problem and not one.troubled:
             one.troubled = True
@@ -154,6 +157,8 @@ class Armed:
             answer = None
         if answer is None:
             self._late(one)
+        elif not answer.ok and one.text is None:
+            one.passing = hit.invocation_id  # the next one may be meant, unless it is gone
         elif not answer.ok:
             self._forget(one)
         return answer is not None and answer.ok

@@ -82,6 +82,34 @@ async def test_a_worker_is_told_once_and_each_hit_is_judged(tmp_path: Path) -> N
     assert len(told(worker)) == 2
 
 
+async def test_an_event_that_was_held_passes_all_breakpoints_when_it_is_tried_again(tmp_path: Path) -> None:
+    # Given three breakpoints, and an event that was held at the first
+    house = House(tmp_path)
+    runtime = house.deploy()
+    first, second, third = (
+        house.engine.arm_point(wanted(text=None, line=line))["number"] for line in (3, 4, 5)
+    )
+
+    def meant(attempt: int, number: int, ident: str = "a" * 32) -> bool:
+        house.submit(invocation_id=ident, attempt=attempt)
+        worker = runtime.workers[-1]
+        if not worker.invoked():
+            worker.gets_ready()
+        worker.says(PointHit(call_id=1, number=number, invocation_id=ident))
+        judged = [one.ok for one in worker.sent if isinstance(one, CallResult)][-1]
+        ends(worker)
+        return judged
+
+    # When it is tried again, another one comes, and somebody has it tried from the beginning
+    held = [meant(1, first), meant(2, second), meant(3, second)]
+    other = meant(1, second, "b" * 32)
+    anew = meant(1, third)
+    # I expect the further tries alone to pass
+    assert held == [True, False, False]
+    assert (other, anew) == (True, True)
+    assert house.engine.points() == []
+
+
 async def test_they_go_after_their_time_and_are_removed(tmp_path: Path) -> None:
     house = House(tmp_path)
     house.deploy()

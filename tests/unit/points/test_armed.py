@@ -89,6 +89,20 @@ def test_a_point_is_forgotten_when_the_server_says_so_and_not_when_it_is_late(be
     assert bench.server.problems[0].startswith("a hit was not logged, though it may be counted")
 
 
+def test_who_is_not_to_be_held_is_not_asked_about_again_and_the_next_one_is(bench: Bench) -> None:
+    # Given a server that will not have an invocation held, and a breakpoint
+    bench.server.answers = [False, False]
+    bench.armed._hold = lambda *_: pytest.fail("it was held")
+    bench.armed.arm([Point(number=1, file="watched.py", line=2, statement=AT)])
+
+    for ident in ("one", "one", "two", "two"):
+        bench.armed._telemetry.invocation_id = ident  # type: ignore[misc]
+        bench.f(1)
+
+    # I expect one question for each of the two
+    assert bench.server.hits == 2
+
+
 def test_a_signal_handler_of_the_users_reaches_the_function(bench: Bench) -> None:
     def raises(*_: object) -> None:
         raise TimeoutError("of the alarm")

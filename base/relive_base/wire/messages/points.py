@@ -55,9 +55,10 @@ class Points(Frame, tag="points"):
 class PointHit(Frame, tag="point_hit"):
     """From a worker: an invocation is at a point. It waits for the CallResult of that number, which says
     whether this is one of those that are meant. `problem`: the point cannot work, and nothing is waited
-    for."""
+    for. `attempt`: which try of its event it is, as the server adds."""
 
     call_id: int
     number: int
     invocation_id: str = ""
     problem: str = ""
+    attempt: int = 1

@@ -225,6 +225,8 @@ class Worker(WorkerLife):
 
     def _on_point_hit(self, payload: bytes) -> None:
         hit = _point_hit.decode(payload)
+        attempt = self.attempts.get(hit.invocation_id)
+        hit.attempt = attempt.record.attempt if attempt is not None else 1
         if self._on_point is not None:
             self._on_point(hit, lambda meant: self._judged(hit, meant))
 
