@@ -236,14 +236,21 @@ class _Session:
             if not back:
                 self._say("*** this is the failure: nothing comes after it")
                 return
-            if word == "rs":
-                self._step = self._failing
-                return
         elif self._step == 0 and back:
             self._say("*** this is the first line of the handler")
             return
-        at = self._failing if self._step is None else self._step
-        self._step = move(self, at)
+        self._step = move(self, self._step) if self._step is not None else self._back_from_failure(word)
+
+    def _back_from_failure(self, word: str) -> int | None:
+        """It comes after all steps; its function is the one that failed."""
+        end = len(self._trail)
+        if word == "rs":
+            return end - 1
+        if word == "rn":
+            return self._trail.last_of(self._trail.frame(self._failing), end, self._failing)
+        if word == "rc":
+            return self._breakpoint(end, back=True)
+        return self._trail.back_out(self._failing)
 
     def _breakpoint(self, step: int, *, back: bool) -> int | None:
         found = [

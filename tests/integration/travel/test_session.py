@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -108,6 +109,35 @@ def _application(folder: Path, source: str) -> Path:
     file = folder / "main.py"
     file.write_text(source)
     return file
+
+
+CALLS = """
+def g(two):
+    return None
+
+def calls(event, context):
+    a = 1
+    try:
+        return a + g(2)
+    finally:
+        a = 2
+"""
+
+
+def test_back_from_a_failure_by_one_step_is_the_last_and_by_one_line_over_calls(tmp_path: Path) -> None:
+    # Given a line that called a function before it failed, and one that ran after it
+    where = "strip 1"
+    rs, rn = ["rs", where] * 5, ["end", "rn", where, "rn", where, "rn", where]
+    breaks = ["end", "b 8", "b 3", "rc", where, "rc", where, "end", "rr", where, "end", "goto -1", where]
+    # When somebody goes back by steps, over calls, to breakpoints and out
+    shown = in_a_worker(_application(tmp_path, CALLS), "calls", talked([*rs, *rn, *breaks]))
+    # I expect no step to be leapt over
+    steps = [json.loads(line)["step"] for line in shown.splitlines() if line.startswith('{"total"')]
+    assert steps[:5] == [4, 3, 2, 1, 0]
+    assert steps[5:8] == [4, 2, 1]
+    assert steps[8:10] == [3, 2]
+    assert steps[10:] == [0, None]
+    assert "give a step from 0 to 4" in shown
 
 
 def test_back_from_a_failure_the_objects_are_what_they_were(tmp_path: Path) -> None:

@@ -85,6 +85,7 @@ class TravelScreen(ReliveScreen):
         self.changed: set[str] = set()  # names whose values are others than where one stood before
         self.frame = 0
         self._wanted: int | None = None  # the step to be at, while another question is on its way
+        self._heading: int | None = None  # the step that it is on its way to
         self.query_one("#strip").styles.height = 2
 
     def first_focus(self) -> str:
@@ -145,6 +146,7 @@ class TravelScreen(ReliveScreen):
         if adapter is None or before is None or self.busy_moving:
             self.app.bell()
             return
+        self._heading = None
 
         def work(ticket: Ticket) -> Moment:
             ask = _asking(adapter, ticket)
@@ -269,20 +271,24 @@ class TravelScreen(ReliveScreen):
         if moment is None:
             self.app.bell()
             return
-        at = self._wanted if self._wanted is not None else moment.step.number
-        strip = moment.strip
-        first = strip.failing if by < 0 else None
-        target = first if at is None else at + by
-        if target is None or target < 0:
+        total = moment.strip.total
+        here = (
+            total if moment.step.number is None else moment.step.number
+        )  # the failure is after the last one
+        if self.busy_moving and self._heading is not None:
+            here = self._heading
+        target = (self._wanted if self._wanted is not None else here) + by
+        if not 0 <= target <= total or not total:
             self.app.bell()
         elif self.busy_moving:
-            self._wanted = min(target, max(strip.total - 1, 0))
+            self._wanted = target
         else:
             self._go_to(target)
 
     def _go_to(self, step: int) -> None:
         total = self.moment.strip.total if self.moment is not None else 0
         self._at(f"goto {step}" if step < total else "end")
+        self._heading = step
 
     def action_command(self, line: str) -> None:
         """A word of the debugger's."""
