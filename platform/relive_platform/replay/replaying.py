@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from relive_base.errors import NotFound, ReliveError
 from relive_base.scratch import scratch_folder
-from relive_base.wire.messages import ErrorInfo, Logs, Playback
+from relive_base.wire.messages import ErrorInfo, FunctionSpec, Logs, Playback
 from relive_capture.explore.parts import write_scene
 from relive_capture.explore.scene import SceneFile, read_scene
 from relive_capture.model import every_exception
@@ -23,6 +23,7 @@ from relive_runtime.folder import RuntimeFolderError, build_runtime
 from relive_runtime.travel.last_resort import ENDS_BY
 
 from relive_platform.evidence import StackMemory, scene_input
+from relive_platform.replay.cleaning import cleaned, redactor_of
 from relive_platform.replay.comparing import agreement, differences, same_failure
 from relive_platform.replay.errors import ReplayError
 from relive_platform.replay.files import file_notes
@@ -186,7 +187,7 @@ class _Runs:
             played = self.loop.call(stage().run(plan.spec, plan.zygote, plan.request))
         except TimeoutError:
             raise ReplayError("the replay did not come to an end", hint="see relive doctor") from None
-        run = _run(self.scene, played, time.monotonic() - began, self.folder)
+        run = _run(self.scene, played, time.monotonic() - began, self.folder, plan.spec)
         if plan.script.travel and run.error_type == "WorkerKilled" and ENDS_BY.name in run.message:
             raise ReplayError(
                 f"{plan.spec.name} was computing in one call of compiled code, which lets no signal interrupt"
@@ -196,7 +197,8 @@ class _Runs:
         return run
 
 
-def _run(scene: SceneFile, played: Played, seconds: float, folder: Path) -> ReplayRun:
+def _run(scene: SceneFile, played: Played, seconds: float, folder: Path, spec: FunctionSpec) -> ReplayRun:
+    """Without secrets."""
     outcome, record = played.outcome, played.outcome.record
     calls = _calls(played)
     found = ReplayRun(outcome=PASSED, seconds=seconds, calls=calls, log=_log_tail(played.telemetry))
@@ -204,9 +206,10 @@ def _run(scene: SceneFile, played: Played, seconds: float, folder: Path) -> Repl
     error = record.error
     if played.job is None:
         found.result = _result(outcome.body)
-        return found
+        return cleaned(found, redactor_of(spec.environment, spec.redact_keys))
     if error is not None and record.status == "rejected":
-        raise ReplayError(f"the replay's worker was not run: {error.message}")
+        said = redactor_of(spec.environment, spec.redact_keys).text(error.message)
+        raise ReplayError(f"the replay's worker was not run: {said}")
     info = write_scene(folder / "replayed.scene", scene_input(played.job, StackMemory()))
     again = read_scene(info.path)
     if same_failure(scene, again):
@@ -224,7 +227,7 @@ def _run(scene: SceneFile, played: Played, seconds: float, folder: Path) -> Repl
     except ReliveError:
         found.differences = []  # the recorded scene is damaged there; the fingerprint has decided
     found.scene = again.raw
-    return found
+    return cleaned(found, redactor_of(spec.environment, spec.redact_keys, info.secrets))
 
 
 def _refused(scene: SceneFile) -> bool:

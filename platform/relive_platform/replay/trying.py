@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from relive_base.errors import ReliveError
 from relive_base.terminal import one_line
 from relive_capture.explore.scene import SceneFile
 
+from relive_platform.replay.cleaning import redactor_of
 from relive_platform.replay.model import OTHER, PASSED, SAME
 from relive_platform.replay.replaying import ReplayOptions, replay
 from relive_platform.replay.warmth import warm_notes
@@ -68,7 +70,9 @@ def try_test(path: Path, scene: SceneFile, timeout_s: float) -> Tried:
     line = next((line for line in reversed(ran.stdout.splitlines()) if line.startswith(_MARK)), None)
     if line is None:
         return Tried(UNKNOWN, f"It was run once, and ended its process with status {ran.returncode}.")
-    return _judged(json.loads(line.removeprefix(_MARK)), scene)
+    redactor = redactor_of(os.environ)  # it had these, too
+    told = {name: redactor.text(text) for name, text in json.loads(line.removeprefix(_MARK)).items()}
+    return _judged(told, scene)
 
 
 def try_isolated(scene: SceneFile, code: Path, home: Path) -> Tried:
