@@ -88,9 +88,10 @@ class Run:
         tracer: Tracer,
         trail: Trail,
         arrived: Callable[[], None],
+        noticed: Callable[[], BaseException | None] | None = None,
     ) -> None:
         """`trail`: as far as it had gone by then. `arrived` is called once it stands at the step that it was
-        to come to."""
+        to come to. `noticed`: what a framework has caught, if nothing is raised to the handler's end."""
         signal.signal(signal.SIGINT, self._interrupted)  # the way to the step takes as long as it takes
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.alarm(_RUN_S)
@@ -103,6 +104,7 @@ class Run:
         self._journal = Journal(order.since)
         self._tick = clock.tick
         self._arrived = arrived
+        self._noticed = noticed
 
     def begin(self, frame: FrameType | None) -> None:
         """Right before the handler is called; or at a frame whose step is the last one of the trail."""
@@ -154,7 +156,7 @@ class Run:
     def _explained(self) -> Why:
         order, journal = self._order, self._journal
         make_room_for_files()
-        error = sys.exc_info()[1] if order.until < 0 else None
+        error = self._failure() if order.until < 0 else None
         at = order.until if order.until >= 0 else order.stop
         try:
             with originals():
@@ -165,6 +167,11 @@ class Run:
         found.went = array("Q", journal.steps).tobytes()
         found.ended = endings(error, self._own) if error is not None else []
         return found
+
+    def _failure(self) -> BaseException | None:
+        """As the first run has it: what is raised, or else what a framework has answered for."""
+        error = sys.exc_info()[1]
+        return self._noticed() if error is None and self._noticed is not None else error
 
     def _stop(self, frame: FrameType) -> NoReturn:
         """Be there for as long as somebody looks around."""

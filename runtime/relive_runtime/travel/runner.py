@@ -20,6 +20,7 @@ class TravelRunner(Runner):
         super().__init__(*parts)
         self._traveller = traveller
         traveller.watch(self._timer)
+        traveller.noticed = self._telemetry.noticed.take
 
     def _answer(self, attempt: Any) -> Answer:
         adapter = self._adapter

@@ -45,6 +45,8 @@ class ServedRequest:
         if loop is not None:
             _without_threads(loop)
         self._traveller.expire = self._expire
+        noticed = attempt.state.noticed if attempt.state is not None else None
+        self._traveller.noticed = noticed.take if noticed is not None else None
         self._traveller.begin(attempt.invoke)
 
     def awaited(self, application: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:

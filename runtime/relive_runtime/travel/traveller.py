@@ -68,6 +68,8 @@ class Traveller:
         self.stem: Stem | None = None
         self.expire: Callable[[HandlerTimeout], None] | None = None
         """Told of the time limit, if it is not to be raised where the clock moves."""
+        self.noticed: Callable[[], BaseException | None] | None = None
+        """What a framework has caught and answered for, once the handler has come to its end."""
         self.notes: list[str] = []
         """What the person should know."""
         self._name = spec.name
@@ -227,8 +229,9 @@ class Traveller:
         self._own_ns = 0
         self._shoot()
         self._run = Run(
-            child, self._clock, self.own, self.in_app.shown, self._tracer, self.trail, self._arrived
-        )
+            child, self._clock, self.own, self.in_app.shown, self._tracer, self.trail, self._arrived,
+            self.noticed,
+        )  # fmt: skip
         self._run.begin(frame)
 
     def _arrived(self) -> None:
