@@ -20,8 +20,8 @@ _LOG: Final = "log"
 def redactor_of(
     environment: Mapping[str, str], keys: Iterable[str] = (), found: Iterable[str] = ()
 ) -> Redactor:
-    """One that knows the secrets of the environment that a function is given, and what else was `found`: those
-    of the scene of the run's own failure, which its worker has told. `keys`: further secret names."""
+    """One that knows the secrets of the environment that a function is given, and what else was `found`:
+    those of the scene of the run's own failure, which its worker has told. `keys`: further secret names."""
     memory = SecretMemory(found)
     redactor = Redactor(keys)
     redactor.remembering(memory).environment(environment, "environment", [])

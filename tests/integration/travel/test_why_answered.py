@@ -31,7 +31,7 @@ def orders(country):
     return str(cents(country))
 """
 WSGI = """
-import traceback
+import logging
 from shop import cents
 
 def app(environ, start_response):
@@ -39,7 +39,7 @@ def app(environ, start_response):
         body = str(cents(environ["PATH_INFO"].strip("/"))).encode()
         start_response("200 OK", [("content-type", "text/plain")])
     except Exception:
-        traceback.print_exc()
+        logging.getLogger("shop").exception("sorry")
         start_response("500 Internal Server Error", [("content-type", "text/plain")])
         body = b"sorry"
     return [body]
