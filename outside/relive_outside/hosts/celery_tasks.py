@@ -35,6 +35,13 @@ def patch(recorder: Recorder, serves: Callable[[], object], module: ModuleType) 
     signals.task_postrun.connect(tasks.ended, weak=False)
 
 
+class OverLimit(BaseException):
+    """A task ran longer than its hard time limit allows. It is named as a replay names it."""
+
+    __module__ = "builtins"
+    __qualname__ = "Timeout"
+
+
 class Tasks:
     """Those that run in this process, by their ids."""
 
@@ -113,13 +120,12 @@ def _hard_limit(task: Any) -> float:
 
 
 def _over_limit(attempt: Attempt, error: SystemExit, limit_s: float) -> BaseException | None:
-    """What Celery itself says of a task that the pool has ended at its hard time limit, as if it was raised
-    where the task stood; None: it was ended for something else, such as the end of the worker."""
+    """As if it was raised where the task stood; None: the pool has ended it for something else, such as the
+    end of the worker."""
     took_s = (time.time_ns() - attempt.started_ns) / 1e9
-    exceptions: Any = sys.modules.get("billiard.exceptions")
-    if not 0 < limit_s <= took_s + _EARLY_S or exceptions is None:
+    if not 0 < limit_s <= took_s + _EARLY_S:
         return None
-    late: BaseException = exceptions.TimeLimitExceeded(limit_s)
+    late = OverLimit(f"{attempt.recipe.name} ran longer than its {limit_s:g} s")
     return late.with_traceback(_of_task(error.__traceback__))
 
 

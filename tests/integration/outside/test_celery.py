@@ -122,7 +122,7 @@ for task in (waits, computes):
 """
 
 
-def test_tasks_over_their_hard_time_limit(tmp_path: Path) -> None:
+def test_tasks_over_their_hard_time_limit(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     # Given a worker whose pool ends the process of a task that takes too long
     with running(Redis) as redis:
         (tmp_path / "tasks.py").write_text(SLOW.format(url=redis.url))
@@ -141,6 +141,8 @@ def test_tasks_over_their_hard_time_limit(tmp_path: Path) -> None:
     if waited.manifest["kind"] == "signal":
         return  # a busy machine took more than the tenth of a second that the pool gives
     assert waited.manifest["kind"] == "timeout"
-    assert waited.manifest["error"]["message"] == "TimeLimitExceeded(1,)"
+    assert waited.manifest["error"]["message"] == "tasks.waits ran longer than its 1 s"
     assert waited.exceptions[0].frames[-1].function == "waits"
     assert json.loads(waited.event)["args"] == [{"id": 7}]
+    home = tmp_path_factory.mktemp("home")
+    assert replay(waited, home, ReplayOptions(code=tmp_path)).outcome == "same"
