@@ -168,6 +168,17 @@ FINALLY_IN_A_LOOP = """
         b = get(d)
         return b + 1
     """
+FINALLY_AT_THE_END = """
+    def get(d):
+        try:
+            if d.get("q"): return 1  # here
+        finally:
+            d["x"] = None
+
+    def handler(event, context):
+        b = get({"x": 1})
+        return b + 1
+    """
 WITH = """
     class Closing:
         def __init__(self, d):

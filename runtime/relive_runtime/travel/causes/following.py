@@ -497,23 +497,25 @@ class Following(Evaluation):
         if entry.returned == NOBODY:
             return self._computed(read)
         step = self._returning(number)
-        statement = self.journal.plan(step).statement
-        if isinstance(statement, ast.Return) and statement.value is not None:
+        statement = self.journal.plan(step).statement if step is not None else None
+        if step is not None and isinstance(statement, ast.Return) and statement.value is not None:
             then = self.unpacked(statement.value, read.path, number, step, read.value)
             return Hop(step, "returned", then)
         if entry.code.co_name == "<lambda>":
             return self._computed(read)
+        step = self.journal.ending(number) if step is None else step
         made = Made("ended", read.value, number, step, None, entry.code.co_name)
         return Hop(step, "returned", made)
 
-    def _returning(self, number: int) -> int:
-        """A `return` on the line of its condition has not run if it would have given another value."""
+    def _returning(self, number: int) -> int | None:
+        """The step of the `return`; None: it came to its end without one. A `return` on the line of its
+        condition has not run if it would have given another value."""
         entry, step = self.journal.frames[number], self.journal.returning(number)
         statement = self.journal.plan(step).statement
-        if step == entry.returned or not isinstance(statement, ast.Return):
-            return entry.returned
+        if not isinstance(statement, ast.Return):
+            return None
         value = None if statement.value is None else self.value_of(statement.value, number, step)
-        return step if agree(value, entry.result) else entry.returned
+        return step if step == entry.returned or agree(value, entry.result) else None
 
     def _taken(self, read: Read, node: ast.Call) -> Hop | None:
         """By `table.get(key)` and its like, or `getattr`."""

@@ -295,6 +295,16 @@ class Journal:
             lines.add(self.line(step))
         return entry.returned
 
+    def ending(self, frame: int) -> int:
+        """The last step of a frame that has come to its end without a `return`, before a `finally`."""
+        entry = self.frames[frame]
+        if entry.returned < self.start or isinstance(self.plan(entry.returned).statement, ast.Return):
+            return entry.returned
+        finals = self.source(entry.code).finals(self.line(entry.returned))
+        steps = islice(self.steps_before(frame, entry.returned + 1), _LEAVING) if finals else ()
+        before = (step for step in steps if not any(self.line(step) in lines for lines in finals))
+        return next(before, entry.returned)
+
     def outcome(self, frame: int) -> Any:
         """What it has given back."""
         return self.frames[frame].result

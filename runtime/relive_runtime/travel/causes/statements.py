@@ -162,6 +162,16 @@ class Statements:
         ]
         return sorted(found, key=lambda node: -node.lineno)
 
+    def finals(self, line: int) -> list[range]:
+        """The lines of each `finally` that a line is in."""
+        found = list[range]()
+        for node in self.enclosing(line, (ast.Try, ast.TryStar)):
+            if isinstance(node, ast.Try | ast.TryStar) and node.finalbody:
+                last = node.finalbody[-1]
+                lines = range(node.finalbody[0].lineno, (last.end_lineno or last.lineno) + 1)
+                found += [lines] * (line in lines)
+        return found
+
     def exits(self, statement: ast.stmt) -> list[range]:
         """The lines that run after a `return` has its value: each `finally`, and the head of each `with` that
         it leaves."""
