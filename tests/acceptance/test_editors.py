@@ -44,6 +44,13 @@ def priced(event, context):
     for item in event["items"]:
         total += (price_of(item["sku"]) or 0) * item["count"]
     return total
+
+
+def summed(event, context):
+    rows, limit = event["items"], 5
+    total = sum(row["count"] for row in rows)
+    return {"total": total,
+            "limit": limit}
 """
 SERVICE = """
 async def application(scope, receive, send):
@@ -56,6 +63,7 @@ async def application(scope, receive, send):
 FUNCTIONS = {
     "checkout": 'handler = "main:checkout"',
     "priced": 'handler = "main:priced"',
+    "summed": 'handler = "main:summed"',
     "greets": 'handler = "service:application"\nkind = "service"',
 }
 FILES = {"main.py": CODE, "service.py": SERVICE, "relive.toml": toml(FUNCTIONS)}
@@ -225,6 +233,27 @@ def test_a_logpoint_says_what_it_is_told_to_and_goes(lab: Relive) -> None:
     problem = "(NameError: name 'missing' is not defined)"
     assert lab.eventually(logged) == [[f"A-1: 0 {problem}", f"B-2: 600 {problem}"], [f"A-1: 0 {problem}"]]
     assert lab.json("logpoint", "--list") == []
+
+
+def test_a_logpoint_is_hit_once_by_a_statement_of_several_lines_or_parts(lab: Relive) -> None:
+    # Given a point on the second line of a statement, and one on a line with a generator expression
+    first = 1 + CODE.splitlines().index('    return {"total": total,')
+    said = lab.run("logpoint", "summed", f"main.py:{first + 1}", "gives {total}").stdout
+    lab.run("logpoint", "summed", f"main.py:{first - 1}", "rows={len(rows)} limit={limit}")
+    # When the function runs
+    ident = lab.invoke("summed", EVENT)["invocation_id"]
+
+    # I expect the first to be where its statement begins, and one hit of each
+    def logged() -> list[str]:
+        rows = [row["body"] for row in lab.json("logs", "--invocation", ident, check=False)]
+        return rows if "gives 3" in rows else []
+
+    assert f"the point is at its first line, {first}" in said
+    assert lab.eventually(logged) == ["rows=2 limit=5", "gives 3"]
+    points = lab.json("logpoint", "--list")
+    assert [(row["line"], row["hits"]) for row in points] == [(first, 1), (first - 1, 1)]
+    for row in points:
+        lab.run("logpoint", "--remove", str(row["number"]))
 
 
 def test_a_logpoint_of_a_service_is_of_the_request_whose_code_it_is(lab: Relive) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -41,6 +42,14 @@ class Rig:
         )
         found: dict[str, Any] = json.loads(accepted.result or b"")
         return found
+
+
+@pytest.mark.parametrize("seconds", [-1, 10**9])
+async def test_a_silence_that_is_too_short_or_long_says_between_what(tmp_path: Path, seconds: int) -> None:
+    rig = Rig(tmp_path / "alarms.json")
+    await rig.start()
+    with pytest.raises(BadAlarm, match=f"from 0 s .* not {re.escape(f'{seconds:g}')} s"):
+        await rig.say(silence_s=seconds)
 
 
 async def test_a_silence_holds_back_and_ends(tmp_path: Path) -> None:

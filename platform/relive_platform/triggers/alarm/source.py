@@ -224,7 +224,7 @@ def _read(name: str, event: bytes) -> _Said:
         raise BadAlarm("that is no silence", hint="name one alarm, and no state")
     if said.silence_s is not None and not 0 <= said.silence_s <= _MAX_SILENCE_S:
         raise BadAlarm(
-            f"an alarm is silenced for {_MAX_SILENCE_S // 86_400} days at most",
+            f"a silence is from 0 s to {_MAX_SILENCE_S // 86_400} days at most, not {said.silence_s:g} s",
             hint="silence it again before they are over; 0 ends a silence",
         )
     return said
