@@ -69,26 +69,29 @@ class DiffTree:
 
 
 class _Node:
-    __slots__ = ("after", "after_cpu", "before", "before_cpu", "children", "file", "lines", "name")
+    __slots__ = ("after", "after_cpu", "before", "before_cpu", "children", "file", "first", "lines", "name")
 
-    def __init__(self, name: str, file: str) -> None:
+    def __init__(self, name: str, file: str, line: int) -> None:
         self.name, self.file = name, file
-        self.lines: dict[int, tuple[float, float]] = {}  # wall ns before and after
+        self.first = line
+        # of each line, wall ns before and after; None: all is the first one's, as of most nodes
+        self.lines: dict[int, tuple[float, float]] | None = None
         self.before = self.after = self.before_cpu = self.after_cpu = 0.0
         self.children: dict[tuple[str, str], _Node] = {}
 
     @property
     def line(self) -> int:
         """As the tree says it; of equal ones the first."""
-        if len(self.lines) < 2:
-            return next(iter(self.lines), 0)
+        lines = self.lines
+        if lines is None:
+            return self.first
         slower = self.after >= self.before
 
         def rank(line: int) -> tuple[bool, float, float]:
-            before, after = self.lines[line]
+            before, after = lines[line]
             return after > 0, after - before if slower else after, before
 
-        return max(self.lines, key=rank)
+        return max(lines, key=rank)
 
     @property
     def rank(self) -> float:
@@ -97,7 +100,7 @@ class _Node:
 
 def diff_tree(before: Folded, after: Folded, title: str = "per invocation") -> DiffTree:
     """Of stacks of one engine. Functions are told apart by name and file: lines move between versions."""
-    root = _Node(title, "")
+    root = _Node(title, "", 0)
     for folded, later in ((before, False), (after, True)):
         count = max(folded.invocations, 1)
         for stack in folded.stacks:
@@ -106,7 +109,7 @@ def diff_tree(before: Folded, after: Folded, title: str = "per invocation") -> D
             for name, file, line in zip(stack.names, stack.files, stack.lines, strict=True):
                 below = node.children.get((name, file))
                 if below is None:
-                    below = node.children[name, file] = _Node(name, file)
+                    below = node.children[name, file] = _Node(name, file, line)
                 node = below
                 _take(node, line, stack.wall_ns / count, stack.cpu_ns / count, later)
     tree = DiffTree(engine=after.engine, before_samples=before.samples, after_samples=after.samples)
@@ -115,8 +118,11 @@ def diff_tree(before: Folded, after: Folded, title: str = "per invocation") -> D
 
 
 def _take(node: _Node, line: int, wall_ns: float, cpu_ns: float, later: bool) -> None:
-    before, after = node.lines.get(line, (0.0, 0.0))
-    node.lines[line] = (before, after + wall_ns) if later else (before + wall_ns, after)
+    if line != node.first and node.lines is None:
+        node.lines = {node.first: (node.before, node.after)}
+    if node.lines is not None:
+        before, after = node.lines.get(line, (0.0, 0.0))
+        node.lines[line] = (before, after + wall_ns) if later else (before + wall_ns, after)
     if later:
         node.after += wall_ns
         node.after_cpu += cpu_ns
