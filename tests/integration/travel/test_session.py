@@ -64,10 +64,10 @@ def rounds(event, context):
     return found, [row for row in event["rows"] if any(row is one for one in event["rows"])]
 """
 DEPENDS = """
-import time
+from pathlib import Path
 
 def depends(event, context):
-    if time.thread_time_ns() % 2:
+    if int(Path("/proc/self/schedstat").read_text().split()[0]) % 2:  # of CPU time; no clock of a replay's
         raise ValueError("odd")
     raise ValueError("even")
 """
@@ -109,6 +109,24 @@ def _application(folder: Path, source: str) -> Path:
     file = folder / "main.py"
     file.write_text(source)
     return file
+
+
+CLOCKS = """
+import os, resource, time
+from time import process_time_ns
+
+def clocks(event, context):
+    found = [time.process_time_ns(), process_time_ns(), time.thread_time_ns(), time.process_time(),
+        time.thread_time(), time.clock_gettime(time.CLOCK_PROCESS_CPUTIME_ID), list(os.times()),
+        time.clock_gettime_ns(time.CLOCK_THREAD_CPUTIME_ID), time.clock_gettime_ns(time.CLOCK_MONOTONIC),
+        list(resource.getrusage(resource.RUSAGE_SELF)), list(resource.getrusage(resource.RUSAGE_CHILDREN))]
+    began = time.process_time_ns()
+    time.sleep(30)
+    slept = time.process_time_ns() - began
+    while time.process_time_ns() - began < 100_000:
+        pass
+    return found + None
+"""
 
 
 CALLS = """
@@ -478,3 +496,20 @@ def test_one_call_that_computes_for_ever_is_seen(tmp_path: Path) -> None:
     # I expect the time limit there, and the line that made the text
     assert "code was computing in one call" in shown
     assert "arose at step 0  main.py:5 in matches" in shown
+
+
+@in_a_fresh_process  # what listens to collections here reads the clock, too
+def test_clocks_of_cpu_time_are_the_same_in_each_run(tmp_path: Path) -> None:
+    # Given code that asks for CPU time in every way that there is
+    lines = ["p found", "p ('slept', slept)", "rs", "p found", "rs", "p found", "values found"]
+    # When somebody looks at its values at the failure, at steps before it, and at all of them
+    file = _application(Path(tmp_path), CLOCKS)
+    shown = in_a_worker(file, "clocks", talked(lines), timeout_s=60.0)
+    # I expect one and the same, and that what slept did not work
+    found = [line for line in shown.splitlines() if line.startswith("[")]
+    assert len(found) == 3, shown
+    assert len(set(found)) == 1, shown
+    values = [line for line in shown.splitlines() if "in clocks" in line]
+    assert values[-1].partition("[")[2][:40] == found[0][1:41], shown
+    slept = next(line for line in shown.splitlines() if line.startswith("('slept'"))
+    assert 0 < int(slept.strip("()").split(", ")[1]) < 1_000_000, shown

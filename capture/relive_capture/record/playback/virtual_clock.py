@@ -4,11 +4,14 @@ It begins at the recorded start, moves a little whenever it is read and with eac
 and by
 what is slept; nothing waits. It feeds the time of day (by time-machine), time.monotonic, perf_counter,
 sleep, and
-through these asyncio's loop, and the time-outs of selectors.
+through these asyncio's loop, and the time-outs of selectors. Clocks of CPU time go by it,
+too, and stand while it sleeps.
 """
 
 from __future__ import annotations
 
+import os
+import resource
 import selectors
 import sys
 import threading
@@ -29,6 +32,9 @@ _REAL_WAIT_S: Final = 0.01
 """So long a selector waits in earnest while other threads run: what they finish wakes it up."""
 _SELECTORS: Final = ("SelectSelector", "PollSelector", "EpollSelector", "DevpollSelector", "KqueueSelector")
 _OURS: Final = "relive_"
+_CPU_CLOCKS: Final = (time.CLOCK_PROCESS_CPUTIME_ID, time.CLOCK_THREAD_CPUTIME_ID)
+_MONOTONIC_CLOCKS: Final = (time.CLOCK_MONOTONIC, time.CLOCK_MONOTONIC_RAW, time.CLOCK_BOOTTIME)
+_USAGES: Final = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN, resource.RUSAGE_THREAD)
 
 
 class VirtualClock:
@@ -39,6 +45,7 @@ class VirtualClock:
         self._monotonic_ns = monotonic_ns
         self._step_ns = step_ns
         self._moved_ns = 0
+        self._slept_ns = 0  # of that, without working
         self.steps: Callable[[], int] = lambda: 0
         """How many steps of the application there have been."""
         self.deadline_ns = 0
@@ -63,6 +70,11 @@ class VirtualClock:
         """For time.monotonic and time.perf_counter."""
         return self.monotonic_ns() / _SECOND_NS
 
+    def cpu_ns(self) -> int:
+        """For what asks for the CPU time of the process or of a thread."""
+        self._moved_ns += STEP_NS
+        return self.passed_ns - self._slept_ns
+
     def wall_ns(self) -> int:
         """For everything that asks for the time of day."""
         self._moved_ns += STEP_NS
@@ -78,6 +90,7 @@ class VirtualClock:
     def advance(self, duration_ns: int) -> None:
         """So much time has passed. Raises what `on_deadline` raises if the deadline is among it."""
         self._moved_ns += max(duration_ns, 0)
+        self._slept_ns += max(duration_ns, 0)
         self.tick()
 
     def tick(self) -> None:
@@ -87,6 +100,7 @@ class VirtualClock:
             return
         if threading.get_ident() == threading.main_thread().ident:
             self._moved_ns -= late_ns
+            self._slept_ns = max(self._slept_ns - late_ns, 0)
             self.on_deadline()
 
     # ------------------------------------------------------------ standing before the real one
@@ -102,13 +116,53 @@ class VirtualClock:
             "perf_counter_ns": self.monotonic_ns,
             "sleep": self.sleep,
         }
-        instead = {id(getattr(time, name)): (getattr(time, name), new) for name, new in names.items()}
-        for name, new in names.items():
-            undo.set(time, name, new)
+        places = [(time, name, new) for name, new in names.items()]
+        places += [
+            (owner, name, _of_theirs(getattr(owner, name), new)) for owner, name, new in self._of_cpu()
+        ]
+        instead = {id(getattr(owner, name)): (getattr(owner, name), new) for owner, name, new in places}
+        for owner, name, new in places:
+            undo.set(owner, name, new)
         for module in list(sys.modules.values()):
-            if type(module) is ModuleType and module is not time:
+            if type(module) is ModuleType and module not in (time, os, resource):
                 _replace(module, instead, undo)
         self._stand_before_selectors(undo)
+
+    def _of_cpu(self) -> list[tuple[ModuleType, str, Callable[..., Any]]]:
+        """What tells of CPU time: where it is, and what stands before it."""
+        usages = {who: resource.getrusage(who) for who in _USAGES}
+        seconds, nanoseconds, usage = time.clock_gettime, time.clock_gettime_ns, resource.getrusage
+
+        def clock_ns(clock: int, /) -> int:
+            if clock in _CPU_CLOCKS:
+                return self.cpu_ns()
+            return self.monotonic_ns() if clock in _MONOTONIC_CLOCKS else nanoseconds(clock)
+
+        def clock_s(clock: int, /) -> float:
+            ours = clock in _CPU_CLOCKS or clock in _MONOTONIC_CLOCKS
+            return clock_ns(clock) / _SECOND_NS if ours else seconds(clock)
+
+        def times() -> os.times_result:
+            used = self.cpu_ns() / _SECOND_NS
+            return os.times_result((used, 0.0, 0.0, 0.0, self.monotonic()))
+
+        def getrusage(who: int, /) -> resource.struct_rusage:
+            if who not in usages:
+                return usage(who)
+            if who == resource.RUSAGE_CHILDREN:
+                return usages[who]
+            return resource.struct_rusage((self.cpu_ns() / _SECOND_NS, 0.0, *usages[who][2:]))
+
+        return [
+            (time, "process_time", lambda: self.cpu_ns() / _SECOND_NS),
+            (time, "process_time_ns", self.cpu_ns),
+            (time, "thread_time", lambda: self.cpu_ns() / _SECOND_NS),
+            (time, "thread_time_ns", self.cpu_ns),
+            (time, "clock_gettime", clock_s),
+            (time, "clock_gettime_ns", clock_ns),
+            (os, "times", times),
+            (resource, "getrusage", getrusage),
+        ]
 
     def _move_day(self, undo: Undo) -> None:
         try:
@@ -145,6 +199,16 @@ class VirtualClock:
             return original(own, 0)
 
         return select
+
+
+def _of_theirs(real: Callable[..., Any], new: Callable[..., Any]) -> Callable[..., Any]:
+    """`new`, but for Relive's own modules, whose limits count what they really take."""
+
+    def told(*given: Any) -> Any:
+        caller = sys._getframe(1).f_globals.get("__name__")
+        return (real if type(caller) is str and caller.startswith(_OURS) else new)(*given)
+
+    return told
 
 
 def _replace(module: ModuleType, instead: dict[int, tuple[Any, Any]], undo: Undo) -> None:
