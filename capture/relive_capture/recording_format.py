@@ -269,4 +269,5 @@ class PlaybackReport(msgspec.Struct, omit_defaults=True, kw_only=True):
     files: dict[str, str] = {}  # path -> how it was read: "gone", "changed" (today), "today", "large" ...
     variables: list[str] = []  # of the environment that are not there: they were redacted
     given: list[str] = []  # calls that got an answer which somebody has given
+    unasked: list[str] = []  # names of given answers that no call was for
     watched: list[Watched] = []  # of each place that was watched

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from relive_base.errors import ExitCode, ReliveError
-from relive_base.terminal import one_line
+from relive_base.terminal import one_line, title_line
 
 from relive.ending import ended_by_signals
 from relive.output import echo
@@ -78,7 +78,8 @@ def _say_agreement(run: ReplayRun) -> None:
         )
     echo(one_line(f"this replay is {said}{agrees}", 300))
     for found in run.differences[:_SHOWN]:
-        echo(one_line(f"  {found.what}: recorded {found.recorded}, here {found.replayed}", 200))
+        told = f"{found.what}: recorded {title_line(found.recorded)}, here {title_line(found.replayed)}"
+        echo(one_line(f"  {told}", 200))
 
 
 def debugger(session: Session, commands: tuple[str, ...]) -> Callable[[LocalDebugCall], None]:

@@ -14,7 +14,7 @@ from typing import Final
 import uv
 from relive_base.errors import ReliveError
 from relive_base.scratch import scratch_folder
-from relive_base.terminal import one_line
+from relive_base.terminal import title_line
 from relive_capture.explore.scene import write_archive
 
 from relive.layer.closure import modules_needed, own_modules
@@ -88,7 +88,7 @@ def _msgspec(version: str, architecture: str) -> dict[str, bytes]:
             raise LayerError(f"msgspec cannot be fetched: {type(error).__name__}") from error
         if ran.returncode:
             raise LayerError(
-                f"msgspec cannot be fetched for Python {version}: {one_line(ran.stderr, 500)}",
+                f"msgspec cannot be fetched for Python {version}: {title_line(ran.stderr, 500)}",
                 hint="check the network and the version: relive layer build --python 3.12",
             )
         root = Path(folder)

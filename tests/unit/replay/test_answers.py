@@ -24,6 +24,12 @@ def test_a_name_and_its_answer(text: str, name: str, body: bytes) -> None:
     assert (answer.name, answer.body) == (name, body)
 
 
+def test_an_answer_that_no_call_was_for_is_told() -> None:
+    calls = RecordedCalls([], answers=read_answers(["orders=1", "orders=2", "other={}"]))
+    assert calls.take("invoke", "CALL", "orders", b"") is not None
+    assert calls.unasked() == ["other"]
+
+
 @pytest.mark.parametrize("text", ["orders", "orders={", "={}", "orders=@/nowhere", ""])
 def test_what_is_no_answer_says_so(text: str) -> None:
     with pytest.raises(UsageError):

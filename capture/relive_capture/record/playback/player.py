@@ -199,6 +199,7 @@ class Player(PlayedCalls):
             clock=self._clock.problem,
             globals=self.globals,
             given=recorded_calls.given[:_KEPT],
+            unasked=recorded_calls.unasked()[:_KEPT],
             files=_unlike(self._overlay),
             variables=self._not_there[:_KEPT],
         )

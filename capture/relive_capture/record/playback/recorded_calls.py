@@ -38,6 +38,8 @@ class RecordedCalls:
         self._redactor = redactor or Redactor()
         self._answers = list(answers)
         self.given: list[str] = []
+        self._used: set[str] = set()  # names of `answers`
+        self._names = list(dict.fromkeys(answer.name for answer in self._answers))
         self._left = list(recorded_calls)
         self._down: dict[tuple[str, str], RecordedCall] = {}  # failed last: does so whenever it is tried
         self.answered = 0
@@ -152,6 +154,8 @@ class RecordedCalls:
 
     def _given(self, kind: str, method: str, url: str) -> RecordedCall | None:
         fitting = [answer for answer in self._answers if _is_for(answer.name, kind, method, url)]
+        if fitting:
+            self._used.add(fitting[0].name)
         if not fitting:
             self.missing.append(f"{method} {url}")
             return None
@@ -163,6 +167,10 @@ class RecordedCalls:
         return RecordedCall(
             kind=kind, method=method, url=url, status=200, response_headers=headers, response_body=body
         )
+
+    def unasked(self) -> list[str]:
+        """Names of given answers that no call was for."""
+        return [name for name in self._names if name not in self._used]
 
     def failed(self, kind: str, place: str) -> RecordedCall | None:
         """The recorded call of `kind` that failed without an answer, if it is the next one for that place.

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from relive_base.errors import ExitCode, NotFound, ReliveError, UsageError
-from relive_base.terminal import one_line
+from relive_base.terminal import one_line, title_line
 
 from relive.output import echo, emit_object, note
 from relive.session import Session
@@ -128,5 +128,5 @@ def _of_bucket(place: str) -> Iterator[tuple[str, Callable[[], bytes], Callable[
     except Exception as error:
         if isinstance(error, ReliveError):
             raise
-        text = f"{type(error).__name__}: {one_line(str(error), 300)}"
+        text = f"{type(error).__name__}: {title_line(str(error), 300)}"
         raise NotFound(f"{place} cannot be read: {text}") from error

@@ -228,8 +228,8 @@ def failure_line(error_type: str, message: str, file: str, line: int) -> str:
 
 def _print_differences(run: ReplayRun) -> None:
     for found in run.differences[:_SHOWN]:
-        echo(one_line(f"  {found.what}: {found.recorded}", 200))
-        echo(one_line(f"  {'':<{len(found.what)}}  now {found.replayed}", 200))
+        echo(one_line(f"  {found.what}: {title_line(found.recorded)}", 200))
+        echo(one_line(f"  {'':<{len(found.what)}}  now {title_line(found.replayed)}", 200))
     more = len(run.differences) - _SHOWN
     if more > 0:
         echo(f"  … {more} more differences")
@@ -243,6 +243,7 @@ def _print_calls(run: ReplayRun) -> None:
         ("not in the scene", calls.missing),
         ("answered by --answer", calls.given),
         ("not made", calls.unused),
+        ("given by --answer, and no call was for it", calls.unasked),
         ("sent another body", calls.differing),
     ):
         for place in places[:_SHOWN]:
