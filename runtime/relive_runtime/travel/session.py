@@ -318,11 +318,15 @@ class _Session:
             return
         last = bound[-1]
         frame = self._frame
-        if last.step == NOBODY:
+        outer = self._given_outside(argument, last, at, until)
+        if last.step == NOBODY and outer is None:
             step = self._entry(frame)
             self._say(
                 f"{argument} = {last.text}  came into {self._trail.codes[frame].co_qualname} with the call"
             )
+        elif outer is not None:
+            step = outer
+            self._say(f"{argument} = {last.text}  was given by step {step}, {self._where(step)}")
         else:
             step = self._given_again(argument, last, at, until)
             what = "was changed inside" if last.inside else "was given"
@@ -348,6 +352,21 @@ class _Session:
             return last.step
         is_it = link.expression == ast.unparse(ast.parse(expression, mode="eval"))
         return link.step if is_it and last.step < link.step < until and link.step != at else last.step
+
+    def _given_outside(self, name: str, last: Change, at: int, until: int) -> int | None:
+        """Of what was there when its function was called, and is a variable of another one or of the module:
+        the step that has given it, as `why` says; None: it is no such variable, or none has."""
+        code = self._trail.codes[self._frame]
+        if last.step != NOBODY or not name.isidentifier() or name in (*code.co_varnames, *code.co_cellvars):
+            return None
+        failure = self._failure if isinstance(self._failure, BaseException) and until > at else None
+        try:
+            found = self._runs.explained(name, self._frame, at, failure)
+        except (Elsewhere, Gone):
+            return None
+        link = found.links[0] if found.links else None
+        is_it = link is not None and (link.expression, link.value) == (name, last.text)
+        return link.step if link is not None and is_it and 0 <= link.step < at else None
 
     def _entry(self, frame: int) -> int:
         """The step that called a frame; its own first one if none did."""

@@ -315,6 +315,33 @@ def test_origin_and_why_agree_on_what_was_given_again(tmp_path: Path) -> None:
     assert "totals['dvd'] = None  was given by step 6, application.py:4 in handler" in said, said
 
 
+FROM_OUTSIDE = """
+    T = 1
+
+    def handler(event, context):
+        global T
+        u = 1
+        T = None
+        u = None
+        def inner():
+            return u + T
+        return inner()
+    """
+
+
+@pytest.mark.parametrize(("name", "step"), [("T", 1), ("u", 2)])
+def test_origin_of_what_another_function_gave_is_not_the_call(name: str, step: int, tmp_path: Path) -> None:
+    # Given a function that reads a variable of another one and a global
+    text = textwrap.dedent(FROM_OUTSIDE).lstrip()
+
+    # When it is asked in that function
+    said = asked(text, tmp_path, f"origin {name}")
+
+    # I expect the step that gave it
+    assert f"{name} = None  was given by step {step}, application.py:" in said, said
+    assert "with the call" not in said
+
+
 GROUP = """
     import asyncio
 
@@ -424,11 +451,12 @@ def test_the_failing_call_of_a_recursion_is_the_one_that_failed(tmp_path: Path) 
     text = textwrap.dedent(RECURSION).lstrip()
 
     # When it is asked why
-    said = asked(text, tmp_path, "why", "rs", "p node.v")
+    said = asked(text, tmp_path, "why", "values node.v")
 
     # I expect the call that failed
+    assert "\nstep 6  application.py:7 in total" in said, said
     assert "  node.v = None" in said, said
-    assert said.rstrip().endswith("None"), said
+    assert said.rstrip().endswith("  None"), said
 
 
 @pytest.mark.parametrize("text", [OPERATOR, CLASS, OF_AN_OBJECT, DEEP])
