@@ -103,3 +103,19 @@ def _nothing_kept(failed: Failed) -> None:
     assert any(name.endswith(".replays.jsonl") for name in kept)
     leaks = [name for name, data in kept.items() if SECRET.encode() in data or GIVEN.encode() in data]
     assert leaks == []
+
+
+def test_a_logpoint_says_no_secret_that_its_expression_names(failed: Failed) -> None:
+    # Given a logpoint whose text asks for a secret, and the event that has it
+    failed.lab.run("logpoint", "secret", "app.py:10", "asked: {event['password']} {event['user']}")
+    row = failed.lab.invoke("secret", {"user": "bob", "password": GIVEN})
+    # I expect its line in the logs without it
+    logs = failed.lab.eventually(
+        lambda: [line for line in _logs(failed, row["invocation_id"]) if line.startswith("asked:")]
+    )
+    assert logs == ["asked: [redacted] bob"]
+
+
+def _logs(failed: Failed, ident: str) -> list[str]:
+    rows = failed.lab.json("logs", "--invocation", ident, check=False)
+    return [str(row.get("body", "")) for row in rows]

@@ -34,11 +34,11 @@ _UNTRACED: Final = (
 class _One:
     __slots__ = ("condition", "late", "passing", "point", "text", "troubled")
 
-    def __init__(self, point: Point) -> None:
+    def __init__(self, point: Point, keys: Sequence[str]) -> None:
         """Raises SyntaxError, ValueError, RecursionError, MemoryError."""
         self.point = point
         self.condition = Condition(point.condition)
-        self.text = LogText(point.text) if point.text is not None else None
+        self.text = LogText(point.text, keys) if point.text is not None else None
         self.troubled = self.late = False
         self.passing = ""  # the invocation that is not to be held
 
@@ -54,9 +54,11 @@ class Armed:
         caller: Caller,
         telemetry: Telemetry,
         hold: Callable[[FrameType, Point], None] | None,
+        keys: Sequence[str] = (),
     ) -> None:
         """`roots`: the function's own folders. `hold` does not return, and is called on the main thread;
-        None: nothing can be held here."""
+        None: nothing can be held here. `keys`: further names that are secret."""
+        self._keys = keys
         self._roots = list(
             dict.fromkeys(folder for root in roots for folder in (root, os.path.realpath(root)))
         )
@@ -75,7 +77,7 @@ class Armed:
         self.disarm()
         for point in points:
             try:
-                one = _One(point)
+                one = _One(point, self._keys)
             except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
                 self._trouble(point, f"{type(error).__name__}: {error}")
                 continue

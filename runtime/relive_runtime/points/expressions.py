@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ast
 import dis
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import CodeType, FrameType
 from typing import Any, Final
 
 from relive_base.frame_locals import locals_of
+from relive_base.redaction.redactor import PLACEHOLDER, Redactor
 from relive_capture.record.inspection import type_name
 from relive_tracer.record import of_signal_handler
 
@@ -84,21 +85,22 @@ class Condition:
 
 
 class LogText:
-    """An f-string without its quotes. Raises SyntaxError."""
+    """An f-string without its quotes. Raises SyntaxError. `keys`: further names that are secret."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, keys: Iterable[str] = ()) -> None:
         quotes = next((one for one in _QUOTES if one not in text and not text.endswith(one[0])), "")
         tree = ast.parse(f"f{quotes}{text}{quotes}", "<logpoint>", "eval").body
         if not quotes or not isinstance(tree, ast.JoinedStr):
             raise SyntaxError("it has, or ends with, all kinds of quotes")
-        self._parts = [_part(part) for part in tree.values]
+        redactor = Redactor(keys)
+        self._parts = [_part(part, redactor) for part in tree.values]
 
     def of(self, frame: FrameType) -> str:
         """What it says there. An expression that raises is what it has raised."""
         said: list[str] = []
         room = TEXT_CHARS
         for part in self._parts:
-            text = part if isinstance(part, str) else _shown(part, frame)
+            text = part if isinstance(part, str) else part.shown(frame)
             said.append(text[:room])
             room -= len(text)
             if room < 0:
@@ -106,11 +108,54 @@ class LogText:
         return "".join(said)
 
 
-def _part(node: ast.expr) -> _Expression | str:
-    if isinstance(node, ast.Constant):
-        return str(node.value)
-    alone = ast.fix_missing_locations(ast.Expression(ast.JoinedStr([node])))
-    return _Expression(compile(alone, "<logpoint>", "eval"))
+class _Part:
+    """An expression of a text. What has a secret name is redacted as a local of that name is in a scene."""
+
+    def __init__(self, node: ast.expr, redactor: Redactor) -> None:
+        alone = ast.fix_missing_locations(ast.Expression(ast.JoinedStr([node])))
+        self._expression = _Expression(compile(alone, "<logpoint>", "eval"))
+        names = _names(node.value) if isinstance(node, ast.FormattedValue) else ()
+        self._name = next((name for name in names if redactor.secret_key(name)), "")
+        self._redactor = redactor
+
+    def shown(self, frame: FrameType) -> str:
+        text = _shown(self._expression, frame)
+        if not self._name:
+            return text
+        value = _plain(text)
+        return PLACEHOLDER if self._redactor.is_secret(self._name, value) else text
+
+
+def _part(node: ast.expr, redactor: Redactor) -> _Part | str:
+    return str(node.value) if isinstance(node, ast.Constant) else _Part(node, redactor)
+
+
+def _names(node: ast.expr) -> Iterator[str]:
+    """What a value goes under: `password` in `password`, `user.password`, `user["password"]`,
+    `user.get("password")`, and in what is a part of it or made of it, as `password[:4].upper()`."""
+    if isinstance(node, ast.Name):
+        yield node.id
+    elif isinstance(node, ast.Attribute):
+        yield node.attr
+    elif isinstance(node, ast.Subscript):
+        if isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, str):
+            yield node.slice.value
+        else:
+            yield from _names(node.value)
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        if node.args and isinstance(node.args[0], ast.Constant) and isinstance(node.args[0].value, str):
+            yield node.args[0].value
+        yield from _names(node.func.value)
+    elif isinstance(node, ast.NamedExpr | ast.Await):
+        yield from _names(node.value)
+
+
+def _plain(text: str) -> object:
+    """The value of which that is the text, if it is a plain one: a missing or an empty one is no secret."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return text
 
 
 def _shown(expression: _Expression, frame: FrameType) -> str:

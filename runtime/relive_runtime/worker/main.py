@@ -387,7 +387,9 @@ class _Worker:
             )
             roots = [self._spec.source, *self._spec.in_app]
             hold = None if self._serves else holding.hold
-            self._points = Armed(roots, self._sink, self.channel, self._caller, self._telemetry, hold)
+            self._points = Armed(
+                roots, self._sink, self.channel, self._caller, self._telemetry, hold, self._spec.redact_keys
+            )
         self._points.arm(frame.points)
 
     def stay(self) -> NoReturn:

@@ -229,3 +229,27 @@ def test_what_a_signal_handler_raises_meanwhile_goes_on(handler: Any, raised: ty
                 evaluated(frame_of())
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{password}", "[redacted]"),
+        ("{password!r:>40}", "[redacted]"),
+        ("{password=}", "password=[redacted]"),
+        ("{user.password} of {user.name}", "[redacted] of ada"),
+        ("{d['api_key']} {d.get('api_key')} {d['n']}", "[redacted] [redacted] 7"),
+        ("{password[:4]} {password.upper()} {len(password)}", "[redacted] [redacted] 8"),
+        ("{token} {password.isalpha()}", "None False"),
+        ("{iban}", "[redacted]"),
+    ],
+)
+def test_a_value_under_a_secret_name_is_redacted(text: str, said: str) -> None:
+    def passing(password: str, token: None, iban: str) -> Any:
+        user = type("User", (), {"password": password, "name": "ada"})()
+        d = {"api_key": password, "n": 7}
+        assert user
+        assert d
+        return sys._getframe()
+
+    assert LogText(text, ["iban"]).of(passing("hunter22", None, "DE12 3456")) == said
