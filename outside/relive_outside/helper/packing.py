@@ -107,6 +107,7 @@ def _event_parts(handed: Handed) -> dict[str, PartState]:
     if handed.scene is None:
         found["event"] = missing(Why.KILLED_WITH_EVENT)
         found["context"] = partial(Why.KILLED_WITH_EVENT)
+        found["replay"] = missing(Why.KILLED_WITH_EVENT)
     elif handed.event_lost:
         found["event"] = missing(Why.NOT_JSON, handed.event_lost)
         handed.scene.parts["replay"] = missing(Why.NOT_JSON, handed.event_lost)

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-from relive_base.parts import Why
 from relive_base.terminal import one_line
 from relive_base.wire.messages import FunctionSpec, HttpRequest
 from relive_capture.explore.parts import outside_facts
@@ -32,12 +31,12 @@ from relive_platform.replay.environments import environment_for
 from relive_platform.replay.errors import ReplayError
 from relive_platform.replay.handlers import is_inside
 from relive_platform.replay.pacing import about_time
+from relive_platform.replay.repeatable import check_repeatable
 
 __all__ = ["Plan", "make_plan", "watching"]
 
 _CALLS: Final = 2_000  # ten times what a worker keeps
 _SCRIPT_BYTES: Final = 32 * 1_048_576
-_UNREPEATABLE: Final = (Why.CLIENT_UNRECORDED, Why.NOT_JSON)
 _LOCK_HASH: Final = re.compile(r"(?:[0-9a-f]{16})?")
 _MEMORY_MB: Final = 1_024
 _TIMEOUT_S: Final = 900.0
@@ -114,9 +113,7 @@ def make_plan(
     `python`: whose packages it gets, if it was recorded outside of Relive. `elsewhere`: the scene is
     somebody else's, and runs isolated whatever the function's own configuration says.
     Raises ReplayError, ConfigError, DependencyError."""
-    part = scene.parts.get("replay")
-    if part is not None and any(part.because(why) is not None for why in _UNREPEATABLE):
-        raise ReplayError(part.reason, hint=f"relive failure {scene.invocation_id} shows what there is of it")
+    check_repeatable(scene)
     notes: list[str] = []
     recorded = scene.replay_notes or ReplayNotes(seeds=Seeds(wall_ns=_started_ns(scene)))
     around = Around(scene, home, python, trust, notes)
@@ -326,9 +323,10 @@ def _from_archive(
     notes = around.notes
     files = [file for file in scene.sources if not file.startswith(("/", "<"))]
     if not files or not _names_one_of(recorded.handler, files):
+        code_hash = str(scene.manifest.get("code_hash", ""))[:12]
         raise ReplayError(
             f"this home has no {name} version {version} with the code that failed"
-            f" ({str(scene.manifest.get('code_hash', ''))[:12]}), and the scene lacks some of its sources",
+            f"{f' ({code_hash})' if code_hash else ''}, and the scene lacks some of its sources",
             hint=_CODE,
         )
     if not around.trust:

@@ -262,3 +262,7 @@ def test_a_process_that_is_killed_is_told_of_by_the_next(tmp_path: Path) -> None
     assert run(tmp_path, "relive-record", "job.py").returncode == 0
     scene = scenes_in(tmp_path, 1)[0]
     assert (scene.manifest["kind"], scene.manifest["error"]["type"]) == ("signal", "Killed")
+    # ... and that there is nothing of it to be run again
+    with pytest.raises(ReplayError, match="nothing of an event is noted"):
+        replay(scene, tmp_path / "home", ReplayOptions(code=tmp_path))
+    assert "nothing of an event is noted" in scene.parts["replay"].reason

@@ -11,7 +11,7 @@ from textual.containers import Container
 
 from relive_tui.models.failure.code import SourceRows
 from relive_tui.models.failure.values import ValueRows, open_what_fits
-from relive_tui.models.layout.text import Line, clean, wrap_lines
+from relive_tui.models.layout.text import Line, clean, clean_title, wrap_lines
 from relive_tui.models.lists.feed import Feed
 from relive_tui.models.travel import (
     Locals,
@@ -130,7 +130,7 @@ class TravelScreen(ReliveScreen):
             if isinstance(found, Moment):
                 self._arrived(found)
             else:
-                self.query_one("#frames", VirtualRows).say_empty(clean(found.message))
+                self.query_one("#frames", VirtualRows).say_empty(clean_title(found.message))
                 self.query_one("#said", VirtualRows).say_empty(
                     clean(found.hint or "Esc: back to the failure")
                 )

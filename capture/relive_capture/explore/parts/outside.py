@@ -42,10 +42,10 @@ def _render(scene: SceneFile, extent: Extent) -> list[Line]:
     lines = [Line(""), Line("Recorded outside of Relive", "heading")]
     more = ", ".join(f"{name} {value}" for name, value in sorted(facts.details.items())[:6])
     code = f", code {facts.code_hash[:12]} of {facts.source_files} files" if facts.code_hash else ""
+    kind = ", ".join(filter(None, (facts.implementation, facts.platform)))
     texts = [
         f"  host {facts.host}" + (f": {more}" if more else ""),
-        f"  Python {facts.python} ({facts.implementation}, {facts.platform}),"
-        f" {len(facts.installed)} distributions{code}",
+        f"  Python {facts.python}{f' ({kind})' if kind else ''}, {len(facts.installed)} distributions{code}",
     ]
     if extent.every_frame:
         texts += [f"  {text}" for text in facts.installed]

@@ -34,7 +34,7 @@ def _collect_replay(source: SceneInput, built: SceneMembers) -> None:
     notes.limits += file_reasons(notes)
     built.files["replay.json"] = msgspec.json.encode(notes)
     if scene is None:
-        built.parts["replay"] = partial(Why.ENDED_BEFORE_RECORDING)
+        built.parts["replay"] = source.parts.get("replay") or partial(Why.ENDED_BEFORE_RECORDING)
     elif "replay" not in scene.parts:
         limits = notes.limits if found is not None else []
         built.parts["replay"] = PartState(State.PARTIAL, list(limits)) if limits else ok()

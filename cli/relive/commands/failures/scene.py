@@ -132,9 +132,11 @@ def _target(given: str, name: str) -> Path:
 
 def _write_test(session: Session, ident: str, target: str, code: Path | None, as_json: bool) -> None:
     from relive_platform.replay import pytest_file
+    from relive_platform.replay.repeatable import check_repeatable
     from relive_platform.replay.trying import try_isolated, try_test
 
     found = load_scene(session, ident)
+    check_repeatable(found)
     folder = target if Path(target).suffix or Path(target).exists() else f"{target}/"
     path = _target(folder, pytest_file.file_name(found))
     if path.suffix != ".py":
