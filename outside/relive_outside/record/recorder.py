@@ -69,9 +69,7 @@ class Recorder:
         wait_s: float = 0.0,
         say: Callable[[str], object] | None = None,
         hand: Hands | None = None,
-        clock_ns: Callable[
-            [], int
-        ] = time.monotonic_ns,  # what is put in its place later is the application's
+        clock_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self.settings = settings
         self.host = host
@@ -92,7 +90,7 @@ class Recorder:
         self._hand: Hands = hand or Hand(settings, os.environ)
         self._noticed = NoticedBeside(self._own_noticed)
         self._marks = Marks(settings.state)
-        self._clock_ns = clock_ns
+        self._clock_ns = clock_ns  # what is put in its place later is the application's
         self._look_again_ns = 0  # 0: all that was left is told
         self._watchdog = Watchdog(self._over_time)
         self._spans = SpanBatch(self._send_spans) if settings.otlp else None

@@ -38,7 +38,7 @@ class ProcessHandle(Protocol):
         """Memory that it holds now, quickly if that is no more than `alarm`; 0 if it cannot be read."""
 
     def cpu_ns(self) -> int:
-        """CPU time until now; 0 if it cannot be read."""
+        """CPU time until now, with what it has started and waited for; 0 if it cannot be read."""
 
 
 class WorkerHandle(Protocol):

@@ -31,7 +31,7 @@ from relive_runtime.worker.limits.memory_limit import MemoryLimit
 from relive_runtime.worker.outside import Outside
 from relive_runtime.worker.start.lambda_variables import TraceVariable
 
-__all__ = ["Runner"]
+__all__ = ["Runner", "of_children_ns"]
 
 _KIB: Final = 1024
 _ANY: Final = BaseException  # the user's code can take away the builtin of that name
@@ -46,7 +46,7 @@ _STEP: Final = 4
 _INTERNAL_ERROR: Final = 500
 
 
-def _of_children_ns() -> int:
+def of_children_ns() -> int:
     """CPU time of the processes that it has started and that have ended."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return int((usage.ru_utime + usage.ru_stime) * 1e9)
@@ -355,5 +355,5 @@ class Runner:
             logs=counts.logs,
             dropped=counts.dropped + dropped,
             reusable=reusable,
-            process_cpu_ns=until_ns + _of_children_ns(),
+            process_cpu_ns=until_ns + of_children_ns(),
         )

@@ -44,7 +44,7 @@ from relive_runtime.worker.failures.capturing import capture_failure
 from relive_runtime.worker.failures.failed import Failed
 from relive_runtime.worker.failures.forked import ForkedChild
 from relive_runtime.worker.faults import watch_faults
-from relive_runtime.worker.invocations import Runner
+from relive_runtime.worker.invocations import Runner, of_children_ns
 from relive_runtime.worker.limits.deadline import DeadlineTimer, without_signal_frame
 from relive_runtime.worker.limits.memory import Reserve, give_back
 from relive_runtime.worker.limits.memory_limit import MemoryLimit
@@ -209,7 +209,7 @@ class _Worker:
                 loaded_ns=time.time_ns(),
                 isolation_tier=self._reached.tier,
                 isolation_detail=self._reached.detail,
-                cpu_ns=time.process_time_ns(),
+                cpu_ns=time.process_time_ns() + of_children_ns(),
                 own_tmp=self._reached.own_tmp,
                 wire=cast("ServiceAdapter", adapter).wire if self._serves else "",
                 capacity=cast("ServiceAdapter", adapter).capacity if self._serves else 1,

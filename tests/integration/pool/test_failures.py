@@ -122,6 +122,21 @@ async def test_the_cpu_time_of_what_was_lost_is_its_own(workers: Platform, ends:
     assert running.record.cpu_ns < 250_000_000
 
 
+async def test_what_loading_has_cost_is_not_told_of_the_first_one_that_is_lost(workers: Platform) -> None:
+    # Given a module that has a process compute for 0.4 s, and a handler that ends its own
+    computes = "import time\nwhile time.process_time() < 0.4: pass"
+    source = (
+        "import os, subprocess, sys\n"
+        f"subprocess.run([sys.executable, '-c', {computes!r}], check=True)\n"
+        "def handler(event, context):\n"
+        "    os._exit(3)\n"
+    )
+    workers.deploy("f", source)
+    # When it is invoked, I expect that not to be told of it
+    await workers.invoke("f")
+    assert (await _failed_run(workers)).record.cpu_ns < 300_000_000
+
+
 @pytest.mark.parametrize("more", ["", "    __import__('faulthandler').disable()\n"])
 async def test_a_crash_in_native_code_is_located(workers: Platform, more: str) -> None:
     body = f"{more}    import ctypes\n    ctypes.string_at(0)\n"

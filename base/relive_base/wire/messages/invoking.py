@@ -74,7 +74,7 @@ class Ready(Frame, tag="ready"):
     loaded_ns: int
     isolation_tier: int = 0
     isolation_detail: list[str] = []
-    cpu_ns: int = 0
+    cpu_ns: int = 0  # that it has used so far, with what it has started
     own_tmp: bool = False  # whether its /tmp is its own
     capacity: int = 1  # attempts that it runs at once
     wire: str = ""  # the unix socket that it listens on for connections to be spliced to; "": none

@@ -125,11 +125,11 @@ class WorkerProcess:
             return 0
 
     def cpu_ns(self) -> int:
-        """CPU time until now; 0 if it cannot be read."""
+        """CPU time until now, with what it has started and waited for; 0 if it cannot be read."""
         try:
             with open(f"/proc/{self.pid}/stat", "rb") as file:
                 fields = file.read(1_024).rpartition(b")")[2].split()
-            return (int(fields[11]) + int(fields[12])) * (_SECOND_NS // _TICKS)
+            return sum(map(int, fields[11:15])) * (_SECOND_NS // _TICKS)
         except (OSError, IndexError, ValueError):
             return 0
 
