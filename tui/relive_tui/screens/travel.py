@@ -272,9 +272,8 @@ class TravelScreen(ReliveScreen):
             self.app.bell()
             return
         total = moment.strip.total
-        here = (
-            total if moment.step.number is None else moment.step.number
-        )  # the failure is after the last one
+        at = moment.step.number
+        here = total if at is None else at  # the failure is after the last one
         if self.busy_moving and self._heading is not None:
             here = self._heading
         target = (self._wanted if self._wanted is not None else here) + by

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from heapq import merge
 from types import CellType, CodeType, FunctionType
 from typing import Any
 
 from relive_runtime.travel.causes.frames import Frames
 from relive_runtime.travel.causes.journal import Journal
+from relive_runtime.travel.causes.statements import Plan
 from relive_runtime.travel.causes.values import MISSING, Large, contents, exactly, parts, same
 
 __all__ = ["Bindings", "agree"]
@@ -147,20 +148,24 @@ class Bindings:
 
     def _all(self, name: str, until: int) -> Iterator[int]:
         """The steps that bind a name, in whatever frame, the newest first."""
-        journal = self._journal
-        found = self._binding.get(name)
-        if found is None:
-            steps = range(journal.start, len(journal))
-            found = self._binding[name] = [step for step in steps if name in journal.plan(step).binds]
-        return (step for step in reversed(found) if step < until)
+        return self._newest(self._binding, name, until, lambda plan: plan.binds)
 
     def storing(self, name: str, until: int) -> Iterator[int]:
         """The steps before one that set an attribute of that name, the newest first."""
-        journal = self._journal
-        found = self._storing.get(name)
+        return self._newest(self._storing, name, until, lambda plan: plan.stores)
+
+    def _newest(
+        self,
+        known: dict[str, list[int]],
+        name: str,
+        until: int,
+        names: Callable[[Plan], frozenset[str]],
+    ) -> Iterator[int]:
+        """The steps before one whose lines have a name among those of a kind, the newest first."""
+        journal, found = self._journal, known.get(name)
         if found is None:
             steps = range(journal.start, len(journal))
-            found = self._storing[name] = [step for step in steps if name in journal.plan(step).stores]
+            found = known[name] = [step for step in steps if name in names(journal.plan(step))]
         return (step for step in reversed(found) if step < until)
 
     def _is_over(self, name: str, frame: int, step: int, until: int) -> bool:
